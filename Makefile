@@ -1,0 +1,34 @@
+# make demo   a simulated study and its report, from nothing but Python
+# make test   lint-free set-up and the tests
+# make check  lint, types and layers      make test-long   what takes minutes
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO ?= demo
+
+.PHONY: demo test test-long check lint format clean
+
+demo: .venv/ready
+	$(BIN)/fibrostage demo --out $(DEMO)
+
+test: .venv/ready
+	$(BIN)/pytest -n 2 -m "not long"
+
+test-long: .venv/ready
+	$(BIN)/pytest -m long
+
+check: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/ready: requirements.txt pyproject.toml scripts/make-venv
+	PYTHON=$(PYTHON) scripts/make-venv
+	touch $@
+
+clean:
+	rm -rf .venv $(DEMO)

@@ -1,0 +1,5 @@
+"""python -m fibrostage"""
+
+from fibrostage.cli.app import main
+
+main()

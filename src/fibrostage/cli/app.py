@@ -1,0 +1,297 @@
+"""fibrostage's commands. Each parses its arguments, calls one function and prints; errors are one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from fibrostage import RESEARCH_USE, SIMULATED, __version__
+from fibrostage.cli.console import err, make_progress, out
+from fibrostage.errors import FibrostageError, PlanError
+
+app = typer.Typer(
+    help=f"Stage liver fibrosis from multi-modal ultrasound, and choose which exam to label next. {RESEARCH_USE}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Cohort = Annotated[Path, typer.Argument(help="A cohort folder made by 'fibrostage intake'.")]
+PlanFile = Annotated[Path | None, typer.Option("--plan", help="A plan, TOML (or a run's plan.json).")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", help="Override one plan value: section.key=value (TOML).")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def print_json(content: dict[str, Any]) -> None:
+    print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def read_plan(path: Path | None) -> tuple[dict[str, Any], str]:
+    from fibrostage.plan import read_plan_file
+
+    return ({}, "plan") if path is None else (read_plan_file(path), str(path))
+
+
+def show_caveats(caveats: tuple[str, ...] | list[str], simulated: bool) -> None:
+    if simulated:
+        err.print(f"[yellow]{SIMULATED}[/]: these patients do not exist.")
+    for caveat in caveats:
+        err.print(f"[yellow]caveat[/]: {escape(caveat)}")
+
+
+@app.command()
+def phantom(
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder for pictures and CSVs.")],
+    patients: Annotated[int, typer.Option(min=5, help="How many patients.")] = 168,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    bmode_signal: Annotated[float, typer.Option(min=0, help="How much B-mode shows of fibrosis.")] = 1.0,
+    bad: Annotated[float, typer.Option(min=0, max=1, help="Share of bad pictures.")] = 0.08,
+    missing: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of patients lacking LUS, LSTQ or SSTE, each.")
+    ] = 0.08,
+    video: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of patients with 20–30 more B-mode frames.")
+    ] = 0.0,
+    modality: Annotated[
+        list[str] | None, typer.Option(help="Only this modality (repeat for several): LSTE LUS LSTQ SSTE.")
+    ] = None,
+) -> None:
+    """Simulate a cohort: pictures, CSVs and a plan, with the truth in files of its own."""
+    from fibrostage.errors import nearest
+    from fibrostage.phantom.write import COUNTS, Recipe, write_phantom
+
+    chosen = tuple(modality or COUNTS)
+    for name in chosen:
+        if name not in COUNTS:
+            raise PlanError(f"--modality {name!r}{nearest(name, COUNTS)}; the phantom has {', '.join(COUNTS)}")
+    recipe = Recipe(patients, seed, bmode_signal, bad, missing, video, chosen)
+    write_phantom(target, recipe, make_progress())
+    err.print(f"{SIMULATED} cohort of {patients} patients in {target}")
+    err.print(
+        f"next: fibrostage intake {target} --patients {target}/patients.csv --images {target}/images.csv "
+        f"--plan {target}/plan.toml --out COHORT",
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def intake(
+    src: Annotated[Path, typer.Argument(help="The folder that the files in I.csv are relative to.")],
+    patients: Annotated[Path, typer.Option(help="P.csv: patient_id, stage, …")],
+    images: Annotated[Path, typer.Option(help="I.csv: file, patient_id, modality, …")],
+    target: Annotated[Path, typer.Option("--out", help="The cohort folder to make.")],
+    plan: PlanFile = None,
+    sets: Sets = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out what is bad and record it, instead of stopping.")
+    ] = False,
+    encoding: Annotated[str, typer.Option(help="Encoding of the CSVs.")] = "utf-8",
+    as_json: AsJson = False,
+) -> None:
+    """Take a hospital's own files in as a cohort."""
+    from fibrostage.cohort.describe import describe as describe_cohort
+    from fibrostage.intake.build import Sources, take_in
+    from fibrostage.plan import Plan
+
+    if plan is None:
+        raise PlanError("intake needs --plan, whose [[modality]] rows name the modalities and their kinds")
+    data, source = read_plan(plan)
+    parsed = Plan.parse(data, sets or [], source)
+    cohort = take_in(
+        Sources(src, patients, images, encoding), target, parsed, skip_bad, make_progress()
+    )
+    description = describe_cohort(cohort)
+    if as_json:
+        print_json(description.as_dict())
+    else:
+        show_description(description)
+    if len(cohort.exclusions):
+        err.print(f"{len(cohort.exclusions)} left out; the reasons are in {target}/exclusions.parquet")
+    err.print(f"cohort in {target}; next: fibrostage train {target} --out RUN", soft_wrap=True)
+
+
+def show_description(description: Any) -> None:
+    from fibrostage.cli.tables import description_table
+
+    show_caveats(description.cohort.caveats, description.cohort.simulated)
+    out.print(description_table(description))
+    missing = {name: count for name, count in description.missing.items() if count}
+    for name, count in missing.items():
+        out.print(f"{count} patients have no {name}")
+    if description.no_images:
+        out.print(f"{description.no_images} patients have no image at all")
+    out.print(f"fingerprint {description.cohort.fingerprint[:16]}")
+
+
+@app.command()
+def describe(
+    cohort: Cohort,
+    modality: Annotated[
+        list[str] | None, typer.Option(help="Count candidates over this modality (repeat for several).")
+    ] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Rehash every stored picture.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Patients, images and candidates by stage and modality, and who lacks what."""
+    from fibrostage.cohort.describe import describe as describe_cohort
+    from fibrostage.cohort.store import open_cohort, verify_pixels
+
+    opened = open_cohort(cohort)
+    if verify:
+        verify_pixels(opened)
+    description = describe_cohort(opened, modality)
+    if as_json:
+        print_json(description.as_dict())
+    else:
+        show_description(description)
+
+
+@app.command()
+def train(
+    cohort: Cohort,
+    target: Annotated[Path, typer.Option("--out", help="A new run folder.")],
+    plan: PlanFile = None,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> None:
+    """One supervised run, evaluated on held-out patients (on every fold, with kfold or column)."""
+    from fibrostage.cohort.store import open_cohort
+    from fibrostage.learn.train import plan_for
+    from fibrostage.learn.train import train as run
+
+    opened = open_cohort(cohort)
+    data, source = read_plan(plan)
+    run(opened, plan_for(opened, data, sets or [], source), target, make_progress())
+    show_run(target, opened, as_json)
+
+
+@app.command()
+def active(
+    cohort: Cohort,
+    target: Annotated[Path, typer.Option("--out", help="A new run folder, or with --resume an old one.")],
+    plan: PlanFile = None,
+    sets: Sets = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """One retrospective active-learning run."""
+    from fibrostage.active.loop import run_active
+    from fibrostage.cohort.store import open_cohort
+    from fibrostage.learn.train import plan_for
+
+    opened = open_cohort(cohort)
+    if resume and plan is None and not sets:
+        plan = target / "plan.json"
+    data, source = read_plan(plan)
+    parsed = plan_for(opened, data, sets or [], source)
+    run_active(opened, parsed, target, resume, make_progress())
+    show_run(target, opened, as_json)
+
+
+def show_run(target: Path, cohort: Any, as_json: bool) -> None:
+    from fibrostage.cli.tables import metrics_table
+    from fibrostage.learn.runfolder import METRICS, read_json
+
+    metrics = read_json(target / METRICS)
+    show_caveats(cohort.caveats, cohort.simulated)
+    if as_json:
+        print_json(metrics)
+    else:
+        out.print(metrics_table(metrics))
+    err.print(f"run in {target}; next: fibrostage report {target}", soft_wrap=True)
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(help="A run folder with a model.")],
+    cohort: Annotated[Path, typer.Argument(metavar="COHORT", help="The cohort to stage.")],
+    target: Annotated[Path, typer.Option("--out", help="A new CSV of patients and probabilities.")],
+) -> None:
+    """Stage the patients of a cohort with a trained model."""
+    from fibrostage.cohort.store import open_cohort
+    from fibrostage.learn.apply import predict_cohort
+
+    opened = open_cohort(cohort)
+    table = predict_cohort(run, opened, target, make_progress())
+    show_caveats(opened.caveats, opened.simulated)
+    err.print(f"{len(table)} patients staged in {target}. {RESEARCH_USE}", soft_wrap=True)
+
+
+@app.command()
+def study(
+    file: Annotated[Path, typer.Argument(metavar="STUDY.toml")],
+    target: Annotated[Path, typer.Option("--out", help="The study's folder; goes on if it was begun.")],
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> None:
+    """A grid of active-learning runs and its results table."""
+    from fibrostage.cli.tables import results_view
+    from fibrostage.study.grid import run_study
+
+    results = run_study(file, target, sets or [], make_progress())
+    if as_json:
+        print_json({"results": results.to_dicts()})
+    else:
+        out.print(results_view(results))
+    err.print(f"study in {target}; next: fibrostage report {target}", soft_wrap=True)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A run's or a study's folder.")],
+    target: Annotated[
+        Path | None, typer.Option("--out", help="Where the report goes; DIR/report by default.")
+    ] = None,
+) -> None:
+    """One self-contained HTML page of a run or a study."""
+    from fibrostage.report.page import write_report
+
+    err.print(f"report in {write_report(folder, target)}", soft_wrap=True)
+
+
+@app.command()
+def demo(
+    target: Annotated[Path, typer.Option("--out", help="A new folder for everything.")] = Path("demo"),
+    patients: Annotated[int, typer.Option(min=40)] = 150,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Simulated cohort → study of mono-modal and fused networks with RAND and ESD → report."""
+    from fibrostage.cli.tables import results_view
+    from fibrostage.study.demo import run_demo
+
+    results, page = run_demo(target, patients, seed, make_progress())
+    out.print(results_view(results))
+    out.print(f"report: {page}", soft_wrap=True)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if show:
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """The entry point: domain errors and interruptions become one line and an exit code."""
+    try:
+        app()
+    except FibrostageError as error:
+        err.print(f"[red]error[/]: {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("stopped; nothing half-written was kept", soft_wrap=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

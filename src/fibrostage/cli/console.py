@@ -1,0 +1,84 @@
+"""What people see: bars on a terminal, plain lines in a log, errors as one line; all of it on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from fibrostage.progress import Advance, Progress
+
+err = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+class TerminalProgress:
+    """Rich bars with count, rate and time left."""
+
+    def __init__(self) -> None:
+        self._bars: Bars | None = None
+        self._open = 0
+
+    @contextmanager
+    def task(self, label: str, total: int) -> Iterator[Advance]:
+        if self._bars is None:
+            self._bars = Bars(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=err,
+                transient=False,
+            )
+            self._bars.start()
+        bars = self._bars
+        self._open += 1
+        task = bars.add_task(label, total=total)
+        try:
+            yield lambda count: bars.advance(task, count)
+        finally:
+            self._open -= 1
+            if self._open == 0:
+                bars.stop()
+                self._bars = None
+
+    def say(self, line: str) -> None:
+        err.print(line, markup=False)
+
+
+class LogProgress:
+    """A line when a task begins and ends, and every ten seconds between, with rate and time left."""
+
+    def __init__(self, write: Callable[[str], None] | None = None) -> None:
+        self._write = write or (lambda line: print(line, file=sys.stderr, flush=True))
+
+    @contextmanager
+    def task(self, label: str, total: int) -> Iterator[Advance]:
+        started = last = time.monotonic()
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done, last
+            done += count
+            now = time.monotonic()
+            if now - last >= EVERY and done < total:
+                last = now
+                left = (now - started) / max(done, 1) * (total - done)
+                self._write(f"{label}: {done}/{total}, about {left:.0f} s left")
+
+        yield advance
+        self._write(f"{label}: {done}/{total} in {time.monotonic() - started:.0f} s")
+
+    def say(self, line: str) -> None:
+        self._write(line)
+
+
+def make_progress() -> Progress:
+    return TerminalProgress() if err.is_terminal else LogProgress()

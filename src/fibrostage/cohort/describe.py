@@ -1,0 +1,94 @@
+"""What is in a cohort: patients, images and candidates by stage and modality, and who lacks what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fibrostage.cohort.candidates import CandidateSpace, candidate_space
+from fibrostage.cohort.store import Cohort
+
+UNLABELLED_NAME = "unlabelled"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the description: a kind of thing, counted by stage (classes in order, then unlabelled)."""
+
+    name: str
+    by_stage: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_stage)
+
+
+@dataclass(frozen=True)
+class Description:
+    cohort: Cohort
+    columns: tuple[str, ...]
+    patients: Row
+    images: tuple[Row, ...]
+    candidates: Row
+    missing: dict[str, int]
+    no_images: int
+
+    def as_dict(self) -> dict[str, Any]:
+        def counted(row: Row) -> dict[str, Any]:
+            return {"total": row.total, "by_stage": dict(zip(self.columns, row.by_stage, strict=True))}
+
+        return {
+            "name": self.cohort.name,
+            "fingerprint": self.cohort.fingerprint,
+            "simulated": self.cohort.simulated,
+            "staging": {
+                "name": self.cohort.staging.name,
+                "classes": list(self.cohort.staging.classes),
+                "cuts": list(self.cohort.staging.cuts),
+            },
+            "patients": counted(self.patients),
+            "images": {row.name: counted(row) for row in self.images},
+            "candidates": {"modalities": self.candidates.name.split("×"), **counted(self.candidates)},
+            "patients_without": self.missing,
+            "patients_without_images": self.no_images,
+            "exclusions": len(self.cohort.exclusions),
+            "caveats": list(self.cohort.caveats),
+        }
+
+
+def space_of(
+    cohort: Cohort, modalities: Sequence[str], keep_incomplete: bool = True
+) -> CandidateSpace:
+    """The candidate space of a cohort over some of its modalities."""
+    owners = [cohort.owners(name) for name in modalities]
+    return candidate_space(owners, len(cohort.patients), modalities, keep_incomplete)
+
+
+def describe(
+    cohort: Cohort, modalities: Sequence[str] | None = None, keep_incomplete: bool = True
+) -> Description:
+    """Counts by stage, over all modalities or the given ones (which also define the candidates)."""
+    names = tuple(modalities or cohort.modality_names)
+    space = space_of(cohort, names, keep_incomplete)
+    groups = [cohort.stages == stage for stage in range(len(cohort.staging.classes))]
+    columns = list(cohort.staging.classes)
+    if (cohort.stages < 0).any():
+        groups.append(cohort.stages < 0)
+        columns.append(UNLABELLED_NAME)
+
+    def by_stage(name: str, per_patient: np.ndarray) -> Row:
+        return Row(name, tuple(int(per_patient[group].sum()) for group in groups))
+
+    counts = space.counts
+    return Description(
+        cohort=cohort,
+        columns=tuple(columns),
+        patients=by_stage("patients", np.ones(len(cohort.patients), dtype=np.int64)),
+        images=tuple(by_stage(name, counts[:, column]) for column, name in enumerate(names)),
+        candidates=by_stage("×".join(names), space.per_patient),
+        missing={name: int((counts[:, column] == 0).sum()) for column, name in enumerate(names)},
+        no_images=int((counts.sum(axis=1) == 0).sum()),
+    )

@@ -1,0 +1,130 @@
+"""Who trains, who stops the training, who tests: always whole patients, stratified by stage.
+
+Shares are apportioned over stages by largest remainder, so that the parts are as close to the asked share in
+every stage as whole patients allow: 20 % of 41/51/31/27/18 patients is 8/10/6/5/5, the 34 test patients of the
+MMFN paper. Unlabelled patients are in no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fibrostage.cohort.store import Cohort
+from fibrostage.errors import CohortError, PlanError, nearest
+from fibrostage.plan import SplitPlan
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One division of the labelled patients, as rows of the patients table."""
+
+    repeat: int
+    index: int
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+    @property
+    def label(self) -> str:
+        return f"{self.repeat}.{self.index}"
+
+
+def apportion(sizes: NDArray[np.int64], share: float) -> NDArray[np.int64]:
+    """Whole numbers near sizes · share that sum to round(Σ sizes · share), by largest remainder."""
+    exact = sizes * share
+    result = np.floor(exact).astype(np.int64)
+    missing = round(float(exact.sum())) - int(result.sum())
+    order = np.argsort(-(exact - result), kind="stable")
+    result[order[:missing]] += 1
+    return result
+
+
+def draw_stratified(
+    patients: NDArray[np.int64],
+    stages: NDArray[np.int64],
+    share: float,
+    rng: np.random.Generator,
+    leave: int = 1,
+) -> NDArray[np.int64]:
+    """A share of the patients of each stage, leaving at least `leave` of every stage behind."""
+    present = np.unique(stages[patients])
+    members = [patients[stages[patients] == stage] for stage in present]
+    sizes = np.array([len(group) for group in members], dtype=np.int64)
+    take = np.minimum(apportion(sizes, share), np.maximum(sizes - leave, 0))
+    drawn = [
+        rng.permutation(group)[:count] for group, count in zip(members, take, strict=True)
+    ]
+    return np.sort(np.concatenate(drawn)) if drawn else np.empty(0, dtype=np.int64)
+
+
+def make_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bool_]) -> list[Fold]:
+    """The folds a plan asks for, over labelled patients that are `usable` (have a candidate)."""
+    labelled = np.flatnonzero((cohort.stages >= 0) & usable)
+    present = np.unique(cohort.stages[labelled])
+    if len(labelled) < 4 or len(present) < 2:
+        names = [cohort.staging.classes[stage] for stage in present]
+        raise CohortError(
+            f"cohort {cohort.name!r} has {len(labelled)} labelled patients with images, of stages {names}; "
+            "training and testing need at least 4 patients of at least 2 stages"
+        )
+    if plan.scheme == "column":
+        return column_folds(cohort, plan.column, labelled)
+    if plan.scheme == "kfold":
+        return kfolds(labelled, cohort.stages, plan.folds, plan.repeats, seed)
+    test = draw_stratified(labelled, cohort.stages, plan.test, np.random.default_rng([seed, 1]))
+    if not len(test):
+        raise PlanError(
+            f"split.test = {plan.test:g} leaves no test patient among {len(labelled)}; raise it"
+        )
+    return [Fold(0, 0, np.setdiff1d(labelled, test), test)]
+
+
+def kfolds(
+    labelled: NDArray[np.int64],
+    stages: NDArray[np.int64],
+    folds: int,
+    repeats: int,
+    seed: int,
+) -> list[Fold]:
+    """Stage-stratified K folds, dealt like cards stage after stage, so fold sizes differ by at most one."""
+    if folds > len(labelled):
+        raise PlanError(f"split.folds = {folds}, but only {len(labelled)} labelled patients")
+    result = []
+    for repeat in range(repeats):
+        rng = np.random.default_rng([seed, 2, repeat])
+        order = np.concatenate(
+            [rng.permutation(labelled[stages[labelled] == stage]) for stage in np.unique(stages[labelled])]
+        )
+        for index in range(folds):
+            test = np.sort(order[index::folds])
+            result.append(Fold(repeat, index, np.setdiff1d(labelled, test), test))
+    return result
+
+
+def column_folds(cohort: Cohort, column: str, labelled: NDArray[np.int64]) -> list[Fold]:
+    """One fold a value of a column of the patients table."""
+    if column not in cohort.patients.columns:
+        known = cohort.patients.columns
+        raise PlanError(
+            f"split.column = {column!r} is not a column of the patients{nearest(column, known)}; "
+            f"there are {', '.join(known)}"
+        )
+    values = np.array([str(v) if v is not None else "" for v in cohort.patients[column]])
+    if (values[labelled] == "").any():
+        patient = cohort.patient_ids[int(labelled[values[labelled] == ""][0])]
+        raise PlanError(f"split.column = {column!r}: patient {patient!r} has no value in it")
+    names = natural_order(sorted(set(values[labelled])))
+    if len(names) < 2:
+        raise PlanError(f"split.column = {column!r} holds one value only, {names}; a split needs two")
+    return [
+        Fold(0, index, labelled[values[labelled] != name], labelled[values[labelled] == name])
+        for index, name in enumerate(names)
+    ]
+
+
+def natural_order(names: Sequence[str]) -> list[str]:
+    """1, 2, 10 rather than 1, 10, 2."""
+    return sorted(names, key=lambda name: (0, int(name), "") if name.isdigit() else (1, 0, name))

@@ -1,0 +1,237 @@
+"""A cohort on disk: tables, memory-mapped pixels, and the fingerprint that names exactly this data.
+
+    COHORT/ cohort.json  patients.parquet  images.parquet  exclusions.parquet  pixels/<modality>.npy
+
+Written once, to a temporary name beside the target, then renamed: a cohort folder is either whole or absent.
+Row i of pixels/<modality>.npy is the i-th row of images.parquet within that modality.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fibrostage import __version__
+from fibrostage.cohort.tables import check_images, check_patients
+from fibrostage.errors import CohortError, nearest
+from fibrostage.stage import UNLABELLED, Staging
+
+MARKER = "cohort.json"
+
+
+@dataclass(frozen=True)
+class Modality:
+    """A named kind of image of an exam, and the shape its pixels are stored in."""
+
+    name: str
+    kind: str
+    size: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Patients and images, read-only. Patients are addressed by row, images by row within their modality."""
+
+    path: Path
+    name: str
+    staging: Staging
+    modalities: tuple[Modality, ...]
+    patients: pl.DataFrame
+    images: pl.DataFrame
+    exclusions: pl.DataFrame
+    fingerprint: str
+    simulated: bool
+    caveats: tuple[str, ...] = ()
+    source: str = ""
+    tool: str = field(default=__version__)
+
+    @property
+    def modality_names(self) -> tuple[str, ...]:
+        return tuple(modality.name for modality in self.modalities)
+
+    def modality(self, name: str) -> Modality:
+        for modality in self.modalities:
+            if modality.name == name:
+                return modality
+        known = ", ".join(self.modality_names)
+        raise CohortError(
+            f"cohort {self.name!r} has no modality {name!r}{nearest(name, self.modality_names)}; it has {known}"
+        )
+
+    @property
+    def patient_ids(self) -> list[str]:
+        return self.patients["patient_id"].to_list()
+
+    @cached_property
+    def stages(self) -> NDArray[np.int64]:
+        """Stage index per patient, −1 where unlabelled."""
+        position = {label: index for index, label in enumerate(self.staging.classes)}
+        labels = self.patients["stage"]
+        return np.array([UNLABELLED if s is None else position[s] for s in labels], dtype=np.int64)
+
+    def images_of(self, modality: str) -> pl.DataFrame:
+        self.modality(modality)
+        return self.images.filter(pl.col("modality") == modality)
+
+    @cached_property
+    def _owners(self) -> dict[str, NDArray[np.int64]]:
+        row = {patient: index for index, patient in enumerate(self.patient_ids)}
+        return {
+            name: np.array([row[p] for p in self.images_of(name)["patient_id"]], dtype=np.int64)
+            for name in self.modality_names
+        }
+
+    def owners(self, modality: str) -> NDArray[np.int64]:
+        """The patient row of each image of a modality, ascending: images are stored by patient."""
+        self.modality(modality)
+        return self._owners[modality]
+
+    def pixels(self, modality: str) -> NDArray[np.uint8]:
+        """uint8 [n, H, W, C], memory-mapped, never written."""
+        self.modality(modality)
+        try:
+            return np.load(self.path / "pixels" / f"{modality}.npy", mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise CohortError(f"cohort {self.path}: cannot read pixels of {modality}: {error}") from None
+
+    def pixel_digest(self, modality: str) -> str:
+        """Identity of one modality's pixels, from the hashes in the images table."""
+        return hashlib.sha256("".join(self.images_of(modality)["sha256"]).encode()).hexdigest()
+
+
+def compute_fingerprint(
+    staging: Staging,
+    modalities: Sequence[Modality],
+    patients: pl.DataFrame,
+    images: pl.DataFrame,
+) -> str:
+    """SHA-256 over labels, tables and pixel hashes; what the exam is, not where its files lay."""
+    digest = hashlib.sha256()
+    head = [staging.name, staging.classes, [asdict(modality) for modality in modalities]]
+    digest.update(json.dumps(head).encode())
+    for table in (patients, images.drop("source", strict=False)):
+        digest.update(table.select(sorted(table.columns)).write_csv().encode())
+    return digest.hexdigest()
+
+
+def is_cohort(path: Path) -> bool:
+    return (path / MARKER).is_file()
+
+
+def open_cohort(path: Path) -> Cohort:
+    """Opens a cohort folder; raises `CohortError` when it is none, is damaged, or was changed after intake."""
+    if not is_cohort(path):
+        reason = "no such folder" if not path.exists() else f"no {MARKER} in it"
+        raise CohortError(f"{path} is not a cohort ({reason}); make one with 'fibrostage intake'")
+    try:
+        head = json.loads((path / MARKER).read_text(encoding="utf-8"))
+        patients, images, exclusions = (
+            pl.read_parquet(path / f"{table}.parquet")
+            for table in ("patients", "images", "exclusions")
+        )
+        staging = Staging(
+            head["staging"]["name"],
+            tuple(head["staging"]["classes"]),
+            tuple(head["staging"]["cuts"]),
+        )
+        modalities = tuple(Modality(**modality) for modality in head["modalities"])
+        recorded, simulated = head["fingerprint"], bool(head["simulated"])
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+        raise CohortError(f"cohort {path} is damaged: {error}") from None
+    if compute_fingerprint(staging, modalities, patients, images) != recorded:
+        raise CohortError(
+            f"cohort {path} was changed after intake: its fingerprint does not match {MARKER}; take it in again"
+        )
+    return Cohort(
+        path, head["name"], staging, modalities, patients, images, exclusions, recorded, simulated,
+        tuple(head.get("caveats", ())), head.get("source", ""), head.get("tool", ""),
+    )  # fmt: skip
+
+
+def verify_pixels(cohort: Cohort) -> None:
+    """Rehashes every stored image; raises `CohortError` naming the first that differs from the images table."""
+    for modality in cohort.modality_names:
+        pixels, table = cohort.pixels(modality), cohort.images_of(modality)
+        if len(pixels) != len(table):
+            raise CohortError(f"{modality}: {len(pixels)} images stored, {len(table)} in the table")
+        for row, (image_id, expected) in enumerate(table.select("image_id", "sha256").iter_rows()):
+            if hash_pixels(pixels[row]) != expected:
+                raise CohortError(f"{modality}: pixels of image {image_id} were changed after intake")
+
+
+def hash_pixels(image: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+@contextmanager
+def whole_or_absent(target: Path) -> Iterator[Path]:
+    """A temporary folder beside `target`, renamed to it when the block ends well and removed when it does not."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise CohortError(f"{target} exists and is not empty; a cohort is never overwritten, choose another --out")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+    except OSError as error:
+        raise CohortError(f"cannot write to {target.parent}: {error.strerror}") from None
+    try:
+        yield work
+        if target.exists():
+            target.rmdir()
+        os.chmod(work, 0o755)
+        os.rename(work, target)
+    except OSError as error:
+        raise CohortError(f"cannot write the cohort {target}: {error}") from None
+    finally:
+        if work.exists():
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def write_tables(
+    folder: Path,
+    *,
+    name: str,
+    staging: Staging,
+    modalities: Sequence[Modality],
+    patients: pl.DataFrame,
+    images: pl.DataFrame,
+    exclusions: pl.DataFrame,
+    simulated: bool,
+    caveats: Sequence[str] = (),
+    source: str = "",
+) -> str:
+    """Validates and writes the tables and cohort.json, read-only; returns the fingerprint."""
+    problems = check_patients(patients, staging)
+    problems.items += check_images(images, patients, [m.name for m in modalities]).items
+    if len(problems):
+        raise CohortError(f"the cohort is not valid:\n{problems.text()}")
+    fingerprint = compute_fingerprint(staging, modalities, patients, images)
+    for table, frame in (("patients", patients), ("images", images), ("exclusions", exclusions)):
+        frame.write_parquet(folder / f"{table}.parquet")
+    head = {
+        "name": name,
+        "staging": asdict(staging),
+        "modalities": [asdict(modality) for modality in modalities],
+        "source": source,
+        "simulated": simulated,
+        "caveats": list(caveats),
+        "fingerprint": fingerprint,
+        "tool": __version__,
+    }
+    (folder / MARKER).write_text(json.dumps(head, indent=2, ensure_ascii=False), encoding="utf-8")
+    for file in folder.rglob("*"):
+        if file.is_file():
+            file.chmod(0o444)
+    return fingerprint

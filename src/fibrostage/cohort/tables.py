@@ -1,0 +1,113 @@
+"""The tables of a cohort and what makes them valid.
+
+Columns we know have a type, and measured ones a plausible range (`units.QUANTITIES`); columns we do not know
+are carried along untouched, because a fold or a centre may live there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from fibrostage.errors import Problems
+from fibrostage.stage import Staging
+from fibrostage.units import QUANTITIES
+
+PATIENT_KEY = {"patient_id": pl.String, "stage": pl.String}
+PATIENT_TEXT = ("site", "sex")
+PATIENT_NUMBERS = (
+    "age", "ast", "alt", "ggt", "ast_uln", "ggt_uln", "platelets",
+    "albumin", "bmi", "te", "swe", "stq", "spleen",
+)  # fmt: skip
+
+IMAGES: dict[str, type[pl.DataType]] = {
+    "image_id": pl.String,
+    "patient_id": pl.String,
+    "modality": pl.String,
+    "source": pl.String,
+    "frame": pl.Int64,
+    "source_format": pl.String,
+    "source_width": pl.Int64,
+    "source_height": pl.Int64,
+    "sha256": pl.String,  # of the stored pixels
+    "spacing_mm": pl.Float64,
+    "kpa": pl.Float64,
+    "quality": pl.String,
+}
+
+EXCLUSIONS: dict[str, type[pl.DataType]] = {
+    "patient_id": pl.String,
+    "file": pl.String,
+    "row": pl.Int64,
+    "reason": pl.String,
+}
+
+
+def check_patients(patients: pl.DataFrame, staging: Staging) -> Problems:
+    """Everything wrong with a patients table: missing columns, ids, stages, types and ranges."""
+    problems = Problems()
+    for column in PATIENT_KEY:
+        if column not in patients.columns:
+            problems.add("patients", f"column {column!r} is missing")
+    if len(problems):
+        return problems
+    ids = patients["patient_id"]
+    for value in ids.filter(ids.is_duplicated()).unique(maintain_order=True):
+        problems.add("patients", f"patient {value!r} occurs more than once", patient_id=value)
+    if ids.null_count() or (ids == "").any():
+        problems.add("patients", "a patient_id is empty")
+    known = set(staging.classes)
+    for patient, stage in patients.select("patient_id", "stage").iter_rows():
+        if stage is not None and stage not in known:
+            problems.add(
+                "patients",
+                f"patient {patient!r}: unknown stage {stage!r}; {staging.name} has {', '.join(staging.classes)}",
+                patient_id=patient,
+            )
+    for column in PATIENT_NUMBERS:
+        if column not in patients.columns:
+            continue
+        if not patients[column].dtype.is_numeric():
+            problems.add("patients", f"column {column!r} must be a number")
+            continue
+        for patient, value in patients.select("patient_id", column).iter_rows():
+            refusal = QUANTITIES[column].refusal(value) if value is not None else None
+            if refusal:
+                problems.add("patients", f"patient {patient!r}: {refusal}", patient_id=patient)
+    return problems
+
+
+def check_images(
+    images: pl.DataFrame, patients: pl.DataFrame, modalities: Sequence[str]
+) -> Problems:
+    """Everything wrong with an images table: columns, unique ids, and that every image has a patient."""
+    problems = Problems()
+    for column, dtype in IMAGES.items():
+        if column not in images.columns:
+            problems.add("images", f"column {column!r} is missing")
+        elif images[column].dtype not in (dtype, pl.Null):
+            problems.add(
+                "images", f"column {column!r} has type {images[column].dtype}, must be {dtype}"
+            )
+    if len(problems):
+        return problems
+    ids = images["image_id"]
+    for value in ids.filter(ids.is_duplicated()).unique(maintain_order=True):
+        problems.add("images", f"image {value!r} occurs more than once")
+    known = set(patients["patient_id"])
+    for image, patient, modality in images.select(
+        "image_id", "patient_id", "modality"
+    ).iter_rows():
+        if patient not in known:
+            problems.add("images", f"image {image!r} has the unknown patient {patient!r}")
+        if modality not in modalities:
+            problems.add(
+                "images",
+                f"image {image!r} has the unknown modality {modality!r}; known: {', '.join(modalities)}",
+            )
+    order = {name: index for index, name in enumerate(modalities)}
+    ranks = [order.get(name, -1) for name in images["modality"]]
+    if ranks != sorted(ranks):
+        problems.add("images", "rows must be ordered by modality, as the pixel files are")
+    return problems

@@ -1,0 +1,1 @@
+"""From a hospital's own files to a cohort."""

@@ -1,0 +1,220 @@
+"""Intake of raster files: SRC + P.csv + I.csv → a cohort, whole or not at all.
+
+Every problem is collected and reported together, with file and row. Without `skip_bad` any problem stops the
+intake and nothing is written; with it, what is bad is left out and recorded in exclusions.parquet.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from fibrostage import SIMULATED
+from fibrostage.cohort.confounding import check_confounding
+from fibrostage.cohort.store import Cohort, Modality, hash_pixels, open_cohort, whole_or_absent, write_tables
+from fibrostage.cohort.tables import EXCLUSIONS, IMAGES
+from fibrostage.errors import IntakeError, Problems
+from fibrostage.intake.csvs import read_csv
+from fibrostage.intake.labels import Request, parse_patients, parse_requests
+from fibrostage.intake.raster import Picture, UnreadableImage, read_picture
+from fibrostage.plan import ModalityPlan, Plan
+from fibrostage.progress import SILENT, Progress
+
+SIMULATED_COLUMN = "origin"  # a patients column whose value SIMULATED marks a simulated cohort
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What `intake` reads: the folder, its two CSVs and their encoding."""
+
+    folder: Path
+    patients: Path
+    images: Path
+    encoding: str = "utf-8"
+
+
+def take_in(
+    sources: Sources,
+    out: Path,
+    plan: Plan,
+    skip_bad: bool = False,
+    progress: Progress = SILENT,
+) -> Cohort:
+    """Makes the cohort at `out`; raises `IntakeError` with all problems, leaving nothing behind."""
+    if not sources.folder.is_dir():
+        raise IntakeError(f"{sources.folder} is not a folder")
+    problems = Problems()
+    staging = plan.staging.resolve()
+    modalities = {modality.name: modality for modality in plan.modality}
+    patient_table = read_csv(
+        sources.patients, ("patient_id", "stage"), problems, sources.encoding
+    )
+    image_table = read_csv(
+        sources.images, ("file", "patient_id", "modality"), problems, sources.encoding
+    )
+    patients = parse_patients(patient_table, staging, problems)
+    requests = parse_requests(
+        image_table, sources.folder, set(patients["patient_id"]), tuple(modalities), problems
+    )
+    if len(problems) and not skip_bad:
+        raise refusal(problems)
+    requests = in_cohort_order(requests, patients["patient_id"].to_list(), list(modalities))
+    with whole_or_absent(out) as work:
+        images = store_pictures(
+            requests, sources, modalities, work / "pixels", problems, progress, stop_on_problem=not skip_bad
+        )
+        if not len(images):
+            raise refusal(problems, "no picture could be taken in")
+        caveats = list(plan.cohort.caveats)
+        caveats += [found.warning() for found in check_confounding(patients, images, staging)]
+        write_tables(
+            work,
+            name=plan.cohort.name or out.name,
+            staging=staging,
+            modalities=[Modality(m.name, m.kind, m.size, m.stored_channels) for m in plan.modality],
+            patients=patients,
+            images=images,
+            exclusions=exclusions_of(problems),
+            simulated=is_simulated(patients),
+            caveats=caveats,
+            source="raster files",
+        )
+    return open_cohort(out)
+
+
+def refusal(problems: Problems, why: str = "nothing was written") -> IntakeError:
+    count = len(problems)
+    return IntakeError(
+        f"{count} problem{'s' if count != 1 else ''}, {why}:\n{problems.text()}\n"
+        "Mend them, or go on without what is bad with --skip-bad.",
+        problems,
+    )
+
+
+def is_simulated(patients: pl.DataFrame) -> bool:
+    return SIMULATED_COLUMN in patients.columns and bool(
+        (patients[SIMULATED_COLUMN] == SIMULATED).any()
+    )
+
+
+def in_cohort_order(
+    requests: list[Request], patients: list[str], modalities: list[str]
+) -> list[Request]:
+    """By modality, then patient, then row: the order of the pixel files."""
+    patient_rank = {patient: rank for rank, patient in enumerate(patients)}
+    modality_rank = {modality: rank for rank, modality in enumerate(modalities)}
+    return sorted(
+        requests, key=lambda r: (modality_rank[r.modality], patient_rank[r.patient_id], r.row)
+    )
+
+
+def store_pictures(
+    requests: Sequence[Request],
+    sources: Sources,
+    modalities: dict[str, ModalityPlan],
+    folder: Path,
+    problems: Problems,
+    progress: Progress,
+    stop_on_problem: bool,
+) -> pl.DataFrame:
+    """Decodes every picture into pixels/<modality>.npy and returns the images table; memory stays flat."""
+    folder.mkdir()
+    records: list[dict[str, object]] = []
+    with (
+        progress.task("reading pictures", len(requests)) as advance,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        for name, modality in modalities.items():
+            wanted = [request for request in requests if request.modality == name]
+            shape = (len(wanted), modality.size, modality.size, modality.stored_channels)
+            target = folder / f"{name}.npy"
+            pixels = np.lib.format.open_memmap(target, "w+", np.uint8, shape) if wanted else None
+            stored = 0
+            per_patient: dict[str, int] = {}
+            for start in range(0, len(wanted), CHUNK):
+                chunk = wanted[start : start + CHUNK]
+                for request, outcome in zip(
+                    chunk, pool.map(lambda r: attempt(r, sources.folder, modality), chunk), strict=True
+                ):
+                    if isinstance(outcome, str):
+                        problems.add(
+                            sources.images.name,
+                            f"{request.file!r}: {outcome}",
+                            row=request.row,
+                            patient_id=request.patient_id,
+                            file=request.file,
+                        )
+                        continue
+                    assert pixels is not None
+                    pixels[stored] = outcome.pixels
+                    stored += 1
+                    number = per_patient.get(request.patient_id, 0) + 1
+                    per_patient[request.patient_id] = number
+                    records.append(record_of(request, outcome, number))
+                advance(len(chunk))
+            if pixels is not None:
+                pixels.flush()
+            finish_pixels(target, stored, shape)
+    if stop_on_problem and len(problems):
+        raise refusal(problems)
+    return pl.DataFrame(records, schema=IMAGES)
+
+
+def attempt(request: Request, folder: Path, modality: ModalityPlan) -> Picture | str:
+    """The picture, or why it was refused."""
+    if request.frame not in (None, 0):
+        return f"frame {request.frame} asked for, but a PNG or JPEG holds one picture"
+    try:
+        return read_picture(folder / request.file, modality, request.roi)
+    except UnreadableImage as error:
+        return str(error)
+
+
+def finish_pixels(path: Path, stored: int, shape: tuple[int, ...]) -> None:
+    """Shortens a pixel file to the rows that were stored."""
+    if stored == shape[0] and path.exists():
+        return
+    shorter = path.with_suffix(".short.npy")
+    if stored:
+        source = np.load(path, mmap_mode="r")
+        result = np.lib.format.open_memmap(shorter, "w+", np.uint8, (stored, *shape[1:]))
+        for start in range(0, stored, CHUNK):
+            result[start : start + CHUNK] = source[start : min(start + CHUNK, stored)]
+        result.flush()
+    else:
+        np.save(shorter, np.empty((0, *shape[1:]), dtype=np.uint8))
+    os.replace(shorter, path)
+
+
+def record_of(request: Request, picture: Picture, number: int) -> dict[str, object]:
+    return {
+        "image_id": f"{request.patient_id}-{request.modality}-{number}",
+        "patient_id": request.patient_id,
+        "modality": request.modality,
+        "source": request.file,
+        "frame": request.frame,
+        "source_format": picture.source_format,
+        "source_width": picture.width,
+        "source_height": picture.height,
+        "sha256": hash_pixels(picture.pixels),
+        "spacing_mm": None,
+        "kpa": request.kpa,
+        "quality": None,
+    }
+
+
+def exclusions_of(problems: Problems) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {"patient_id": p.patient_id, "file": p.file or p.where, "row": p.row, "reason": p.reason}
+            for p in problems
+        ],
+        schema=EXCLUSIONS,
+    )

@@ -1,0 +1,1 @@
+"""Fitting and predicting: from a cohort and a plan to per-patient probabilities."""

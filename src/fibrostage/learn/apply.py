@@ -1,0 +1,83 @@
+"""A trained run on another cohort: every patient's probabilities, averaged over the run's folds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from fibrostage import SIMULATED
+from fibrostage.cohort.describe import space_of
+from fibrostage.cohort.store import Cohort
+from fibrostage.errors import RunError
+from fibrostage.learn.checkpoint import load_network
+from fibrostage.learn.features import features_of
+from fibrostage.learn.learner import blocks_of, resolve_precision
+from fibrostage.learn.runfolder import replace_file
+from fibrostage.learn.train import check_fit
+from fibrostage.networks.backbones import BACKBONES
+from fibrostage.networks.mmfn import MMFN
+from fibrostage.plan import Plan
+from fibrostage.progress import SILENT, Progress
+from fibrostage.stats.evaluate import per_patient
+
+
+def predict_cohort(
+    run: Path, cohort: Cohort, target: Path, progress: Progress = SILENT
+) -> pl.DataFrame:
+    """Writes and returns patient_id, stage called, p_<class> …; patients without usable images are left out."""
+    if target.exists():
+        raise RunError(f"{target} exists; choose another --out")
+    models = sorted(run.glob("model*.safetensors"))
+    if not models:
+        raise RunError(f"{run} holds no model; make a run with 'fibrostage train'")
+    total: NDArray[np.float64] | None = None
+    patients: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+    for path in models:
+        network, plan = load_network(path)
+        check_fit(cohort, plan.staging, plan.modality, plan.fused)
+        patients, table = predict_patients(network, plan, cohort, progress)
+        total = table if total is None else total + table
+    assert total is not None
+    mean = total / len(models)
+    classes = cohort.staging.classes
+    result = pl.DataFrame(
+        {
+            "patient_id": [cohort.patient_ids[row] for row in patients],
+            "stage": [classes[k] for k in mean.argmax(axis=1)],
+            **{f"p_{name}": mean[:, k] for k, name in enumerate(classes)},
+        }
+    )
+    if cohort.simulated:
+        result = result.with_columns(origin=pl.lit(SIMULATED))
+    replace_file(target, lambda temporary: result.write_csv(temporary))
+    return result
+
+
+@torch.inference_mode()
+def predict_patients(
+    network: MMFN, plan: Plan, cohort: Cohort, progress: Progress
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Patient rows [P] and mean probabilities [P, K] over at most `evaluation.candidates` each."""
+    spec = BACKBONES[plan.network.backbone]
+    precision = resolve_precision(plan.training.precision)
+    features = {
+        name: torch.from_numpy(
+            features_of(cohort, name, spec, network.backbone(name), precision, progress)
+        )
+        for name in plan.fused
+    }
+    space = space_of(cohort, plan.fused, plan.network.missing == "keep")
+    usable = np.flatnonzero(space.per_patient > 0)
+    ids = space.draw(usable, plan.evaluation.candidates, np.random.default_rng([plan.seed, 9]))
+    tables = network.head.tables(features)
+    probabilities = np.concatenate(
+        [
+            network.head.fuse(tables, torch.from_numpy(space.decode(part))).softmax(-1).numpy()
+            for part in blocks_of(ids)
+        ]
+    )
+    return per_patient(space.patient_of(ids), probabilities)

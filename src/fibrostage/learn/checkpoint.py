@@ -1,0 +1,102 @@
+"""Networks and weights on disk, as safetensors.
+
+A model file holds the head, and the backbones when they were trained; a frozen backbone is named by its hash
+instead and rebuilt from the plan.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fibrostage import __version__
+from fibrostage.errors import RunError, WeightsError
+from fibrostage.learn.runfolder import replace_file
+from fibrostage.networks.backbones import BACKBONES
+from fibrostage.networks.mmfn import MMFN, Head
+from fibrostage.networks.weights import build_backbone, weights_hash
+from fibrostage.plan import Plan
+
+FORMAT = "fibrostage-mmfn-1"
+
+
+def save_network(path: Path, network: MMFN, plan: Plan, fingerprint: str) -> None:
+    """The network, ready to be loaded with its plan."""
+    frozen = plan.training.finetune == "head"
+    tensors = dict(network.head.state_dict(prefix="head."))
+    if not frozen:
+        tensors.update(network.backbones.state_dict(prefix="backbones."))
+    metadata = {
+        "format": FORMAT,
+        "plan": plan.canonical(),
+        "cohort": fingerprint,
+        "tool": __version__,
+        "backbone_hash": weights_hash(network.backbone(network.head.modalities[0])) if frozen else "",
+    }
+    contiguous = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+    replace_file(path, lambda temporary: save_file(contiguous, temporary, metadata))
+
+
+def load_network(path: Path) -> tuple[MMFN, Plan]:
+    """The network of a model file and its plan; raises `RunError` when it cannot be rebuilt exactly."""
+    try:
+        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"cannot read the model {path}: {error}") from None
+    if metadata.get("format") != FORMAT:
+        raise RunError(
+            f"{path} is not a model of this tool: format {metadata.get('format')!r}, needs {FORMAT!r}"
+        )
+    plan = Plan.parse(json.loads(metadata["plan"]), source=str(path))
+    return rebuild(path, plan, tensors, metadata), plan
+
+
+def rebuild(
+    path: Path, plan: Plan, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> MMFN:
+    spec = BACKBONES[plan.network.backbone]
+    head = Head(
+        plan.fused,
+        dict.fromkeys(plan.fused, spec.features),
+        len(plan.staging.resolve().classes),
+        plan.network.reduce,
+        plan.network.se_reduction,
+        plan.network.dropout,
+    )
+    trained = plan.training.finetune != "head"
+    share = plan.network.share_backbone or not trained
+    names = plan.fused[:1] if share else plan.fused
+    weights = "random" if trained else plan.network.weights
+    network = MMFN(
+        {name: build_backbone(spec, weights, plan.seed) for name in names}, head, share
+    )
+    if not trained and weights_hash(network.backbone(names[0])) != metadata["backbone_hash"]:
+        raise WeightsError(
+            f"{path} was fitted on other {spec.name} weights than {plan.network.weights!r} gives here"
+        )
+    missing, unexpected = network.load_state_dict(dict(tensors), strict=False)
+    wrong = [key for key in missing if trained or key.startswith("head.")] + list(unexpected)
+    if wrong:
+        raise RunError(f"{path} does not fit its own plan: first wrong key {wrong[0]!r}")
+    return network.eval()
+
+
+def save_state(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    contiguous = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+    replace_file(path, lambda temporary: save_file(contiguous, temporary, dict(metadata)))
+
+
+def load_state(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"cannot read the saved state {path}: {error}") from None

@@ -1,0 +1,110 @@
+"""Pooled backbone features, one vector per unique image, cached on disk.
+
+A feature depends on the weights, the preprocessing and the pixels, and on nothing else; the cache key is their
+hash, so a changed weight or picture is another file and nothing is ever invalidated by hand. Files are written
+to a temporary name and renamed: two processes at once do the work twice and agree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from fibrostage.cohort.store import Cohort
+from fibrostage.learn.engine import make_engine
+from fibrostage.learn.images import as_tensor, normalise
+from fibrostage.networks.backbones.spec import Backbone
+from fibrostage.networks.weights import weights_hash
+from fibrostage.progress import SILENT, Progress
+
+BATCH = 32
+CACHE_VARIABLE = "FIBROSTAGE_CACHE"
+
+
+def cache_folder() -> Path:
+    """$FIBROSTAGE_CACHE, or fibrostage under the user's cache folder."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "fibrostage"
+
+
+def cache_key(cohort: Cohort, modality: str, spec: Backbone, network_hash: str, precision: str) -> str:
+    parts = (
+        "features-1",
+        network_hash,
+        spec.name,
+        str((spec.size, spec.mean, spec.std)),
+        precision,
+        cohort.pixel_digest(modality),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def features_of(
+    cohort: Cohort,
+    modality: str,
+    spec: Backbone,
+    backbone: nn.Module,
+    precision: str = "float32",
+    progress: Progress = SILENT,
+) -> NDArray[np.float32]:
+    """z [n, C] of every image of a modality, from the cache or computed and cached."""
+    key = cache_key(cohort, modality, spec, weights_hash(backbone), precision)
+    path = cache_folder() / "features" / f"{key}.npy"
+    if path.is_file():
+        try:
+            return np.asarray(np.load(path), dtype=np.float32)
+        except (OSError, ValueError):  # a damaged cache file is recomputed
+            path.unlink(missing_ok=True)
+    features = extract(cohort.pixels(modality), spec, backbone, precision, progress, modality)
+    store(path, features)
+    return features
+
+
+def extract(
+    pixels: NDArray[np.uint8],
+    spec: Backbone,
+    backbone: nn.Module,
+    precision: str,
+    progress: Progress = SILENT,
+    label: str = "images",
+) -> NDArray[np.float32]:
+    """z = GAP(backbone(x)) [n, C] for stored pixels [n, H, W, C]; the backbone in evaluation mode."""
+    engine = make_engine(precision)
+    network = backbone.to(engine.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    result = np.empty((len(pixels), spec.features), dtype=np.float32)
+    with (
+        progress.task(f"features of {label}", len(pixels)) as advance,
+        torch.inference_mode(),
+        engine.autocast(),
+    ):
+        for start in range(0, len(pixels), BATCH):
+            images = as_tensor(pixels[start : start + BATCH], spec).to(engine.device)
+            maps = network(normalise(images, spec))
+            result[start : start + len(images)] = maps.float().mean(dim=(2, 3)).cpu().numpy()
+            advance(len(images))
+    return result
+
+
+def store(path: Path, features: NDArray[np.float32]) -> None:
+    """Writes the cache file atomically; a cache that cannot be written is no error."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.save(file, features)
+        os.replace(temporary, path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,200 @@
+"""Fine-tuning the backbones: each batch's unique images go through their backbone once, candidates gather.
+
+"all" trains everything; "last" trains the backbone's last blocks and leaves the rest, batch statistics
+included, as it was. What is kept at the end is an exponential average of the weights over steps, which is
+worth more than early stopping when there are no patients to spare for it.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fibrostage.cohort.store import Cohort
+from fibrostage.learn.engine import make_engine, seeded
+from fibrostage.learn.fit_frozen import Examples, class_weights, fused_loss, unique_rows
+from fibrostage.learn.images import apply, as_tensor, draw, normalise
+from fibrostage.networks.backbones.spec import Backbone
+from fibrostage.networks.mmfn import MMFN
+from fibrostage.plan import TrainingPlan
+from fibrostage.progress import SILENT, Progress
+
+@dataclass(frozen=True)
+class PixelSource:
+    """Where a batch's pixels come from: one cohort's modalities, and what the backbone wants of them."""
+
+    cohort: Cohort
+    modalities: tuple[str, ...]
+    spec: Backbone
+
+    def images(
+        self, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None
+    ) -> Tensor:
+        """Normalised images of the given rows; changed at random when a generator is given."""
+        images = as_tensor(self.cohort.pixels(modality)[rows], self.spec)
+        if rng is not None:
+            images = apply(images, draw(len(rows), self.cohort.modality(modality).kind, rng))
+        return normalise(images, self.spec)
+
+
+def cover(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """A random order of a few candidates in which every image of every modality occurs: one epoch.
+
+    Going through all pairs would show each of 5 elastograms 21 times for one look at each of 21 B-mode frames.
+    """
+    order = rng.permutation(len(rows))
+    first = [
+        np.unique(rows[order, column], return_index=True)[1] for column in range(rows.shape[1])
+    ]
+    return np.asarray(order[np.unique(np.concatenate(first))])
+
+
+def trainable_names(network: nn.Module, spec: Backbone, finetune: str) -> set[str]:
+    """Names of a backbone's modules that train: every one for "all", those under spec.last for "last"."""
+    if finetune == "all":
+        return {name for name, _ in network.named_modules()}
+    return {
+        name
+        for name, _ in network.named_modules()
+        if any(name == prefix or name.startswith(prefix + ".") for prefix in spec.last)
+    }
+
+
+def set_training(network: MMFN, spec: Backbone, finetune: str) -> None:
+    """Training mode and gradients for what trains, evaluation mode and none for the rest."""
+    network.train()
+    for backbone in network.backbones.values():
+        backbone.eval()
+        names = trainable_names(backbone, spec, finetune)
+        for name, module in backbone.named_modules():
+            if name in names:
+                module.training = True
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(name in names)
+
+
+class WeightAverage:
+    """Exponential moving average of a network's weights, warmed up so that early steps are soon forgotten."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network, self.decay, self.steps = network, decay, 0
+        self.average = copy.deepcopy(network).eval()
+
+    @torch.no_grad()
+    def update(self) -> None:
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        current = self.network.state_dict()
+        for key, value in self.average.state_dict().items():
+            if value.dtype.is_floating_point:
+                value.lerp_(current[key], 1 - decay)
+            else:
+                value.copy_(current[key])
+
+
+def fit_whole(
+    network: MMFN,
+    source: PixelSource,
+    examples: Examples,
+    plan: TrainingPlan,
+    seed: int,
+    validation: Examples | None = None,
+    progress: Progress = SILENT,
+) -> tuple[MMFN, list[dict[str, float]]]:
+    """Fine-tunes; returns the averaged network (the best epoch's with validation) and a record an epoch."""
+    engine = make_engine(plan.precision)
+    rng = np.random.default_rng([seed, 6])
+    epochs = [cover(examples.rows, rng) for _ in range(plan.epochs)]
+    set_training(network, source.spec, plan.finetune)
+    backbone = [p for p in network.backbones.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": backbone, "lr": plan.backbone_lr},
+            {"params": list(network.head.parameters()), "lr": plan.head_lr},
+        ],
+        weight_decay=plan.weight_decay,
+    )
+    steps = sum(-(-len(epoch) // plan.batch) for epoch in epochs)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, [plan.backbone_lr, plan.head_lr], total_steps=max(2, steps)
+    )
+    network = network.to(engine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network, optimiser = engine.prepare(network, optimiser)
+    inner: MMFN = engine.unwrap_model(network)
+    averaged = WeightAverage(inner, plan.average)
+    weights = class_weights(examples.stages, inner.head.classes, plan.class_weights)
+    if weights is not None:
+        weights = weights.to(engine.device)
+    history: list[dict[str, float]] = []
+    best, since, kept = np.inf, 0, averaged.average
+    with seeded(seed), progress.task("fine-tuning", sum(map(len, epochs))) as advance:
+        for epoch, order in enumerate(epochs):
+            total = 0.0
+            for part in np.array_split(order, -(-len(order) // plan.batch)):
+                batch = Examples(examples.rows[part], examples.stages[part])
+                changes = rng if plan.augment else None
+                with engine.autocast():
+                    loss = batch_loss(inner, source, batch, changes, rng, weights, plan.stream_loss)
+                optimiser.zero_grad()
+                engine.backward(loss)
+                optimiser.step()
+                schedule.step()
+                averaged.update()
+                total += float(loss.detach()) * len(part)
+                advance(len(part))
+            record = {"epoch": epoch, "loss": total / len(order)}
+            if validation is not None:
+                record["validation_loss"] = validation_loss(averaged.average, source, validation, plan)
+                if record["validation_loss"] < best:
+                    best, since = record["validation_loss"], 0
+                    kept = copy.deepcopy(averaged.average)
+                else:
+                    since += 1
+            history.append(record)
+            if since >= plan.patience:
+                break
+    return kept.cpu().eval(), history
+
+
+def batch_loss(
+    network: MMFN,
+    source: PixelSource,
+    batch: Examples,
+    changes: np.random.Generator | None,
+    dropout: np.random.Generator | None,
+    weights: Tensor | None,
+    stream_loss: float,
+) -> Tensor:
+    """The loss of a batch of candidates, each unique image through its backbone once."""
+    device = next(network.parameters()).device
+    images, local = unique_rows(batch.rows)
+    features = {}
+    for modality, rows in zip(network.head.modalities, images, strict=True):
+        if len(rows):
+            pixels = source.images(modality, rows, changes).to(device)
+            features[modality] = network.pooled(modality, pixels)
+        else:
+            features[modality] = torch.empty((0, source.spec.features), device=device)
+    tables = network.head.tables({k: v.float() for k, v in features.items()}, dropout)
+    stages = torch.from_numpy(batch.stages).to(device)
+    return fused_loss(
+        network.head, tables, torch.from_numpy(local).to(device), stages, weights, stream_loss
+    )
+
+
+@torch.inference_mode()
+def validation_loss(
+    network: MMFN, source: PixelSource, examples: Examples, plan: TrainingPlan
+) -> float:
+    total = 0.0
+    for start in range(0, len(examples), plan.batch):
+        part = slice(start, start + plan.batch)
+        batch = Examples(examples.rows[part], examples.stages[part])
+        loss = batch_loss(network, source, batch, None, None, None, 0.0)
+        total += float(loss) * len(batch)
+    return total / len(examples)

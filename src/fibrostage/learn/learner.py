@@ -1,0 +1,211 @@
+"""A learner fits an MMFN on labelled candidates as a plan says, and then predicts any candidate.
+
+Two kinds share one face: `FrozenLearner` on cached features, `FinetuneLearner` on pixels. After a fit both hold
+a head and per-image features, so that predicting, scoring a pool and Monte-Carlo dropout are the same code, and
+all of them are sums of per-image tables.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fibrostage.cohort.candidates import CandidateSpace
+from fibrostage.cohort.store import Cohort
+from fibrostage.learn.engine import multiplies_bfloat16
+from fibrostage.learn.features import extract, features_of
+from fibrostage.learn.fit_frozen import Examples, fit_frozen
+from fibrostage.learn.fit_whole import PixelSource, fit_whole
+from fibrostage.learn.projection import Projection, fit_projection, fold
+from fibrostage.networks.backbones import BACKBONES
+from fibrostage.networks.mmfn import MMFN, Head
+from fibrostage.networks.weights import build_backbone
+from fibrostage.plan import Plan
+from fibrostage.progress import SILENT, Progress
+
+BLOCK = 65_536  # candidates at once: bounds the memory of a prediction
+
+
+class Learner(Protocol):
+    """What training, prediction and active learning need of a model."""
+
+    head: Head
+    features: Mapping[str, Tensor]
+    space: CandidateSpace
+
+    def fit(
+        self, examples: Examples, seed: int, validation: Examples | None = None
+    ) -> list[dict[str, float]]: ...
+
+    def network(self) -> MMFN: ...
+
+    def state(self) -> dict[str, Tensor]: ...
+
+    def restore(self, state: Mapping[str, Tensor]) -> None: ...
+
+
+def make_learner(
+    cohort: Cohort,
+    plan: Plan,
+    space: CandidateSpace,
+    pool: NDArray[np.int64],
+    seed: int,
+    progress: Progress = SILENT,
+) -> Learner:
+    """The learner of a plan. `pool` are the patients whose images, labels unseen, may shape the projection."""
+    if plan.training.finetune == "head":
+        return FrozenLearner(cohort, plan, space, pool, seed, progress)
+    return FinetuneLearner(cohort, plan, space, seed, progress)
+
+
+def make_head(cohort: Cohort, plan: Plan, features: Mapping[str, int], seed: int) -> Head:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Head(
+            plan.fused,
+            features,
+            len(cohort.staging.classes),
+            plan.network.reduce,
+            plan.network.se_reduction,
+            plan.network.dropout,
+        )
+
+
+class FrozenLearner:
+    """A head on cached features of a frozen backbone, in projected coordinates."""
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        plan: Plan,
+        space: CandidateSpace,
+        pool: NDArray[np.int64],
+        seed: int,
+        progress: Progress = SILENT,
+    ) -> None:
+        self.plan, self.space = plan, space
+        self.spec = BACKBONES[plan.network.backbone]
+        self.backbone = build_backbone(self.spec, plan.network.weights, plan.seed)
+        self.projections: dict[str, Projection] = {}
+        self.features: dict[str, Tensor] = {}
+        precision = resolve_precision(plan.training.precision)
+        for name in plan.fused:
+            z = features_of(cohort, name, self.spec, self.backbone, precision, progress)
+            own = np.isin(cohort.owners(name), pool)
+            projection = fit_projection(z[own], plan.training.components)
+            self.projections[name] = projection
+            self.features[name] = torch.from_numpy(projection(z))
+        widths = {name: table.shape[1] for name, table in self.features.items()}
+        self.head = make_head(cohort, plan, widths, seed)
+
+    def fit(
+        self, examples: Examples, seed: int, validation: Examples | None = None
+    ) -> list[dict[str, float]]:
+        return fit_frozen(self.head, self.features, examples, self.plan.training, seed, validation)
+
+    def network(self) -> MMFN:
+        """The fitted network on raw images: the projection folded into each stream's reduction."""
+        head = copy.deepcopy(self.head)
+        for name in head.modalities:
+            head.streams[name] = fold(head.stream(name), self.projections[name])
+        names = head.modalities[:1]
+        return MMFN({name: self.backbone for name in names}, head, share=True)
+
+    def state(self) -> dict[str, Tensor]:
+        return dict(self.head.state_dict())
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        self.head.load_state_dict(dict(state))
+
+
+class FinetuneLearner:
+    """Backbones and head trained on pixels; features are recomputed after every fit."""
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        plan: Plan,
+        space: CandidateSpace,
+        seed: int,
+        progress: Progress = SILENT,
+    ) -> None:
+        self.cohort, self.plan, self.space, self.progress = cohort, plan, space, progress
+        self.spec = BACKBONES[plan.network.backbone]
+        names = plan.fused[:1] if plan.network.share_backbone else plan.fused
+        backbones = {
+            name: build_backbone(self.spec, plan.network.weights, plan.seed) for name in names
+        }
+        head = make_head(cohort, plan, dict.fromkeys(plan.fused, self.spec.features), seed)
+        self._network = MMFN(backbones, head, plan.network.share_backbone)
+        self.source = PixelSource(cohort, plan.fused, self.spec)
+        self._features: dict[str, Tensor] = {}
+
+    @property
+    def head(self) -> Head:
+        return self._network.head
+
+    @property
+    def features(self) -> Mapping[str, Tensor]:
+        """Per-image features of the network as it now is; computed on first use after a change."""
+        if not self._features:
+            precision = resolve_precision(self.plan.training.precision)
+            for name in self.plan.fused:
+                backbone = self._network.backbone(name)
+                z = extract(
+                    self.cohort.pixels(name), self.spec, backbone, precision, self.progress, name
+                )
+                self._features[name] = torch.from_numpy(z)
+        return self._features
+
+    def fit(
+        self, examples: Examples, seed: int, validation: Examples | None = None
+    ) -> list[dict[str, float]]:
+        self._network, history = fit_whole(
+            self._network,
+            self.source,
+            examples,
+            self.plan.training,
+            seed,
+            validation,
+            self.progress,
+        )
+        self._features = {}
+        return history
+
+    def network(self) -> MMFN:
+        return self._network
+
+    def state(self) -> dict[str, Tensor]:
+        return dict(self._network.state_dict())
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        self._network.load_state_dict(dict(state))
+        self._features = {}
+
+
+def resolve_precision(precision: str) -> str:
+    """ "auto" made definite, so that a feature cache says what it holds."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if multiplies_bfloat16() else "float32"
+
+
+@torch.inference_mode()
+def predict(learner: Learner, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Probabilities [n, K] of candidates, without dropout."""
+    tables = learner.head.tables(learner.features)
+    blocks = [
+        learner.head.fuse(tables, torch.from_numpy(learner.space.decode(part))).softmax(-1).numpy()
+        for part in blocks_of(ids)
+    ]
+    return np.concatenate(blocks)
+
+
+def blocks_of(ids: NDArray[np.int64], size: int = BLOCK) -> list[NDArray[np.int64]]:
+    return [ids[start : start + size] for start in range(0, max(1, len(ids)), size)]

@@ -1,0 +1,64 @@
+"""Frozen features in the coordinates a small head learns well in: standardised, on principal components.
+
+A head on raw 1280-d features overfits and spends its time on arithmetic. Standardising and projecting on the
+training images' components is linear, so it folds into the point-wise reduction afterwards: the saved network
+is the paper's, no more. Components are not whitened: leaving the small ones small is a useful prior (measured;
+docs/lab-notes.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fibrostage.networks.stream import Stream
+
+SQUARED_NORM = 400.0  # of a projected image on average, whatever the backbone: what head_l2 is tuned to
+
+
+@dataclass(frozen=True)
+class Projection:
+    """z ↦ (z − mean) · matrixᵀ, with mean [C] and matrix [P, C]."""
+
+    mean: NDArray[np.float32]
+    matrix: NDArray[np.float32]
+
+    def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray((features - self.mean) @ self.matrix.T, dtype=np.float32)
+
+
+def fit_projection(features: NDArray[np.float32], components: int) -> Projection:
+    """The projection of training images [n, C] on at most `components` principal components."""
+    mean = features.mean(axis=0, dtype=np.float64)
+    spread = features.std(axis=0, dtype=np.float64)
+    # a feature that never varies in training says nothing: it gets weight 0, not 1/0
+    inverse = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-8)
+    standard = (features - mean) * inverse
+    _, singular, axes = np.linalg.svd(standard, full_matrices=False)
+    rank = int((singular > singular[0] * 1e-6).sum()) if len(singular) and singular[0] > 0 else 0
+    kept = max(1, min(components, rank))
+    scale = np.sqrt(SQUARED_NORM / max(1, int((inverse > 0).sum())))
+    return Projection(
+        mean.astype(np.float32), (axes[:kept] * inverse * scale).astype(np.float32)
+    )
+
+
+def fold(stream: Stream, projection: Projection) -> Stream:
+    """The stream on raw features that equals `stream` on projected ones."""
+    matrix = torch.from_numpy(projection.matrix)
+    reduce = stream.reduce
+    folded = Stream(
+        matrix.shape[1], len(stream.offset), reduce.out_features, 1
+    )
+    folded.squeeze, folded.excite = stream.squeeze, stream.excite
+    folded.classify, folded.offset = stream.classify, stream.offset
+    with torch.no_grad():
+        weight = reduce.weight.cpu() @ matrix
+        folded.reduce.weight.copy_(weight)
+        folded.reduce.bias.copy_(
+            reduce.bias.cpu() - weight @ torch.from_numpy(projection.mean)
+        )
+    return folded

@@ -1,0 +1,34 @@
+"""What a backbone file must say about itself: one architecture, its provenance and its preprocessing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A convolutional feature extractor: images [B, 3, S, S] → maps [B, features, S/32, S/32].
+
+    `mean` and `std` are in the 0–255 range of stored pixels. `last` are the parameter-name prefixes that
+    `finetune = "last"` trains. `rename` turns a key of the published weights into ours, or None to drop it
+    (the ImageNet classifier). `imagenet` finds the published weights on this machine, or raises
+    `WeightsError` saying where to get them.
+    """
+
+    name: str
+    features: int
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    last: tuple[str, ...]
+    build: Callable[[], nn.Module]
+    rename: Callable[[str], str | None]
+    imagenet: Callable[[], Path]
+    source: str
+    licence: str

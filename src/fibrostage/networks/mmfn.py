@@ -1,0 +1,109 @@
+"""MMFN, the multi-modal fusion network: one stream a modality, fused by concatenation before one linear layer.
+
+The fully connected layer over the concatenation [v₁ … v_n] is cut by stream, so that logits = c + Σ_m A_m v_m.
+Three things follow and are used everywhere: features are per image and never per candidate; a candidate's
+logits are a sum of rows of per-image tables; and each modality's share of a logit is exact. With one modality
+it is the paper's mono-modal baseline. A missing image is row −1: the stream's learned offset takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fibrostage.networks.stream import Stream, dropout_mask
+
+ABSENT = -1
+
+
+class Head(nn.Module):
+    """Everything after the backbones: per-stream features → candidate logits."""
+
+    def __init__(
+        self,
+        modalities: Sequence[str],
+        features: Mapping[str, int],
+        classes: int,
+        reduce: int = 256,
+        se_reduction: int = 16,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.modalities = tuple(modalities)
+        self.classes = classes
+        self.dropout = dropout
+        self.streams = nn.ModuleDict(
+            {name: Stream(features[name], classes, reduce, se_reduction) for name in modalities}
+        )
+        self.bias = nn.Parameter(torch.zeros(classes))
+
+    def stream(self, modality: str) -> Stream:
+        stream = self.streams[modality]
+        assert isinstance(stream, Stream)
+        return stream
+
+    def tables(
+        self, features: Mapping[str, Tensor], rng: np.random.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """Per-image shares of the logits, one table a stream, its LAST row the missing image's offset.
+
+        features[m] is [n_m, C_m]; a table is [n_m + 1, K], so that row −1 is the absent image. With a
+        generator of random numbers, dropout is drawn afresh for every image.
+        """
+        result = {}
+        for name in self.modalities:
+            stream, z = self.stream(name), features[name]
+            v = stream.embed(z)
+            keep = None
+            if rng is not None and self.dropout > 0:
+                keep = dropout_mask(tuple(v.shape), self.dropout, rng).to(v.device)
+            result[name] = torch.cat([stream.shares(v, keep), stream.offset[None]])
+        return result
+
+    def passes(
+        self, features: Mapping[str, Tensor], passes: int, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """Tables under Monte-Carlo dropout [T, n_m + 1, K]: one mask per stream and pass, shared by its images."""
+        result = {}
+        for name in self.modalities:
+            stream = self.stream(name)
+            v = stream.embed(features[name])
+            keep = dropout_mask((passes, v.shape[1]), self.dropout, rng).to(v.device)
+            masked_weights = keep[:, None, :] * stream.classify.weight  # [T, K, reduce]
+            shares = torch.einsum("nr,tkr->tnk", v, masked_weights)
+            offset = stream.offset.expand(passes, 1, -1)
+            result[name] = torch.cat([shares, offset], dim=1)
+        return result
+
+    def fuse(self, tables: Mapping[str, Tensor], rows: Tensor) -> Tensor:
+        """Logits [..., N, K] of candidates: rows [N, M] index the tables, −1 where an image is absent."""
+        logits = self.bias
+        for column, name in enumerate(self.modalities):
+            logits = logits + tables[name].index_select(-2, positions(rows[:, column], tables[name]))
+        return logits
+
+
+def positions(rows: Tensor, table: Tensor) -> Tensor:
+    """Row −1 (absent) as the table's last row."""
+    return torch.where(rows < 0, table.shape[-2] - 1, rows)
+
+
+class MMFN(nn.Module):
+    """Backbones and head. With `share`, one backbone serves every stream (same kind of picture)."""
+
+    def __init__(self, backbones: Mapping[str, nn.Module], head: Head, share: bool = False) -> None:
+        super().__init__()
+        self.share = share
+        names = head.modalities[:1] if share else head.modalities
+        self.backbones = nn.ModuleDict({name: backbones[name] for name in names})
+        self.head = head
+
+    def backbone(self, modality: str) -> nn.Module:
+        return self.backbones[self.head.modalities[0] if self.share else modality]
+
+    def pooled(self, modality: str, images: Tensor) -> Tensor:
+        """Normalised images [B, 3, S, S] → pooled features z = GAP(backbone(x)) [B, C] in float32."""
+        return self.backbone(modality)(images).float().mean(dim=(2, 3))

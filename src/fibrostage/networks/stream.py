@@ -1,0 +1,57 @@
+"""One modality's path after its backbone: pooled features → point-wise reduction → squeeze-excitation → logits.
+
+The paper (§3.2.1) writes the point-wise convolution and the squeeze-excitation on feature maps and pools last.
+With nothing non-linear between, pooling commutes with the convolution, and the gate scales each map by one
+number, so pooling first is exact and needs one vector per image instead of maps. A test asserts the equality.
+
+Notation of the paper: u = W z + b, s = σ(W₁ ReLU(W₀ u)), v = s ⊗ u, and this stream's share of the logits A v.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Stream(nn.Module):
+    """Pooled features z [N, C] → shares of the logits [N, K].
+
+    `offset` [K] stands in for the whole stream where a patient lacks the modality.
+    """
+
+    def __init__(
+        self, features: int, classes: int, reduce: int = 256, se_reduction: int = 16
+    ) -> None:
+        super().__init__()
+        hidden = max(1, reduce // se_reduction)
+        self.reduce = nn.Linear(features, reduce)
+        self.squeeze = nn.Linear(reduce, hidden)
+        self.excite = nn.Linear(hidden, reduce)
+        self.classify = nn.Linear(reduce, classes, bias=False)
+        self.offset = nn.Parameter(torch.zeros(classes))
+
+    def embed(self, z: Tensor) -> Tensor:
+        """v [N, reduce], before dropout."""
+        u = self.reduce(z)
+        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(u))))
+        return gate * u
+
+    def shares(self, v: Tensor, keep: Tensor | None = None) -> Tensor:
+        """A v [N, K]; `keep` is a dropout mask over v, already scaled by 1 / (1 − p)."""
+        return self.classify(v if keep is None else v * keep)
+
+    def forward(self, z: Tensor, keep: Tensor | None = None) -> Tensor:
+        return self.shares(self.embed(z), keep)
+
+
+def dropout_mask(shape: tuple[int, ...], p: float, rng: np.random.Generator) -> Tensor:
+    """A mask of zeros and 1 / (1 − p), so that the expectation of a masked value is the value.
+
+    Drawn from 16-bit integers, several times faster than `Tensor.bernoulli_`, which would otherwise dominate
+    the fit of a small head; p is met to 2⁻¹⁶ and the scale is that of the p really drawn.
+    """
+    dropped = round(p * 65536)
+    kept = rng.integers(0, 65536, size=shape, dtype=np.uint16) >= dropped
+    return torch.from_numpy(kept).float().mul_(65536 / (65536 - dropped))

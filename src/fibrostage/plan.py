@@ -1,0 +1,282 @@
+"""The plan: the one validated configuration of a run, TOML in, JSON beside the results.
+
+Every key has a default but `[[modality]]`. An unknown key is an error that names the nearest valid one; `--set
+section.key=value` overrides one value, written as TOML (a bare word is taken as a string).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fibrostage.errors import PlanError, nearest
+from fibrostage.stage import KNOWN, Staging
+
+Kind = Literal["bmode", "elastogram"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StagingPlan(Section):
+    """A known system by name (METAVIR, Scheuer, Ishak), or any ordered list of classes."""
+
+    name: str = "METAVIR"
+    classes: tuple[str, ...] | None = None
+    cuts: tuple[str, ...] | None = None
+
+    def resolve(self) -> Staging:
+        known = KNOWN.get(self.name)
+        if self.classes is None and known is None:
+            raise PlanError(
+                f"staging.name = {self.name!r} is not a known system ({', '.join(KNOWN)}); "
+                "give staging.classes as an ordered list, mildest first"
+            )
+        classes = self.classes if self.classes is not None else known.classes  # type: ignore[union-attr]
+        if known is not None and classes != known.classes:
+            raise PlanError(
+                f"staging.name = {self.name!r} has classes {list(known.classes)}, got {list(classes)}; "
+                "give your own system another name"
+            )
+        default_cuts = known.cuts if known is not None else classes[1:]
+        return Staging(self.name, classes, self.cuts if self.cuts is not None else default_cuts)
+
+
+class ModalityPlan(Section):
+    """A named kind of image. `fit` is how a picture becomes a square: padded with black, or stretched."""
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
+    kind: Kind = "bmode"
+    size: int = Field(224, ge=16, le=2048)
+    channels: Literal[1, 3] | None = None
+    fit: Literal["pad", "stretch"] = "pad"
+
+    @property
+    def stored_channels(self) -> int:
+        """Colour is the measurement in an elastogram; a B-mode picture is grey."""
+        if self.channels is not None:
+            return self.channels
+        return 3 if self.kind == "elastogram" else 1
+
+
+class CohortPlan(Section):
+    """What intake writes into the cohort beside the data: its name and what a reader must be warned of."""
+
+    name: str | None = None
+    caveats: tuple[str, ...] = ()
+
+
+class SplitPlan(Section):
+    """Who tests, always by patient; `validation` is a share of the training patients that stops a fit early."""
+
+    scheme: Literal["holdout", "kfold", "column"] = "holdout"
+    test: float = Field(0.2, gt=0, lt=1)
+    folds: int = Field(5, ge=2)
+    repeats: int = Field(1, ge=1)
+    column: str = "fold"
+    validation: float = Field(0.0, ge=0, lt=1)
+
+
+class NetworkPlan(Section):
+    """The fusion network of the MMFN paper, §3; one modality is its mono-modal baseline."""
+
+    name: str = "mmfn"
+    modalities: tuple[str, ...] | None = None
+    backbone: str = "efficientnet_lite0"
+    weights: str = "imagenet"
+    share_backbone: bool = False
+    reduce: int = Field(256, ge=1)
+    se_reduction: int = Field(16, ge=1)
+    dropout: float = Field(0.5, ge=0, lt=1)
+    missing: Literal["keep", "drop"] = "keep"
+
+
+class TrainingPlan(Section):
+    """How a fit is done; the papers state none of it (docs/decisions/training.md says why each value).
+
+    `finetune = "head"` fits on frozen, cached features with the `frozen_*` values; "last" and "all" train the
+    backbones too, with `batch`, the two learning rates, and an exponential `average` of the weights.
+    `stream_loss` is the weight of each stream's own cross-entropy beside that of their fusion.
+    """
+
+    finetune: Literal["head", "last", "all"] = "head"
+    epochs: int = Field(40, ge=1)
+    batch: int = Field(16, ge=1)
+    backbone_lr: float = Field(1e-4, gt=0)
+    head_lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    frozen_batch: int = Field(1024, ge=1)
+    frozen_lr: float = Field(3e-3, gt=0)
+    frozen_l2: float = Field(0.1, ge=0)
+    components: int = Field(400, ge=1)
+    stream_loss: float = Field(0.5, ge=0)
+    class_weights: bool = False
+    patience: int = Field(8, ge=1)
+    augment: bool = True
+    average: float = Field(0.98, ge=0, lt=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class ActivePlan(Section):
+    """A retrospective active-learning run. Shares are of the training candidates; `fold` is the one that tests."""
+
+    strategy: str = "esd"
+    rounds: int = Field(10, ge=0)
+    passes: int = Field(20, ge=1)
+    initial: float = Field(0.1, gt=0, le=1)
+    query: float | None = Field(None, gt=0, le=1)
+    fold: int = Field(0, ge=0)
+    warm_start: bool = True
+
+
+class EvaluationPlan(Section):
+    """`candidates` bounds how many of a patient's candidates are averaged; each image shows equally often."""
+
+    candidates: int = Field(256, ge=1)
+    bootstrap: int = Field(2000, ge=100)
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+
+
+class Plan(Section):
+    """One run, whole. `Plan.load` reads TOML; `canonical` is what is saved and hashed."""
+
+    seed: int = Field(0, ge=0)
+    cohort: CohortPlan = CohortPlan()
+    staging: StagingPlan = StagingPlan()
+    modality: tuple[ModalityPlan, ...]
+    split: SplitPlan = SplitPlan()
+    network: NetworkPlan = NetworkPlan()
+    training: TrainingPlan = TrainingPlan()
+    active: ActivePlan = ActivePlan()
+    evaluation: EvaluationPlan = EvaluationPlan()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Plan:
+        names = [modality.name for modality in self.modality]
+        if not names:
+            raise PlanError("a plan needs at least one [[modality]] with a name")
+        if len(set(names)) != len(names):
+            raise PlanError(f"[[modality]] names repeat: {names}")
+        for name in self.network.modalities or ():
+            if name not in names:
+                raise PlanError(
+                    f"network.modalities names {name!r}{nearest(name, names)}; "
+                    f"the plan's modalities are {', '.join(names)}"
+                )
+        if self.network.modalities is not None and len(set(self.network.modalities)) != len(
+            self.network.modalities
+        ):
+            raise PlanError(f"network.modalities repeats a name: {list(self.network.modalities)}")
+        if self.network.modalities is not None and not self.network.modalities:
+            raise PlanError(f"network.modalities is empty; choose among {', '.join(names)}")
+        self.staging.resolve()
+        return self
+
+    @property
+    def fused(self) -> tuple[str, ...]:
+        """The modalities the network sees, in order."""
+        return self.network.modalities or tuple(modality.name for modality in self.modality)
+
+    def canonical(self) -> str:
+        return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True)
+
+    def digest(self) -> str:
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    @classmethod
+    def load(cls, path: Path, overrides: Iterable[str] = ()) -> Plan:
+        """A plan from a TOML file, or from the JSON saved beside a run."""
+        return cls.parse(read_plan_file(path), overrides, str(path))
+
+    @classmethod
+    def parse(
+        cls, data: dict[str, Any], overrides: Iterable[str] = (), source: str = "plan"
+    ) -> Plan:
+        data = json.loads(json.dumps(data, default=str))
+        for override in overrides:
+            apply_override(data, override)
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise PlanError(explain(error, source)) from None
+
+
+def read_plan_file(path: Path) -> dict[str, Any]:
+    """A plan file's content, unvalidated; TOML unless the name ends in .json."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise PlanError(f"no plan at {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f"cannot read the plan {path}: {error}") from None
+    try:
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        raise PlanError(f"{path} is not valid {path.suffix.lstrip('.') or 'TOML'}: {error}") from None
+    if not isinstance(content, dict):
+        raise PlanError(f"{path} holds {type(content).__name__}, a plan is a table")
+    return content
+
+
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """`section.key=value` into plan data, in place; the value is TOML, a bare word is a string."""
+    key, equals, text = override.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise PlanError(f"--set {override!r}: write it as section.key=value, e.g. training.epochs=20")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        if not re.fullmatch(r"[\w./:@+-]+", text.strip()):
+            raise PlanError(
+                f"--set {override!r}: {text!r} is not a TOML value; quote strings and lists for "
+                "your shell, e.g. --set 'network.modalities=[\"LSTE\", \"LUS\"]'"
+            ) from None
+        value = text.strip()
+    target: Any = data
+    for step in path[:-1]:
+        target = target.setdefault(step, {})
+        if not isinstance(target, dict):
+            raise PlanError(f"--set {override!r}: {step!r} is not a section of the plan")
+    target[path[-1]] = value
+
+
+def explain(error: ValidationError, source: str, root: type[BaseModel] | None = None) -> str:
+    """Pydantic's errors as one line each, naming the key, what is allowed and what came."""
+    lines = []
+    for item in error.errors():
+        location = [str(step) for step in item["loc"]]
+        key = ".".join(location) or source
+        if item["type"] == "extra_forbidden":
+            valid = section_keys(item["loc"][:-1], root or Plan)
+            lines.append(
+                f"{source}: unknown key {key!r}{nearest(location[-1], valid)}; "
+                f"valid here: {', '.join(valid)}"
+            )
+        elif item["type"] == "missing":
+            lines.append(f"{source}: {key!r} is required")
+        else:
+            lines.append(f"{source}: {key} = {item['input']!r}: {item['msg']}")
+    return "\n".join(lines)
+
+
+def section_keys(location: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
+    """The valid keys of the section at a location within a plan."""
+    section = root
+    for step in location:
+        if isinstance(step, str):
+            annotation: Any = section.model_fields[step].annotation
+            section = next((a for a in get_args(annotation) if is_section(a)), annotation)
+    return list(section.model_fields)
+
+
+def is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -1,0 +1,1 @@
+"""Statistics of diagnostic accuracy: arrays in, frozen results out; numpy and scipy only."""

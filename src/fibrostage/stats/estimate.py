@@ -1,0 +1,49 @@
+"""An estimate with its interval, and Wilson's interval of a proportion."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from scipy.stats import norm
+
+from fibrostage.errors import StatisticsError
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its confidence interval; where it is not defined, all three are None and `why` says so."""
+
+    value: float | None
+    lo: float | None
+    hi: float | None
+    why: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {"value": self.value, "lo": self.lo, "hi": self.hi}
+        if self.why:
+            result["why"] = self.why
+        return result
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"– ({self.why})"
+        if self.lo is None or self.hi is None:
+            return f"{self.value:.3f}"
+        return f"{self.value:.3f} [{self.lo:.3f}–{self.hi:.3f}]"
+
+
+def undefined(why: str) -> Estimate:
+    return Estimate(None, None, None, why)
+
+
+def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
+    """A proportion with Wilson's score interval (Wilson 1927); 24 of 34 is 0.71 [0.54–0.83]."""
+    if n < 1 or not 0 <= successes <= n:
+        raise StatisticsError(f"a proportion needs 0 ≤ successes ≤ n and n ≥ 1, got {successes} of {n}")
+    z = float(norm.ppf(0.5 + confidence / 2))
+    p = successes / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return Estimate(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))

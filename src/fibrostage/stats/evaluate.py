@@ -1,0 +1,100 @@
+"""The figures of one evaluation: per patient, each with n and an interval.
+
+A patient's probabilities are the mean over the patient's candidates; the stage called is the most probable;
+the score at a cut is the probability of the stages at or above it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fibrostage.errors import StatisticsError
+from fibrostage.stage import Staging
+from fibrostage.stats.auc import auc_interval
+from fibrostage.stats.estimate import Estimate, undefined, wilson
+from fibrostage.stats.macro import macro_auc_interval
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a set of test patients says of a method. `confusion[i, j]`: true stage i called j."""
+
+    staging: Staging
+    n_patients: int
+    accuracy: Estimate
+    auc_macro: Estimate
+    auc_at_cut: dict[str, Estimate]
+    confusion: NDArray[np.int64]
+
+    def as_dict(self) -> dict[str, Any]:
+        classes = self.staging.classes
+        return {
+            "n_patients": self.n_patients,
+            "classes": list(classes),
+            "n_by_stage": dict(zip(classes, self.confusion.sum(axis=1).tolist(), strict=True)),
+            "accuracy": self.accuracy.as_dict(),
+            "auc_macro": self.auc_macro.as_dict(),
+            "auc_at_cut": {cut: figure.as_dict() for cut, figure in self.auc_at_cut.items()},
+            "confusion": self.confusion.tolist(),
+        }
+
+
+def per_patient(
+    patients: ArrayLike, probabilities: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Mean probabilities of each patient: (patients in ascending order [P], probabilities [P, K])."""
+    unique, inverse, counts = np.unique(
+        np.asarray(patients), return_inverse=True, return_counts=True
+    )
+    table = np.asarray(probabilities, dtype=np.float64)
+    sums = np.zeros((len(unique), table.shape[1]))
+    np.add.at(sums, inverse, table)
+    return unique, sums / counts[:, None]
+
+
+def cut_score(probabilities: ArrayLike, threshold: int) -> NDArray[np.float64]:
+    """P(stage ≥ threshold) from probabilities [n, K]."""
+    return np.asarray(np.asarray(probabilities, dtype=np.float64)[:, threshold:].sum(axis=1))
+
+
+def evaluate(
+    stages: ArrayLike,
+    probabilities: ArrayLike,
+    staging: Staging,
+    resamples: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Evaluation:
+    """All figures of patients with true stages [n] and probabilities [n, K].
+
+    A figure the patients do not define (no positive at a cut, say) is None with the reason, and says so.
+    """
+    truth = np.asarray(stages, dtype=np.int64)
+    table = np.asarray(probabilities, dtype=np.float64)
+    classes = len(staging.classes)
+    if table.shape != (len(truth), classes):
+        raise StatisticsError(f"probabilities must be [{len(truth)}, {classes}], got {table.shape}")
+    if not len(truth) or truth.min() < 0:
+        raise StatisticsError("an evaluation needs patients, and every one of them labelled")
+    if not np.isfinite(table).all():
+        raise StatisticsError("probabilities are not finite")
+    called = table.argmax(axis=1)
+    confusion = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(confusion, (truth, called), 1)
+    try:
+        macro = macro_auc_interval(truth, table, resamples, seed, confidence)
+    except StatisticsError as error:
+        macro = undefined(str(error))
+    at_cut = {}
+    for cut in staging.cuts:
+        threshold = staging.threshold(cut)
+        try:
+            at_cut[cut] = auc_interval(truth >= threshold, cut_score(table, threshold), confidence)
+        except StatisticsError as error:
+            at_cut[cut] = undefined(str(error))
+    accuracy = wilson(int((called == truth).sum()), len(truth), confidence)
+    return Evaluation(staging, len(truth), accuracy, macro, at_cut, confusion)

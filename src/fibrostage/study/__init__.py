@@ -1,0 +1,1 @@
+"""Studies: a grid of runs and its results table."""
