@@ -89,6 +89,7 @@ class Problems:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """', did you mean …?' for the known name closest to `name`, or '' when none is close."""
-    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f", did you mean {match[0]!r}?" if match else ""
+    """', did you mean …?' for the known name closest to `name`, whatever the case, or '' when none is close."""
+    lowered = {candidate.lower(): candidate for candidate in known}
+    match = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.5)
+    return f", did you mean {lowered[match[0]]!r}?" if match else ""

@@ -171,9 +171,7 @@ class Plan(Section):
                     f"network.modalities names {name!r}{nearest(name, names)}; "
                     f"the plan's modalities are {', '.join(names)}"
                 )
-        if self.network.modalities is not None and len(set(self.network.modalities)) != len(
-            self.network.modalities
-        ):
+        if self.network.modalities is not None and len(set(self.network.modalities)) != len(self.network.modalities):
             raise PlanError(f"network.modalities repeats a name: {list(self.network.modalities)}")
         if self.network.modalities is not None and not self.network.modalities:
             raise PlanError(f"network.modalities is empty; choose among {', '.join(names)}")
@@ -197,9 +195,7 @@ class Plan(Section):
         return cls.parse(read_plan_file(path), overrides, str(path))
 
     @classmethod
-    def parse(
-        cls, data: dict[str, Any], overrides: Iterable[str] = (), source: str = "plan"
-    ) -> Plan:
+    def parse(cls, data: dict[str, Any], overrides: Iterable[str] = (), source: str = "plan") -> Plan:
         data = json.loads(json.dumps(data, default=str))
         for override in overrides:
             apply_override(data, override)
@@ -238,7 +234,7 @@ def apply_override(data: dict[str, Any], override: str) -> None:
         if not re.fullmatch(r"[\w./:@+-]+", text.strip()):
             raise PlanError(
                 f"--set {override!r}: {text!r} is not a TOML value; quote strings and lists for "
-                "your shell, e.g. --set 'network.modalities=[\"LSTE\", \"LUS\"]'"
+                'your shell, e.g. --set \'network.modalities=["LSTE", "LUS"]\''
             ) from None
         value = text.strip()
     target: Any = data
@@ -257,10 +253,7 @@ def explain(error: ValidationError, source: str, root: type[BaseModel] | None = 
         key = ".".join(location) or source
         if item["type"] == "extra_forbidden":
             valid = section_keys(item["loc"][:-1], root or Plan)
-            lines.append(
-                f"{source}: unknown key {key!r}{nearest(location[-1], valid)}; "
-                f"valid here: {', '.join(valid)}"
-            )
+            lines.append(f"{source}: unknown key {key!r}{nearest(location[-1], valid)}; valid here: {', '.join(valid)}")
         elif item["type"] == "missing":
             lines.append(f"{source}: {key!r} is required")
         else:

@@ -29,17 +29,13 @@ class Staging:
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
-            raise PlanError(
-                f"staging {self.name!r} needs at least two classes, got {list(self.classes)}"
-            )
+            raise PlanError(f"staging {self.name!r} needs at least two classes, got {list(self.classes)}")
         if len(set(self.classes)) != len(self.classes):
             raise PlanError(f"staging {self.name!r} repeats a class: {list(self.classes)}")
         for cut in self.cuts:
             if cut not in self.classes[1:]:
                 allowed = ", ".join(self.classes[1:])
-                raise PlanError(
-                    f"staging.cuts: {cut!r} is not a cut of {self.name}; a cut is one of {allowed}"
-                )
+                raise PlanError(f"staging.cuts: {cut!r} is not a cut of {self.name}; a cut is one of {allowed}")
         if len(set(self.cuts)) != len(self.cuts):
             raise PlanError(f"staging.cuts repeats a cut: {list(self.cuts)}")
 
@@ -56,9 +52,7 @@ class Staging:
     def threshold(self, cut: str) -> int:
         """The lowest stage index that is positive at a cut."""
         if cut not in self.classes[1:]:
-            raise PlanError(
-                f"unknown cut {cut!r}; {self.name} has cuts at {', '.join(self.classes[1:])}"
-            )
+            raise PlanError(f"unknown cut {cut!r}; {self.name} has cuts at {', '.join(self.classes[1:])}")
         return self.classes.index(cut)
 
     def cut_name(self, cut: str) -> str:

@@ -30,9 +30,7 @@ class Quantity:
         if math.isfinite(value) and self.low <= value <= self.high:
             return None
         hint = f" ({self.hint})" if self.hint else ""
-        return (
-            f"{self.column} = {value:g} is outside {self.low:g}–{self.high:g} {self.unit}{hint}"
-        )
+        return f"{self.column} = {value:g} is outside {self.low:g}–{self.high:g} {self.unit}{hint}"
 
 
 QUANTITIES = {
@@ -44,9 +42,7 @@ QUANTITIES = {
         Quantity("ggt", "U/L", 1, 30_000),
         Quantity("ast_uln", "U/L", 10, 200, "the laboratory's upper limit of normal"),
         Quantity("ggt_uln", "U/L", 10, 200, "the laboratory's upper limit of normal"),
-        Quantity(
-            "platelets", "1e9/L", 1, 2000, "a count per µL is 1000 times the value in 1e9/L"
-        ),
+        Quantity("platelets", "1e9/L", 1, 2000, "a count per µL is 1000 times the value in 1e9/L"),
         Quantity("albumin", "g/dL", 0.5, 8, "g/L is 10 times g/dL"),
         Quantity("bmi", "kg/m²", 8, 100),
         Quantity("te", "kPa", 0.5, 80, "m/s must be converted first"),

@@ -68,16 +68,11 @@ def schedule(capacity: int, plan: Plan) -> list[int]:
         step = max(1, round(settings.query * capacity))
         targets = [min(capacity, initial + step * r) for r in range(settings.rounds + 1)]
     else:
-        targets = [
-            initial + round((capacity - initial) * r / settings.rounds)
-            for r in range(settings.rounds + 1)
-        ]
+        targets = [initial + round((capacity - initial) * r / settings.rounds) for r in range(settings.rounds + 1)]
     return list(dict.fromkeys(targets))
 
 
-def first_query(
-    pool: Pool, stages: NDArray[np.int64], count: int, seed: int
-) -> NDArray[np.int64]:
+def first_query(pool: Pool, stages: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
     """A random start in which every stage of the training patients occurs at least once."""
     patients = pool.patients
     rng = np.random.default_rng([seed, 11])
@@ -131,9 +126,7 @@ def run_active(
                     ids = (
                         first_query(pool, cohort.stages, wanted, plan.seed)
                         if round_ == 0
-                        else choose(
-                            learner, pool, strategy, wanted, plan.active.passes, plan.seed, round_
-                        )
+                        else choose(learner, pool, strategy, wanted, plan.active.passes, plan.seed, round_)
                     )
                     ledger.append_labels(round_, ids.tolist(), oracle.label(ids).tolist())
                     state = ledger.state()
@@ -237,9 +230,7 @@ def curve_row(evaluation: Evaluation, task: Task, pool: Pool, round_: int) -> di
     return row
 
 
-def finish(
-    out: Path, task: Task, fold: Fold, learner: Learner, state: LedgerState, pool: Pool
-) -> pl.DataFrame:
+def finish(out: Path, task: Task, fold: Fold, learner: Learner, state: LedgerState, pool: Pool) -> pl.DataFrame:
     """The files of a finished run: the curve, and the last round's predictions, figures and network."""
     schema = {key: pl.Float64 for key in state.closed[0] if key.startswith(("accuracy", "auc_"))}
     curve = pl.DataFrame(state.closed, schema_overrides=schema).with_columns(
@@ -252,9 +243,7 @@ def finish(
     ids = test_candidates(task, fold)
     predictions = predictions_table(task, fold, ids, predict(learner, ids), method_name(task.plan))
     runfolder.write_parquet(out / runfolder.PREDICTIONS, predictions)
-    checkpoint.save_network(
-        out / "model.safetensors", learner.network(), task.plan, task.cohort.fingerprint
-    )
+    checkpoint.save_network(out / "model.safetensors", learner.network(), task.plan, task.cohort.fingerprint)
     cost = cost_of(task.space, pool.labelled)
     more = {
         "strategy": task.plan.active.strategy,

@@ -24,9 +24,7 @@ app = typer.Typer(
 
 Cohort = Annotated[Path, typer.Argument(help="A cohort folder made by 'fibrostage intake'.")]
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="A plan, TOML (or a run's plan.json).")]
-Sets = Annotated[
-    list[str] | None, typer.Option("--set", help="Override one plan value: section.key=value (TOML).")
-]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="Override one plan value: section.key=value (TOML).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -57,9 +55,7 @@ def phantom(
     missing: Annotated[
         float, typer.Option(min=0, max=1, help="Share of patients lacking LUS, LSTQ or SSTE, each.")
     ] = 0.08,
-    video: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of patients with 20–30 more B-mode frames.")
-    ] = 0.0,
+    video: Annotated[float, typer.Option(min=0, max=1, help="Share of patients with 20–30 more B-mode frames.")] = 0.0,
     modality: Annotated[
         list[str] | None, typer.Option(help="Only this modality (repeat for several): LSTE LUS LSTQ SSTE.")
     ] = None,
@@ -105,9 +101,7 @@ def intake(
         raise PlanError("intake needs --plan, whose [[modality]] rows name the modalities and their kinds")
     data, source = read_plan(plan)
     parsed = Plan.parse(data, sets or [], source)
-    cohort = take_in(
-        Sources(src, patients, images, encoding), target, parsed, skip_bad, make_progress()
-    )
+    cohort = take_in(Sources(src, patients, images, encoding), target, parsed, skip_bad, make_progress())
     description = describe_cohort(cohort)
     if as_json:
         print_json(description.as_dict())
@@ -247,9 +241,7 @@ def study(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A run's or a study's folder.")],
-    target: Annotated[
-        Path | None, typer.Option("--out", help="Where the report goes; DIR/report by default.")
-    ] = None,
+    target: Annotated[Path | None, typer.Option("--out", help="Where the report goes; DIR/report by default.")] = None,
 ) -> None:
     """One self-contained HTML page of a run or a study."""
     from fibrostage.report.page import write_report
@@ -281,6 +273,9 @@ def version(
         raise typer.Exit
 
 
+INTERRUPTED = 130  # what Typer makes of Ctrl-C
+
+
 def main() -> None:
     """The entry point: domain errors and interruptions become one line and an exit code."""
     try:
@@ -288,9 +283,10 @@ def main() -> None:
     except FibrostageError as error:
         err.print(f"[red]error[/]: {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        err.print("stopped; nothing half-written was kept", soft_wrap=True)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            err.print("stopped; nothing half-written was kept, and runs go on with --resume", soft_wrap=True)
+        raise
 
 
 if __name__ == "__main__":

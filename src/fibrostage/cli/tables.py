@@ -38,9 +38,7 @@ def figure(values: dict[str, Any]) -> str:
 def metrics_table(metrics: dict[str, Any]) -> Table:
     mark = f" · {SIMULATED}" if metrics["simulated"] else ""
     percent = round(100 * metrics["confidence"])
-    table = Table(
-        title=f"{metrics['method']} · n = {metrics['n_patients']} test patients{mark}", title_justify="left"
-    )
+    table = Table(title=f"{metrics['method']} · n = {metrics['n_patients']} test patients{mark}", title_justify="left")
     table.add_column("figure")
     table.add_column(f"value [{percent} % CI]")
     table.add_row("accuracy", figure(metrics["accuracy"]))
@@ -54,9 +52,7 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
 def results_view(results: pl.DataFrame) -> Table:
     simulated = bool(results["simulated"].any())
     mark = f" · {SIMULATED}" if simulated else ""
-    table = Table(
-        title=f"mean over runs [95 % CI over runs], every pool label used{mark}", title_justify="left"
-    )
+    table = Table(title=f"mean over runs [95 % CI over runs], every pool label used{mark}", title_justify="left")
     for column in ("method", "strategy", "runs", "n test"):
         table.add_column(column)
     for column in ("accuracy", "average AUC", "AUC over the curve"):

@@ -36,13 +36,9 @@ class CandidateSpace:
 
     def __post_init__(self) -> None:
         if self.counts.ndim != 2 or self.counts.shape[1] != len(self.modalities):
-            raise CohortError(
-                f"counts must be [patients, {len(self.modalities)}], got {self.counts.shape}"
-            )
+            raise CohortError(f"counts must be [patients, {len(self.modalities)}], got {self.counts.shape}")
         if not self.modalities or len(set(self.modalities)) != len(self.modalities):
-            raise PlanError(
-                f"modalities must be one or more different names, got {list(self.modalities)}"
-            )
+            raise PlanError(f"modalities must be one or more different names, got {list(self.modalities)}")
         if (self.counts < 0).any():
             raise CohortError("image counts cannot be negative")
         total = sum(int(np.prod(row, dtype=object)) for row in self.radices)
@@ -85,9 +81,7 @@ class CandidateSpace:
         ids = np.asarray(ids, dtype=np.int64)
         if ids.size and (ids.min() < 0 or ids.max() >= self.total):
             bad = ids[(ids < 0) | (ids >= self.total)][0]
-            raise CohortError(
-                f"candidate {bad} does not exist; ids run from 0 to {self.total - 1}"
-            )
+            raise CohortError(f"candidate {bad} does not exist; ids run from 0 to {self.total - 1}")
         return np.searchsorted(self.offsets, ids, side="right") - 1
 
     def decode(self, ids: ArrayLike) -> NDArray[np.int64]:
@@ -128,9 +122,7 @@ class CandidateSpace:
         ]
         return np.concatenate(blocks) if blocks else np.empty(0, dtype=np.int64)
 
-    def draw(
-        self, patients: ArrayLike, at_most: int, rng: np.random.Generator
-    ) -> NDArray[np.int64]:
+    def draw(self, patients: ArrayLike, at_most: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """All candidates of each patient who has no more than `at_most`, else that many: see `deal`."""
         chosen = []
         for patient in np.asarray(patients, dtype=np.int64):

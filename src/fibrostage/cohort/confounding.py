@@ -56,9 +56,7 @@ def check_column(
     column: str, values: NDArray[np.int64], stages: NDArray[np.int64], rng: np.random.Generator
 ) -> Confounding:
     accuracy = left_out_accuracy(values, stages)
-    shuffled = np.array(
-        [left_out_accuracy(values, rng.permutation(stages)) for _ in range(PERMUTATIONS)]
-    )
+    shuffled = np.array([left_out_accuracy(values, rng.permutation(stages)) for _ in range(PERMUTATIONS)])
     p = (1 + int((shuffled >= accuracy - 1e-12).sum())) / (1 + PERMUTATIONS)
     return Confounding(column, len(values), accuracy, float(shuffled.mean()), p)
 

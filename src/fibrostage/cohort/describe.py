@@ -59,17 +59,13 @@ class Description:
         }
 
 
-def space_of(
-    cohort: Cohort, modalities: Sequence[str], keep_incomplete: bool = True
-) -> CandidateSpace:
+def space_of(cohort: Cohort, modalities: Sequence[str], keep_incomplete: bool = True) -> CandidateSpace:
     """The candidate space of a cohort over some of its modalities."""
     owners = [cohort.owners(name) for name in modalities]
     return candidate_space(owners, len(cohort.patients), modalities, keep_incomplete)
 
 
-def describe(
-    cohort: Cohort, modalities: Sequence[str] | None = None, keep_incomplete: bool = True
-) -> Description:
+def describe(cohort: Cohort, modalities: Sequence[str] | None = None, keep_incomplete: bool = True) -> Description:
     """Counts by stage, over all modalities or the given ones (which also define the candidates)."""
     names = tuple(modalities or cohort.modality_names)
     space = space_of(cohort, names, keep_incomplete)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -139,8 +138,7 @@ def open_cohort(path: Path) -> Cohort:
     try:
         head = json.loads((path / MARKER).read_text(encoding="utf-8"))
         patients, images, exclusions = (
-            pl.read_parquet(path / f"{table}.parquet")
-            for table in ("patients", "images", "exclusions")
+            pl.read_parquet(path / f"{table}.parquet") for table in ("patients", "images", "exclusions")
         )
         staging = Staging(
             head["staging"]["name"],
@@ -190,8 +188,8 @@ def whole_or_absent(target: Path) -> Iterator[Path]:
         yield work
         if target.exists():
             target.rmdir()
-        os.chmod(work, 0o755)
-        os.rename(work, target)
+        work.chmod(0o755)
+        work.rename(target)
     except OSError as error:
         raise CohortError(f"cannot write the cohort {target}: {error}") from None
     finally:

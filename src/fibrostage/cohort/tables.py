@@ -78,27 +78,21 @@ def check_patients(patients: pl.DataFrame, staging: Staging) -> Problems:
     return problems
 
 
-def check_images(
-    images: pl.DataFrame, patients: pl.DataFrame, modalities: Sequence[str]
-) -> Problems:
+def check_images(images: pl.DataFrame, patients: pl.DataFrame, modalities: Sequence[str]) -> Problems:
     """Everything wrong with an images table: columns, unique ids, and that every image has a patient."""
     problems = Problems()
     for column, dtype in IMAGES.items():
         if column not in images.columns:
             problems.add("images", f"column {column!r} is missing")
         elif images[column].dtype not in (dtype, pl.Null):
-            problems.add(
-                "images", f"column {column!r} has type {images[column].dtype}, must be {dtype}"
-            )
+            problems.add("images", f"column {column!r} has type {images[column].dtype}, must be {dtype}")
     if len(problems):
         return problems
     ids = images["image_id"]
     for value in ids.filter(ids.is_duplicated()).unique(maintain_order=True):
         problems.add("images", f"image {value!r} occurs more than once")
     known = set(patients["patient_id"])
-    for image, patient, modality in images.select(
-        "image_id", "patient_id", "modality"
-    ).iter_rows():
+    for image, patient, modality in images.select("image_id", "patient_id", "modality").iter_rows():
         if patient not in known:
             problems.add("images", f"image {image!r} has the unknown patient {patient!r}")
         if modality not in modalities:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from fibrostage.cohort.tables import EXCLUSIONS, IMAGES
 from fibrostage.errors import IntakeError, Problems
 from fibrostage.intake.csvs import read_csv
 from fibrostage.intake.labels import Request, parse_patients, parse_requests
-from fibrostage.intake.raster import Picture, UnreadableImage, read_picture
+from fibrostage.intake.raster import Picture, UnreadableImageError, read_picture
 from fibrostage.plan import ModalityPlan, Plan
 from fibrostage.progress import SILENT, Progress
 
@@ -53,16 +54,10 @@ def take_in(
     problems = Problems()
     staging = plan.staging.resolve()
     modalities = {modality.name: modality for modality in plan.modality}
-    patient_table = read_csv(
-        sources.patients, ("patient_id", "stage"), problems, sources.encoding
-    )
-    image_table = read_csv(
-        sources.images, ("file", "patient_id", "modality"), problems, sources.encoding
-    )
+    patient_table = read_csv(sources.patients, ("patient_id", "stage"), problems, sources.encoding)
+    image_table = read_csv(sources.images, ("file", "patient_id", "modality"), problems, sources.encoding)
     patients = parse_patients(patient_table, staging, problems)
-    requests = parse_requests(
-        image_table, sources.folder, set(patients["patient_id"]), tuple(modalities), problems
-    )
+    requests = parse_requests(image_table, sources.folder, set(patients["patient_id"]), tuple(modalities), problems)
     if len(problems) and not skip_bad:
         raise refusal(problems)
     requests = in_cohort_order(requests, patients["patient_id"].to_list(), list(modalities))
@@ -99,20 +94,14 @@ def refusal(problems: Problems, why: str = "nothing was written") -> IntakeError
 
 
 def is_simulated(patients: pl.DataFrame) -> bool:
-    return SIMULATED_COLUMN in patients.columns and bool(
-        (patients[SIMULATED_COLUMN] == SIMULATED).any()
-    )
+    return SIMULATED_COLUMN in patients.columns and bool((patients[SIMULATED_COLUMN] == SIMULATED).any())
 
 
-def in_cohort_order(
-    requests: list[Request], patients: list[str], modalities: list[str]
-) -> list[Request]:
+def in_cohort_order(requests: list[Request], patients: list[str], modalities: list[str]) -> list[Request]:
     """By modality, then patient, then row: the order of the pixel files."""
     patient_rank = {patient: rank for rank, patient in enumerate(patients)}
     modality_rank = {modality: rank for rank, modality in enumerate(modalities)}
-    return sorted(
-        requests, key=lambda r: (modality_rank[r.modality], patient_rank[r.patient_id], r.row)
-    )
+    return sorted(requests, key=lambda r: (modality_rank[r.modality], patient_rank[r.patient_id], r.row))
 
 
 def store_pictures(
@@ -141,7 +130,7 @@ def store_pictures(
             for start in range(0, len(wanted), CHUNK):
                 chunk = wanted[start : start + CHUNK]
                 for request, outcome in zip(
-                    chunk, pool.map(lambda r: attempt(r, sources.folder, modality), chunk), strict=True
+                    chunk, pool.map(partial(attempt, folder=sources.folder, modality=modality), chunk), strict=True
                 ):
                     if isinstance(outcome, str):
                         problems.add(
@@ -173,7 +162,7 @@ def attempt(request: Request, folder: Path, modality: ModalityPlan) -> Picture |
         return f"frame {request.frame} asked for, but a PNG or JPEG holds one picture"
     try:
         return read_picture(folder / request.file, modality, request.roi)
-    except UnreadableImage as error:
+    except UnreadableImageError as error:
         return str(error)
 
 
@@ -212,9 +201,6 @@ def record_of(request: Request, picture: Picture, number: int) -> dict[str, obje
 
 def exclusions_of(problems: Problems) -> pl.DataFrame:
     return pl.DataFrame(
-        [
-            {"patient_id": p.patient_id, "file": p.file or p.where, "row": p.row, "reason": p.reason}
-            for p in problems
-        ],
+        [{"patient_id": p.patient_id, "file": p.file or p.where, "row": p.row, "reason": p.reason} for p in problems],
         schema=EXCLUSIONS,
     )

@@ -26,18 +26,14 @@ class CsvTable:
     rows: tuple[tuple[int, dict[str, str]], ...]
 
 
-def read_csv(
-    path: Path, needed: Sequence[str], problems: Problems, encoding: str = "utf-8"
-) -> CsvTable:
+def read_csv(path: Path, needed: Sequence[str], problems: Problems, encoding: str = "utf-8") -> CsvTable:
     """The table; raises `IntakeError` when there is none to read, notes ragged rows as problems."""
     text = read_text(path, encoding)
     lines = text.splitlines()
     if not any(line.strip() for line in lines):
         raise IntakeError(f"{path} is empty; it needs the columns {', '.join(needed)}")
     header = next(line for line in lines if line.strip())
-    delimiter = max(
-        DELIMITERS, key=lambda mark: len(set(needed) & {cell.strip() for cell in split(header, mark)})
-    )
+    delimiter = max(DELIMITERS, key=lambda mark: len(set(needed) & {cell.strip() for cell in split(header, mark)}))
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     columns: tuple[str, ...] = ()
     rows = []
@@ -49,9 +45,7 @@ def read_csv(
             check_header(path, columns, needed)
             continue
         if len(cells) != len(columns):
-            problems.add(
-                path.name, f"has {len(cells)} values, the header has {len(columns)}", row=reader.line_num
-            )
+            problems.add(path.name, f"has {len(cells)} values, the header has {len(columns)}", row=reader.line_num)
             continue
         values = (cell.strip() for cell in cells)
         rows.append((reader.line_num, dict(zip(columns, values, strict=True))))

@@ -86,9 +86,7 @@ def parse_patients(table: CsvTable, staging: Staging, problems: Problems) -> pl.
     return pl.DataFrame(records, schema=schema)
 
 
-def parse_number(
-    name: str, row: int, patient: str, column: str, text: str, problems: Problems
-) -> float | None:
+def parse_number(name: str, row: int, patient: str, column: str, text: str, problems: Problems) -> float | None:
     """A measured value, or None with the reason noted; never converted, never repaired."""
     if not text:
         return None
@@ -97,9 +95,7 @@ def parse_number(
         value = float(text)
     except ValueError:
         hint = " (write a decimal point)" if re.fullmatch(r"-?\d+,\d+", text) else ""
-        problems.add(
-            name, f"{where}: {column} = {text!r} is not a number{hint}", row=row, patient_id=patient
-        )
+        problems.add(name, f"{where}: {column} = {text!r} is not a number{hint}", row=row, patient_id=patient)
         return None
     refusal = QUANTITIES[column].refusal(value)
     if refusal:
@@ -122,9 +118,7 @@ def parse_requests(
     for row, cells in table.rows:
         before = len(problems)
 
-        def note(
-            reason: str, row: int = row, cells: dict[str, str] = cells
-        ) -> None:
+        def note(reason: str, row: int = row, cells: dict[str, str] = cells) -> None:
             problems.add(
                 table.path.name,
                 reason,

@@ -21,7 +21,7 @@ FORMATS = ("PNG", "JPEG")
 RGB_MODES = ("RGB", "RGBA", "P", "L", "LA", "1")
 
 
-class UnreadableImage(Exception):
+class UnreadableImageError(Exception):
     """Why one picture was refused; the caller knows its file and row."""
 
 
@@ -36,34 +36,32 @@ class Picture:
 
 
 def read_picture(path: Path, modality: ModalityPlan, roi: Roi | None) -> Picture:
-    """Reads, crops and scales one picture; raises `UnreadableImage` with the reason."""
+    """Reads, crops and scales one picture; raises `UnreadableImageError` with the reason."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.mode not in RGB_MODES:
-                raise UnreadableImage(
-                    f"pixel mode {image.mode} is not 8-bit grey or RGB; export it as an 8-bit PNG"
-                )
+                raise UnreadableImageError(f"pixel mode {image.mode} is not 8-bit grey or RGB; save it as 8-bit PNG")
             if getattr(image, "n_frames", 1) > 1:
-                raise UnreadableImage("holds several frames; give one picture a file")
+                raise UnreadableImageError("holds several frames; give one picture a file")
             source_format = str(image.format)
             image.load()
             upright = ImageOps.exif_transpose(image)
             rgb = upright.convert("RGB" if modality.stored_channels == 3 else "L")
-    except UnreadableImage:
+    except UnreadableImageError:
         raise
     except FileNotFoundError:
-        raise UnreadableImage("the file is gone") from None
+        raise UnreadableImageError("the file is gone") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = str(error).replace(str(path), "the file").replace(repr(str(path)), "the file")
-        raise UnreadableImage(f"not a readable PNG or JPEG: {reason}") from None
+        raise UnreadableImageError(f"not a readable PNG or JPEG: {reason}") from None
     if roi is not None and (roi.x + roi.width > rgb.width or roi.y + roi.height > rgb.height):
-        raise UnreadableImage(
+        raise UnreadableImageError(
             f"the region {roi.width}×{roi.height} at ({roi.x}, {roi.y}) leaves the {rgb.width}×{rgb.height} picture"
         )
     square = to_square(rgb, modality, roi)
     pixels = np.asarray(square, dtype=np.uint8).reshape(modality.size, modality.size, -1)
     if pixels.min() == pixels.max():
-        raise UnreadableImage(f"zero variance: every pixel is {pixels.min()}")
+        raise UnreadableImageError(f"zero variance: every pixel is {pixels.min()}")
     return Picture(pixels, source_format, rgb.width, rgb.height)
 
 

@@ -25,9 +25,7 @@ from fibrostage.progress import SILENT, Progress
 from fibrostage.stats.evaluate import per_patient
 
 
-def predict_cohort(
-    run: Path, cohort: Cohort, target: Path, progress: Progress = SILENT
-) -> pl.DataFrame:
+def predict_cohort(run: Path, cohort: Cohort, target: Path, progress: Progress = SILENT) -> pl.DataFrame:
     """Writes and returns patient_id, stage called, p_<class> …; patients without usable images are left out."""
     if target.exists():
         raise RunError(f"{target} exists; choose another --out")
@@ -65,9 +63,7 @@ def predict_patients(
     spec = BACKBONES[plan.network.backbone]
     precision = resolve_precision(plan.training.precision)
     features = {
-        name: torch.from_numpy(
-            features_of(cohort, name, spec, network.backbone(name), precision, progress)
-        )
+        name: torch.from_numpy(features_of(cohort, name, spec, network.backbone(name), precision, progress))
         for name in plan.fused
     }
     space = space_of(cohort, plan.fused, plan.network.missing == "keep")
@@ -75,9 +71,6 @@ def predict_patients(
     ids = space.draw(usable, plan.evaluation.candidates, np.random.default_rng([plan.seed, 9]))
     tables = network.head.tables(features)
     probabilities = np.concatenate(
-        [
-            network.head.fuse(tables, torch.from_numpy(space.decode(part))).softmax(-1).numpy()
-            for part in blocks_of(ids)
-        ]
+        [network.head.fuse(tables, torch.from_numpy(space.decode(part))).softmax(-1).numpy() for part in blocks_of(ids)]
     )
     return per_patient(space.patient_of(ids), probabilities)

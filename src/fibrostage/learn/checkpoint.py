@@ -46,22 +46,18 @@ def save_network(path: Path, network: MMFN, plan: Plan, fingerprint: str) -> Non
 def load_network(path: Path) -> tuple[MMFN, Plan]:
     """The network of a model file and its plan; raises `RunError` when it cannot be rebuilt exactly."""
     try:
-        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise RunError(f"cannot read the model {path}: {error}") from None
     if metadata.get("format") != FORMAT:
-        raise RunError(
-            f"{path} is not a model of this tool: format {metadata.get('format')!r}, needs {FORMAT!r}"
-        )
+        raise RunError(f"{path} is not a model of this tool: format {metadata.get('format')!r}, needs {FORMAT!r}")
     plan = Plan.parse(json.loads(metadata["plan"]), source=str(path))
     return rebuild(path, plan, tensors, metadata), plan
 
 
-def rebuild(
-    path: Path, plan: Plan, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
-) -> MMFN:
+def rebuild(path: Path, plan: Plan, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> MMFN:
     spec = BACKBONES[plan.network.backbone]
     head = Head(
         plan.fused,
@@ -75,13 +71,9 @@ def rebuild(
     share = plan.network.share_backbone or not trained
     names = plan.fused[:1] if share else plan.fused
     weights = "random" if trained else plan.network.weights
-    network = MMFN(
-        {name: build_backbone(spec, weights, plan.seed) for name in names}, head, share
-    )
+    network = MMFN({name: build_backbone(spec, weights, plan.seed) for name in names}, head, share)
     if not trained and weights_hash(network.backbone(names[0])) != metadata["backbone_hash"]:
-        raise WeightsError(
-            f"{path} was fitted on other {spec.name} weights than {plan.network.weights!r} gives here"
-        )
+        raise WeightsError(f"{path} was fitted on other {spec.name} weights than {plan.network.weights!r} gives here")
     missing, unexpected = network.load_state_dict(dict(tensors), strict=False)
     wrong = [key for key in missing if trained or key.startswith("head.")] + list(unexpected)
     if wrong:
@@ -96,7 +88,7 @@ def save_state(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, s
 
 def load_state(path: Path) -> dict[str, torch.Tensor]:
     try:
-        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise RunError(f"cannot read the saved state {path}: {error}") from None

@@ -26,9 +26,7 @@ def make_engine(precision: str) -> Accelerator:
 def multiplies_bfloat16() -> bool:
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
-    return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and has_cpu_flag(
-        "avx512_bf16"
-    )
+    return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and has_cpu_flag("avx512_bf16")
 
 
 def has_cpu_flag(flag: str) -> bool:

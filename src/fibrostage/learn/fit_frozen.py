@@ -92,9 +92,7 @@ def fit_frozen(
     weights = class_weights(examples.stages, head.classes, plan.class_weights)
     batches = -(-len(examples) // plan.frozen_batch)
     optimiser = torch.optim.AdamW(head.parameters(), plan.frozen_lr, weight_decay=0, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, plan.frozen_lr, total_steps=max(2, plan.epochs * batches)
-    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.frozen_lr, total_steps=max(2, plan.epochs * batches))
     best, best_state, since = np.inf, copy.deepcopy(head.state_dict()), 0
     rng = np.random.default_rng([seed, 5])
     with seeded(seed):
@@ -109,9 +107,7 @@ def fit_frozen(
                 }
                 tables = head.tables(batch, rng)
                 stages = torch.from_numpy(examples.stages[part])
-                loss = fused_loss(
-                    head, tables, torch.from_numpy(local), stages, weights, plan.stream_loss
-                )
+                loss = fused_loss(head, tables, torch.from_numpy(local), stages, weights, plan.stream_loss)
                 penalty = torch.stack([matrix.square().sum() for matrix in matrices]).sum()
                 optimiser.zero_grad(set_to_none=True)
                 (loss + plan.frozen_l2 / 2 * penalty).backward()

@@ -24,6 +24,7 @@ from fibrostage.networks.mmfn import MMFN
 from fibrostage.plan import TrainingPlan
 from fibrostage.progress import SILENT, Progress
 
+
 @dataclass(frozen=True)
 class PixelSource:
     """Where a batch's pixels come from: one cohort's modalities, and what the backbone wants of them."""
@@ -32,9 +33,7 @@ class PixelSource:
     modalities: tuple[str, ...]
     spec: Backbone
 
-    def images(
-        self, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None
-    ) -> Tensor:
+    def images(self, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Tensor:
         """Normalised images of the given rows; changed at random when a generator is given."""
         images = as_tensor(self.cohort.pixels(modality)[rows], self.spec)
         if rng is not None:
@@ -48,9 +47,7 @@ def cover(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64
     Going through all pairs would show each of 5 elastograms 21 times for one look at each of 21 B-mode frames.
     """
     order = rng.permutation(len(rows))
-    first = [
-        np.unique(rows[order, column], return_index=True)[1] for column in range(rows.shape[1])
-    ]
+    first = [np.unique(rows[order, column], return_index=True)[1] for column in range(rows.shape[1])]
     return np.asarray(order[np.unique(np.concatenate(first))])
 
 
@@ -81,7 +78,7 @@ def set_training(network: MMFN, spec: Backbone, finetune: str) -> None:
 class WeightAverage:
     """Exponential moving average of a network's weights, warmed up so that early steps are soon forgotten."""
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: MMFN, decay: float) -> None:
         self.network, self.decay, self.steps = network, decay, 0
         self.average = copy.deepcopy(network).eval()
 
@@ -182,15 +179,11 @@ def batch_loss(
             features[modality] = torch.empty((0, source.spec.features), device=device)
     tables = network.head.tables({k: v.float() for k, v in features.items()}, dropout)
     stages = torch.from_numpy(batch.stages).to(device)
-    return fused_loss(
-        network.head, tables, torch.from_numpy(local).to(device), stages, weights, stream_loss
-    )
+    return fused_loss(network.head, tables, torch.from_numpy(local).to(device), stages, weights, stream_loss)
 
 
 @torch.inference_mode()
-def validation_loss(
-    network: MMFN, source: PixelSource, examples: Examples, plan: TrainingPlan
-) -> float:
+def validation_loss(network: MMFN, source: PixelSource, examples: Examples, plan: TrainingPlan) -> float:
     total = 0.0
     for start in range(0, len(examples), plan.batch):
         part = slice(start, start + plan.batch)

@@ -62,15 +62,13 @@ def apply(images: Tensor, changes: Changes) -> Tensor:
     images = (images * gain + lift * (images > 0)).clamp(0, 255)
     mirror = torch.from_numpy(changes.mirror).to(device).view(-1, 1, 1, 1)
     images = torch.where(mirror, images.flip(3), images)
-    grid = F.affine_grid(
-        torch.from_numpy(changes.affine).to(device), list(images.shape), align_corners=False
-    )
+    grid = F.affine_grid(torch.from_numpy(changes.affine).to(device), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, align_corners=False)
 
 
 def as_tensor(pixels: NDArray[np.uint8], spec: Backbone) -> Tensor:
     """uint8 [n, H, W, C] → float [n, 3, S, S] in 0–255, at the backbone's size, channels last."""
-    images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float()
+    images = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float()
     if len(images) and images.shape[-1] != spec.size:
         images = F.interpolate(
             images, size=(spec.size, spec.size), mode="bilinear", align_corners=False, antialias=True
@@ -80,7 +78,5 @@ def as_tensor(pixels: NDArray[np.uint8], spec: Backbone) -> Tensor:
 
 def normalise(images: Tensor, spec: Backbone) -> Tensor:
     """0–255 → the range the backbone's weights were trained on."""
-    mean, std = (
-        torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (spec.mean, spec.std)
-    )
+    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (spec.mean, spec.std))
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)

@@ -35,13 +35,15 @@ BLOCK = 65_536  # candidates at once: bounds the memory of a prediction
 class Learner(Protocol):
     """What training, prediction and active learning need of a model."""
 
-    head: Head
-    features: Mapping[str, Tensor]
     space: CandidateSpace
 
-    def fit(
-        self, examples: Examples, seed: int, validation: Examples | None = None
-    ) -> list[dict[str, float]]: ...
+    @property
+    def head(self) -> Head: ...
+
+    @property
+    def features(self) -> Mapping[str, Tensor]: ...
+
+    def fit(self, examples: Examples, seed: int, validation: Examples | None = None) -> list[dict[str, float]]: ...
 
     def network(self) -> MMFN: ...
 
@@ -104,9 +106,7 @@ class FrozenLearner:
         widths = {name: table.shape[1] for name, table in self.features.items()}
         self.head = make_head(cohort, plan, widths, seed)
 
-    def fit(
-        self, examples: Examples, seed: int, validation: Examples | None = None
-    ) -> list[dict[str, float]]:
+    def fit(self, examples: Examples, seed: int, validation: Examples | None = None) -> list[dict[str, float]]:
         return fit_frozen(self.head, self.features, examples, self.plan.training, seed, validation)
 
     def network(self) -> MMFN:
@@ -115,7 +115,7 @@ class FrozenLearner:
         for name in head.modalities:
             head.streams[name] = fold(head.stream(name), self.projections[name])
         names = head.modalities[:1]
-        return MMFN({name: self.backbone for name in names}, head, share=True)
+        return MMFN(dict.fromkeys(names, self.backbone), head, share=True)
 
     def state(self) -> dict[str, Tensor]:
         return dict(self.head.state_dict())
@@ -138,9 +138,7 @@ class FinetuneLearner:
         self.cohort, self.plan, self.space, self.progress = cohort, plan, space, progress
         self.spec = BACKBONES[plan.network.backbone]
         names = plan.fused[:1] if plan.network.share_backbone else plan.fused
-        backbones = {
-            name: build_backbone(self.spec, plan.network.weights, plan.seed) for name in names
-        }
+        backbones = {name: build_backbone(self.spec, plan.network.weights, plan.seed) for name in names}
         head = make_head(cohort, plan, dict.fromkeys(plan.fused, self.spec.features), seed)
         self._network = MMFN(backbones, head, plan.network.share_backbone)
         self.source = PixelSource(cohort, plan.fused, self.spec)
@@ -157,15 +155,11 @@ class FinetuneLearner:
             precision = resolve_precision(self.plan.training.precision)
             for name in self.plan.fused:
                 backbone = self._network.backbone(name)
-                z = extract(
-                    self.cohort.pixels(name), self.spec, backbone, precision, self.progress, name
-                )
+                z = extract(self.cohort.pixels(name), self.spec, backbone, precision, self.progress, name)
                 self._features[name] = torch.from_numpy(z)
         return self._features
 
-    def fit(
-        self, examples: Examples, seed: int, validation: Examples | None = None
-    ) -> list[dict[str, float]]:
+    def fit(self, examples: Examples, seed: int, validation: Examples | None = None) -> list[dict[str, float]]:
         self._network, history = fit_whole(
             self._network,
             self.source,

@@ -41,24 +41,18 @@ def fit_projection(features: NDArray[np.float32], components: int) -> Projection
     rank = int((singular > singular[0] * 1e-6).sum()) if len(singular) and singular[0] > 0 else 0
     kept = max(1, min(components, rank))
     scale = np.sqrt(SQUARED_NORM / max(1, int((inverse > 0).sum())))
-    return Projection(
-        mean.astype(np.float32), (axes[:kept] * inverse * scale).astype(np.float32)
-    )
+    return Projection(mean.astype(np.float32), (axes[:kept] * inverse * scale).astype(np.float32))
 
 
 def fold(stream: Stream, projection: Projection) -> Stream:
     """The stream on raw features that equals `stream` on projected ones."""
     matrix = torch.from_numpy(projection.matrix)
     reduce = stream.reduce
-    folded = Stream(
-        matrix.shape[1], len(stream.offset), reduce.out_features, 1
-    )
+    folded = Stream(matrix.shape[1], len(stream.offset), reduce.out_features, 1)
     folded.squeeze, folded.excite = stream.squeeze, stream.excite
     folded.classify, folded.offset = stream.classify, stream.offset
     with torch.no_grad():
         weight = reduce.weight.cpu() @ matrix
         folded.reduce.weight.copy_(weight)
-        folded.reduce.bias.copy_(
-            reduce.bias.cpu() - weight @ torch.from_numpy(projection.mean)
-        )
+        folded.reduce.bias.copy_(reduce.bias.cpu() - weight @ torch.from_numpy(projection.mean))
     return folded

@@ -114,9 +114,7 @@ def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT) ->
         ids = test_candidates(task, fold)
         tables.append(predictions_table(task, fold, ids, predict(learner, ids), method_name(plan)))
         suffix = "" if len(task.folds) == 1 else f"-{fold.label}"
-        checkpoint.save_network(
-            out / f"model{suffix}.safetensors", learner.network(), plan, cohort.fingerprint
-        )
+        checkpoint.save_network(out / f"model{suffix}.safetensors", learner.network(), plan, cohort.fingerprint)
     predictions = pl.concat(tables)
     runfolder.write_parquet(out / runfolder.PREDICTIONS, predictions)
     evaluation = evaluate_predictions(predictions, task)
@@ -171,9 +169,7 @@ def evaluate_predictions(predictions: pl.DataFrame, task: Task) -> Evaluation:
     stage_of = dict(predictions.select("patient_id", "stage").unique().iter_rows())
     stages = np.array([position[stage_of[patient]] for patient in patients])
     settings = task.plan.evaluation
-    return evaluate(
-        stages, table, task.cohort.staging, settings.bootstrap, task.plan.seed, settings.confidence
-    )
+    return evaluate(stages, table, task.cohort.staging, settings.bootstrap, task.plan.seed, settings.confidence)
 
 
 def metrics_of(evaluation: Evaluation, task: Task, **more: Any) -> dict[str, Any]:

@@ -45,9 +45,7 @@ class Head(nn.Module):
         assert isinstance(stream, Stream)
         return stream
 
-    def tables(
-        self, features: Mapping[str, Tensor], rng: np.random.Generator | None = None
-    ) -> dict[str, Tensor]:
+    def tables(self, features: Mapping[str, Tensor], rng: np.random.Generator | None = None) -> dict[str, Tensor]:
         """Per-image shares of the logits, one table a stream, its LAST row the missing image's offset.
 
         features[m] is [n_m, C_m]; a table is [n_m + 1, K], so that row −1 is the absent image. With a
@@ -63,9 +61,7 @@ class Head(nn.Module):
             result[name] = torch.cat([stream.shares(v, keep), stream.offset[None]])
         return result
 
-    def passes(
-        self, features: Mapping[str, Tensor], passes: int, rng: np.random.Generator
-    ) -> dict[str, Tensor]:
+    def passes(self, features: Mapping[str, Tensor], passes: int, rng: np.random.Generator) -> dict[str, Tensor]:
         """Tables under Monte-Carlo dropout [T, n_m + 1, K]: one mask per stream and pass, shared by its images."""
         result = {}
         for name in self.modalities:
@@ -80,7 +76,7 @@ class Head(nn.Module):
 
     def fuse(self, tables: Mapping[str, Tensor], rows: Tensor) -> Tensor:
         """Logits [..., N, K] of candidates: rows [N, M] index the tables, −1 where an image is absent."""
-        logits = self.bias
+        logits: Tensor = self.bias
         for column, name in enumerate(self.modalities):
             logits = logits + tables[name].index_select(-2, positions(rows[:, column], tables[name]))
         return logits

@@ -21,9 +21,7 @@ class Stream(nn.Module):
     `offset` [K] stands in for the whole stream where a patient lacks the modality.
     """
 
-    def __init__(
-        self, features: int, classes: int, reduce: int = 256, se_reduction: int = 16
-    ) -> None:
+    def __init__(self, features: int, classes: int, reduce: int = 256, se_reduction: int = 16) -> None:
         super().__init__()
         hidden = max(1, reduce // se_reduction)
         self.reduce = nn.Linear(features, reduce)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 RANDOM = "random"
 IMAGENET = "imagenet"
+FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 
 def build_backbone(spec: Backbone, weights: str, seed: int) -> nn.Module:
@@ -41,7 +42,9 @@ def weights_file(spec: Backbone, weights: str) -> Path:
     path = Path(weights).expanduser()
     if path.is_file():
         return path
-    if path.suffix or weights.startswith((".", "/", "~")) or weights.count("/") != 1:
+    repository = weights.partition(":")[0]
+    is_path = repository.startswith((".", "/", "~")) or path.suffix in FILE_SUFFIXES
+    if repository.count("/") != 1 or (is_path and ":" not in weights):
         raise WeightsError(
             f"network.weights = {weights!r}: no such file; give 'imagenet', 'random', "
             "a .safetensors or .pth file, or a hub id such as owner/name"
@@ -91,9 +94,7 @@ def load_strictly(network: nn.Module, spec: Backbone, path: Path) -> None:
             if key.endswith("num_batches_tracked"):  # absent from files older than PyTorch 0.4.1
                 renamed[key] = tensor
                 continue
-            raise WeightsError(
-                f"{path.name} is not for {spec.name}: it lacks {key!r} {tuple(tensor.shape)}"
-            )
+            raise WeightsError(f"{path.name} is not for {spec.name}: it lacks {key!r} {tuple(tensor.shape)}")
         if renamed[key].shape != tensor.shape:
             raise WeightsError(
                 f"{path.name} is not for {spec.name}: {key!r} has shape {tuple(renamed[key].shape)}, "

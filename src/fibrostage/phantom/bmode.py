@@ -51,9 +51,7 @@ def screen_coordinates(depth: float) -> tuple[NDArray[np.float32], NDArray[np.bo
     return np.stack([sample, line]).astype(np.float32), inside
 
 
-def smooth_noise(
-    shape: tuple[int, ...], sigma: tuple[float, ...], rng: np.random.Generator
-) -> NDArray[np.float32]:
+def smooth_noise(shape: tuple[int, ...], sigma: tuple[float, ...], rng: np.random.Generator) -> NDArray[np.float32]:
     """Gaussian noise smoothed along each axis, with unit standard deviation."""
     field = rng.standard_normal(shape, dtype=np.float32)
     for axis, width in enumerate(sigma):
@@ -103,9 +101,7 @@ def reflectivity(scan: Scan, depth: float, rng: np.random.Generator) -> NDArray[
     return np.where(mm > diaphragm + 2, 0.5 * amplitude, amplitude).astype(np.float32)
 
 
-def vessels(
-    mm: NDArray[np.float32], depth: float, blur: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def vessels(mm: NDArray[np.float32], depth: float, blur: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Anechoic tubes with soft borders, 1 outside and near 0 inside [SAMPLES, LINES]."""
     across = np.linspace(-1, 1, LINES, dtype=np.float32)[None, :]
     result = np.ones((SAMPLES, LINES), dtype=np.float32)

@@ -34,9 +34,7 @@ def state(patients: Patients, names: tuple[str, ...]) -> NDArray[np.float64]:
     return np.stack(columns, axis=1)
 
 
-def posterior(
-    states: NDArray[np.float64], stage: NDArray[np.int64], prior: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def posterior(states: NDArray[np.float64], stage: NDArray[np.int64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
     """P(stage | state) [n, K] with each stage's own mean and covariance (estimated on this large sample)."""
     logs = np.empty((len(states), len(prior)))
     for k in range(len(prior)):

@@ -63,9 +63,7 @@ class Patients:
         return len(self.stage)
 
 
-def draw_stages(
-    count: int, rng: np.random.Generator, weights: tuple[int, ...] = PAPER_COUNTS
-) -> NDArray[np.int64]:
+def draw_stages(count: int, rng: np.random.Generator, weights: tuple[int, ...] = PAPER_COUNTS) -> NDArray[np.int64]:
     """Stages in the paper's proportions, as exactly as whole patients allow, in random order."""
     exact = np.array(weights) / sum(weights) * count
     counts = np.floor(exact).astype(int)
@@ -74,9 +72,7 @@ def draw_stages(
     return rng.permutation(np.repeat(np.arange(len(weights)), counts))
 
 
-def draw_patients(
-    stage: NDArray[np.int64], bmode_signal: float, rng: np.random.Generator
-) -> Patients:
+def draw_patients(stage: NDArray[np.int64], bmode_signal: float, rng: np.random.Generator) -> Patients:
     """The state of patients of the given stages."""
     n = len(stage)
     inflammation = rng.standard_normal(n)
@@ -84,9 +80,7 @@ def draw_patients(
     def with_share(share: float, of: NDArray[np.float64]) -> NDArray[np.float64]:
         return share * of + np.sqrt(1 - share**2) * rng.standard_normal(n)
 
-    def lognormal(
-        table: tuple[tuple[float, ...], tuple[float, ...]], z: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def lognormal(table: tuple[tuple[float, ...], tuple[float, ...]], z: NDArray[np.float64]) -> NDArray[np.float64]:
         medians, sds = np.array(table[0]), np.array(table[1])
         return np.asarray(medians[stage] * np.exp(sds[stage] * z))
 

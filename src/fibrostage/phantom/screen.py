@@ -57,9 +57,7 @@ def stiffness_map(
     return field.astype(np.float32), holes <= np.quantile(holes, fill)
 
 
-def elastogram(
-    grey: NDArray[np.uint8], box: Box, field: NDArray[np.float32], shown: NDArray[np.bool_]
-) -> Image.Image:
+def elastogram(grey: NDArray[np.uint8], box: Box, field: NDArray[np.float32], shown: NDArray[np.bool_]) -> Image.Image:
     """B-mode with the stiffness map in its box at 50 % opacity, a yellow frame, and a colour bar beside it."""
     rgb = np.repeat(grey[:, :, None], 3, axis=2)
     part = rgb[box.y : box.y + box.height, box.x : box.x + box.width]
@@ -76,9 +74,7 @@ def elastogram(
     return image
 
 
-def point_measurement(
-    grey: NDArray[np.uint8], box: Box, kpa: float, reliable: bool
-) -> Image.Image:
+def point_measurement(grey: NDArray[np.uint8], box: Box, kpa: float, reliable: bool) -> Image.Image:
     """B-mode with a small measuring box and its reading in m/s and kPa."""
     image = Image.fromarray(np.repeat(grey[:, :, None], 3, axis=2))
     draw = ImageDraw.Draw(image, "RGBA")

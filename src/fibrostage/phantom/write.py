@@ -192,9 +192,7 @@ def point_picture(
     return point_measurement(grey, box, kpa, reliable=bad is None), kpa, None
 
 
-def bmode_picture(
-    patient: dict[str, Any], bad: str | None, rng: np.random.Generator
-) -> tuple[Image.Image, None, None]:
+def bmode_picture(patient: dict[str, Any], bad: str | None, rng: np.random.Generator) -> tuple[Image.Image, None, None]:
     return plain(bmode(scan_of(patient, bad, rng), rng)), None, None
 
 
@@ -230,8 +228,7 @@ def truth_rows(patients: Patients) -> tuple[tuple[str, ...], list[dict[str, Any]
     """The latent state nobody would know."""
     names = ("remodelling", "steatosis", "map_cv", "spleen_cv")
     rows = [
-        {"patient_id": name_of(index)}
-        | {name: f"{getattr(patients, name)[index]:.5f}" for name in names}
+        {"patient_id": name_of(index)} | {name: f"{getattr(patients, name)[index]:.5f}" for name in names}
         for index in range(len(patients))
     ]
     return ("patient_id", *names), rows

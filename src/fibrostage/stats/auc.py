@@ -31,9 +31,7 @@ def check_binary(positive: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.boo
     labels = np.asarray(positive, dtype=bool)
     values = np.asarray(scores, dtype=np.float64)
     if labels.ndim != 1 or values.shape != labels.shape:
-        raise StatisticsError(
-            f"labels and scores must be equally long vectors, got {labels.shape} and {values.shape}"
-        )
+        raise StatisticsError(f"labels and scores must be equally long vectors, got {labels.shape} and {values.shape}")
     if not np.isfinite(values).all():
         raise StatisticsError(f"{int((~np.isfinite(values)).sum())} of {len(values)} scores are not finite")
     positives = int(labels.sum())
@@ -69,9 +67,7 @@ def auc_interval(positive: ArrayLike, scores: ArrayLike, confidence: float = 0.9
     labels, values = check_binary(positive, scores)
     m, n = int(labels.sum()), int((~labels).sum())
     if min(m, n) < 2:
-        raise StatisticsError(
-            f"the variance of an AUC needs two positives and two negatives, got {m} and {n}"
-        )
+        raise StatisticsError(f"the variance of an AUC needs two positives and two negatives, got {m} and {n}")
     v10, v01 = placements(labels, values)
     value = float(v10.mean())
     variance = float(v10.var(ddof=1) / m + v01.var(ddof=1) / n)

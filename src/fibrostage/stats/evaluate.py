@@ -6,7 +6,7 @@ the score at a cut is the probability of the stages at or above it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,13 +43,9 @@ class Evaluation:
         }
 
 
-def per_patient(
-    patients: ArrayLike, probabilities: ArrayLike
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def per_patient(patients: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Mean probabilities of each patient: (patients in ascending order [P], probabilities [P, K])."""
-    unique, inverse, counts = np.unique(
-        np.asarray(patients), return_inverse=True, return_counts=True
-    )
+    unique, inverse, counts = np.unique(np.asarray(patients), return_inverse=True, return_counts=True)
     table = np.asarray(probabilities, dtype=np.float64)
     sums = np.zeros((len(unique), table.shape[1]))
     np.add.at(sums, inverse, table)
@@ -87,6 +83,9 @@ def evaluate(
     np.add.at(confusion, (truth, called), 1)
     try:
         macro = macro_auc_interval(truth, table, resamples, seed, confidence)
+        absent = [name for k, name in enumerate(staging.classes) if not (truth == k).any()]
+        if absent:
+            macro = replace(macro, why=f"over the stages present; no patient is {', '.join(absent)}")
     except StatisticsError as error:
         macro = undefined(str(error))
     at_cut = {}

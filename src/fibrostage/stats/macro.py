@@ -32,9 +32,7 @@ def macro_auc(stages: ArrayLike, probabilities: ArrayLike) -> float:
     return float(np.mean([auc(labels == k, table[:, k]) for k in present]))
 
 
-def stratified_counts(
-    strata: NDArray[np.int64], resamples: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def stratified_counts(strata: NDArray[np.int64], resamples: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """How often each row occurs in each resample [resamples, n], drawn with replacement within strata."""
     counts = np.zeros((resamples, len(strata)), dtype=np.float32)
     for stratum in np.unique(strata):

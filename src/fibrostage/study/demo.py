@@ -28,9 +28,7 @@ rounds = 6
 """
 
 
-def run_demo(
-    out: Path, patients: int, seed: int, progress: Progress = SILENT
-) -> tuple[pl.DataFrame, Path]:
+def run_demo(out: Path, patients: int, seed: int, progress: Progress = SILENT) -> tuple[pl.DataFrame, Path]:
     """Everything under `out`; returns the results table and the report's page."""
     if out.exists() and any(out.iterdir()):
         raise RunError(f"{out} is not empty; choose another --out, or remove it")

@@ -85,9 +85,7 @@ def cells(study: StudyPlan, cohort: Cohort, out: Path, overrides: Sequence[str] 
     return runs
 
 
-def run_study(
-    path: Path, out: Path, overrides: Sequence[str] = (), progress: Progress = SILENT
-) -> pl.DataFrame:
+def run_study(path: Path, out: Path, overrides: Sequence[str] = (), progress: Progress = SILENT) -> pl.DataFrame:
     """Runs what is missing of the grid in parallel processes; returns and writes the results table."""
     study, cohort = load_study(path)
     runs = cells(study, cohort, out, overrides)

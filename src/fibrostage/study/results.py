@@ -23,9 +23,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
     return float(x.mean()), float(x.mean()) - half, float(x.mean()) + half
 
 
-def results_table(
-    curves: pl.DataFrame, metrics: Sequence[dict[str, Any]], cuts: Sequence[str]
-) -> pl.DataFrame:
+def results_table(curves: pl.DataFrame, metrics: Sequence[dict[str, Any]], cuts: Sequence[str]) -> pl.DataFrame:
     """One row a (method, strategy): figures with all labels, the mean over the curve, the optimistic best point."""
     figures = ["accuracy", "auc_macro", *[f"auc_at_{cut}" for cut in cuts]]
     rows = []
@@ -41,7 +39,7 @@ def results_table(
             if values:
                 mean, lo, hi = mean_interval(values)
                 row |= {figure: mean, f"{figure}_lo": lo, f"{figure}_hi": hi}
-        along = [float(run["auc_macro"].mean()) for run in runs if run["auc_macro"].null_count() == 0]
+        along = [float(np.mean(run["auc_macro"].to_numpy())) for run in runs if run["auc_macro"].null_count() == 0]
         if along:
             mean, lo, hi = mean_interval(along)
             row |= {"curve_mean_auc": mean, "curve_mean_auc_lo": lo, "curve_mean_auc_hi": hi}

@@ -4,6 +4,4 @@ from fibrostage.active.strategies import entropy, esd, random
 from fibrostage.active.strategies.spec import Strategy
 from fibrostage.registry import Registry
 
-STRATEGIES: Registry[Strategy] = Registry(
-    "strategy", (random.STRATEGY, entropy.STRATEGY, esd.STRATEGY)
-)
+STRATEGIES: Registry[Strategy] = Registry("strategy", (random.STRATEGY, entropy.STRATEGY, esd.STRATEGY))

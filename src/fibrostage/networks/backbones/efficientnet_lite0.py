@@ -49,9 +49,7 @@ class SameConv(nn.Conv2d):
 
 def same_padding(width: int, height: int, kernel: int, stride: int) -> tuple[int, int, int, int]:
     """(left, right, top, bottom); the odd pixel goes right and down, as in TensorFlow."""
-    across, down = (
-        max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in (width, height)
-    )
+    across, down = (max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in (width, height))
     return across // 2, across - across // 2, down // 2, down - down // 2
 
 

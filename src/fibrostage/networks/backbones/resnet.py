@@ -55,9 +55,7 @@ def imagenet_file(name: str) -> Callable[[], Path]:
     def find() -> Path:
         folder = os.environ.get(WEIGHTS_DIR)
         candidates = (
-            sorted([*Path(folder).glob(f"{name}*.safetensors"), *Path(folder).glob(f"{name}*.pth")])
-            if folder
-            else []
+            sorted([*Path(folder).glob(f"{name}*.safetensors"), *Path(folder).glob(f"{name}*.pth")]) if folder else []
         )
         if not candidates:
             raise WeightsError(

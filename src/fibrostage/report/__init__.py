@@ -1,0 +1,1 @@
+"""Figures and pages from a results folder; nothing here knows of torch."""

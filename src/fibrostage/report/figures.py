@@ -1,0 +1,119 @@
+"""The figures of a report, each a function of tables: learning curves, ROC curves, confusion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.ticker import PercentFormatter
+
+from fibrostage.report.style import COLOURS, FAINT, INK, drawing, figure, mark_simulated, to_svg
+from fibrostage.stage import Staging
+from fibrostage.stats.auc import auc_interval, roc_curve
+from fibrostage.stats.evaluate import cut_score, per_patient
+
+TITLES = {"random": "RAND", "entropy": "ES", "esd": "ESD"}
+
+
+def learning_curves(curves: pl.DataFrame, simulated: bool) -> str:
+    """Average AUC against the share of candidates labelled: mean over runs, band = ± 1 standard deviation."""
+    methods = curves["method"].unique(maintain_order=True).to_list()
+    strategies = curves["strategy"].unique(maintain_order=True).to_list()
+    with drawing():
+        made, axes = figure(3.6 * len(methods), 3.3, len(methods))
+        low, high = curve_limits(curves)
+        for ax, method in zip(axes, methods, strict=True):
+            for colour, strategy in zip(COLOURS, strategies, strict=False):
+                part = curves.filter((pl.col("method") == method) & (pl.col("strategy") == strategy))
+                by_round = (
+                    part.group_by("round")
+                    .agg(
+                        pl.col("share").mean(),
+                        pl.col("auc_macro").mean().alias("mean"),
+                        pl.col("auc_macro").std().fill_null(0.0).alias("sd"),
+                    )
+                    .sort("round")
+                )
+                x, mean, sd = (by_round[name].to_numpy() for name in ("share", "mean", "sd"))
+                ax.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
+                ax.plot(x, mean, color=colour, marker="o", markersize=3, label=TITLES.get(strategy, strategy))
+            runs = len(curves.filter(pl.col("method") == method).select("seed", "fold").unique())
+            patients = round(float(curves.filter(pl.col("method") == method)["n_patients"].mean()))  # type: ignore[arg-type]
+            ax.set_title(method.replace("+", " ⊕ "))
+            ax.set_xlabel(f"candidates labelled\n{runs} runs, {patients} test patients each", fontsize=9)
+            ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            ax.set_ylim(low, high)
+            ax.grid(axis="y", color=FAINT, linewidth=0.6)
+            mark_simulated(ax, simulated)
+        axes[0].set_ylabel("average one-vs-rest AUC")
+        axes[0].legend(loc="lower right")
+        return to_svg(made)
+
+
+def curve_limits(curves: pl.DataFrame) -> tuple[float, float]:
+    values = curves["auc_macro"].drop_nulls().to_numpy()
+    if not len(values):
+        return 0.5, 1.0
+    return float(max(0.0, np.floor(values.min() * 20) / 20)), float(min(1.0, np.ceil(values.max() * 20) / 20))
+
+
+def patient_scores(predictions: pl.DataFrame, staging: Staging) -> tuple[np.ndarray, np.ndarray]:
+    """True stages [n] and mean probabilities [n, K] per patient, over everything in the table."""
+    columns = [f"p_{k}" for k in range(len(staging.classes))]
+    patients, table = per_patient(predictions["patient_id"].to_numpy(), predictions.select(columns).to_numpy())
+    stage_of = dict(predictions.select("patient_id", "stage").unique().iter_rows())
+    stages = np.array([staging.classes.index(stage_of[patient]) for patient in patients])
+    return stages, table
+
+
+def roc_figure(predictions: Mapping[str, pl.DataFrame], staging: Staging, simulated: bool) -> str:
+    """One panel a cut, one curve a method, with AUC, DeLong interval and n."""
+    with drawing():
+        made, axes = figure(3.7 * len(staging.cuts), 3.9, len(staging.cuts))
+        for ax, cut in zip(axes, staging.cuts, strict=True):
+            threshold = staging.threshold(cut)
+            for colour, (method, table) in zip(COLOURS, predictions.items(), strict=False):
+                stages, probabilities = patient_scores(table, staging)
+                positive, score = stages >= threshold, cut_score(probabilities, threshold)
+                if min(positive.sum(), (~positive).sum()) < 2:
+                    continue
+                curve = roc_curve(positive, score)
+                area = auc_interval(positive, score)
+                label = f"{method.replace('+', ' ⊕ ')}  {area}"
+                ax.plot(curve.fpr, curve.tpr, color=colour, linewidth=1.6, label=label)
+            ax.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, zorder=0)
+            ax.set_aspect("equal")
+            ax.set_title(staging.cut_name(cut))
+            ax.set_xlabel("1 − specificity")
+            if ax.get_legend_handles_labels()[0]:
+                ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=8)
+            mark_simulated(ax, simulated)
+        axes[0].set_ylabel("sensitivity")
+        return to_svg(made)
+
+
+def confusion_figure(confusions: Sequence[tuple[str, Any]], classes: Sequence[str], simulated: bool) -> str:
+    """Patients by true and called stage, one panel a method; shade is the share of the true stage."""
+    with drawing():
+        made, axes = figure(3.1 * len(confusions), 3.0, len(confusions))
+        for ax, (method, counts) in zip(axes, confusions, strict=True):
+            table = np.asarray(counts)
+            totals = table.sum(axis=1, keepdims=True)
+            share = np.divide(table, totals, out=np.zeros(table.shape), where=totals > 0)
+            ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+            for i in range(len(classes)):
+                for j in range(len(classes)):
+                    colour = "white" if share[i, j] > 0.6 else INK
+                    ax.text(j, i, str(table[i, j]), ha="center", va="center", fontsize=9, color=colour)
+            ax.set_xticks(range(len(classes)), classes)
+            ax.set_yticks(range(len(classes)), classes)
+            ax.set_title(method.replace("+", " ⊕ "))
+            ax.set_xlabel(f"called (n = {int(table.sum())})")
+            for spine in ax.spines.values():
+                spine.set_visible(False)
+            ax.tick_params(length=0)
+            mark_simulated(ax, simulated)
+        axes[0].set_ylabel("true stage")
+        return to_svg(made)

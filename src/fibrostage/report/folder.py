@@ -1,0 +1,75 @@
+"""What a results folder holds: one run, or a study of many, brought to one shape for the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from fibrostage.errors import RunError
+from fibrostage.learn.runfolder import CURVE, METRICS, PLAN, PREDICTIONS, read_json, read_parquet
+from fibrostage.stage import Staging
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything a page shows. `predictions` and `confusion` are per method, of runs that used every label."""
+
+    name: str
+    staging: Staging
+    metrics: list[dict[str, Any]]
+    plans: list[dict[str, Any]]
+    predictions: dict[str, pl.DataFrame]
+    curves: pl.DataFrame | None
+    table: pl.DataFrame | None
+
+    @property
+    def simulated(self) -> bool:
+        return any(metrics["simulated"] for metrics in self.metrics)
+
+    @property
+    def caveats(self) -> list[str]:
+        return list(dict.fromkeys(c for metrics in self.metrics for c in metrics["caveats"]))
+
+
+def read_results(folder: Path) -> Results:
+    """Reads a run or a study; raises `RunError` when the folder is neither, or unfinished."""
+    if (folder / METRICS).is_file():
+        return read_run(folder)
+    if (folder / "results.parquet").is_file():
+        return read_study(folder)
+    if (folder / PLAN).is_file():
+        raise RunError(f"the run in {folder} is not finished (no {METRICS})")
+    if not folder.is_dir():
+        raise RunError(f"no folder {folder}")
+    raise RunError(f"{folder} is neither a run (no {METRICS}) nor a finished study (no results.parquet)")
+
+
+def staging_of(plan: dict[str, Any], metrics: dict[str, Any]) -> Staging:
+    return Staging(plan["staging"]["name"], tuple(metrics["classes"]), tuple(metrics["auc_at_cut"]))
+
+
+def read_run(folder: Path) -> Results:
+    metrics, plan = read_json(folder / METRICS), read_json(folder / PLAN)
+    curves = read_parquet(folder / CURVE) if (folder / CURVE).is_file() else None
+    predictions = {metrics["method"]: read_parquet(folder / PREDICTIONS)}
+    name = folder.resolve().name
+    return Results(name, staging_of(plan, metrics), [metrics], [plan], predictions, curves, None)
+
+
+def read_study(folder: Path) -> Results:
+    runs = sorted(path.parent for path in (folder / "runs").glob(f"*/{METRICS}"))
+    if not runs:
+        raise RunError(f"the study in {folder} has no finished run")
+    metrics = [read_json(run / METRICS) for run in runs]
+    plans = [read_json(run / PLAN) for run in runs]
+    study = read_json(folder / "study.json")
+    by_method: dict[str, list[pl.DataFrame]] = {}
+    for run, one in zip(runs, metrics, strict=True):
+        by_method.setdefault(one["method"], []).append(read_parquet(run / PREDICTIONS))
+    predictions = {method: pl.concat(tables) for method, tables in by_method.items()}
+    curves = read_parquet(folder / "curves.parquet")
+    table = read_parquet(folder / "results.parquet")
+    return Results(study["name"], staging_of(plans[0], metrics[0]), metrics, plans, predictions, curves, table)

@@ -1,0 +1,111 @@
+"""The commands as people and scripts run them: in a process of their own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fibrostage.cohort.store import Cohort
+from tests.conftest import make_source, plan_data
+
+
+def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fibrostage", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=300
+    )
+
+
+def to_toml(path: Path) -> Path:
+    lines = []
+    data = plan_data()
+    for section in ("network", "training", "evaluation"):
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in data[section].items()]  # type: ignore[attr-defined]
+    for modality in data["modality"]:  # type: ignore[attr-defined]
+        lines.append("[[modality]]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in modality.items()]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_the_main_road(tmp_path: Path) -> None:
+    """Files → cohort → network → active learning → report, by its commands, JSON on stdout alone."""
+    source = make_source(tmp_path / "source")
+    plan = to_toml(tmp_path / "plan.toml")
+    taken = run(
+        "intake", source.folder, "--patients", source.patients, "--images", source.images,
+        "--plan", plan, "--out", tmp_path / "cohort", "--json",
+    )  # fmt: skip
+    assert taken.returncode == 0, taken.stderr
+    assert json.loads(taken.stdout)["images"]["LUS"]["total"] == 57
+    described = run("describe", tmp_path / "cohort", "--json", "--verify")
+    assert json.loads(described.stdout) == json.loads(taken.stdout)
+    assert "candidates LSTE×LUS" in run("describe", tmp_path / "cohort").stdout
+    trained = run(
+        "train",
+        tmp_path / "cohort",
+        "--plan",
+        plan,
+        "--set",
+        'network.modalities=["LSTE"]',
+        "--out",
+        tmp_path / "run",
+        "--json",
+    )
+    assert trained.returncode == 0, trained.stderr
+    assert json.loads(trained.stdout) == json.loads((tmp_path / "run" / "metrics.json").read_text())
+    looped = run(
+        "active", tmp_path / "cohort", "--plan", plan, "--set", "active.rounds=1", "--out", tmp_path / "loop", "--json"
+    )
+    assert json.loads(looped.stdout)["strategy"] == "esd"
+    assert run("active", tmp_path / "cohort", "--out", tmp_path / "loop", "--resume").returncode == 0
+    assert run("predict", tmp_path / "run", tmp_path / "cohort", "--out", tmp_path / "staged.csv").returncode == 0
+    assert (tmp_path / "staged.csv").read_text().splitlines()[0] == "patient_id,stage,p_F0,p_F1,p_F2,p_F3,p_F4"
+    assert run("report", tmp_path / "loop").returncode == 0
+    assert (tmp_path / "loop" / "report" / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("describe", "nowhere"), "nowhere is not a cohort (no such folder)"),
+        (("train", "{cohort}", "--set", "training.epoch=3", "--out", "x"), "did you mean 'epochs'"),
+        (("train", "{cohort}", "--plan", "no.toml", "--out", "x"), "no plan at no.toml"),
+        (("train", "{cohort}", "--out", "/proc/x"), "cannot write to /proc/x"),
+        (("report", "nowhere"), "no folder nowhere"),
+        (("study", "no.toml", "--out", "x"), "no plan at no.toml"),
+        (("phantom", "x", "--modality", "LSTEE"), "did you mean 'LSTE'"),
+    ],
+)
+def test_bad_input_is_one_line_and_no_traceback(
+    cohort: Cohort, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    done = run(*(a.format(cohort=cohort.path) for a in arguments), cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_core_starts_without_torch() -> None:
+    script = "import sys, fibrostage.cli.app; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_an_interrupted_phantom_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fibrostage", "phantom", str(tmp_path / "out"), "--patients", "400"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not list(tmp_path.glob(".out.partial-*/images/*.png")) and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped" in stderr
+    assert "Traceback" not in stderr
+    assert list(tmp_path.iterdir()) == []

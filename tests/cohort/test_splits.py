@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fibrostage.cohort.splits import apportion, draw_stratified, kfolds, make_folds, natural_order
+from fibrostage.cohort.store import Cohort
+from fibrostage.errors import CohortError, PlanError
+from fibrostage.plan import SplitPlan
+
+EVERYONE = np.ones(20, dtype=bool)
+
+
+def test_a_fifth_of_the_papers_patients_is_34() -> None:
+    assert apportion(np.array([41, 51, 31, 27, 18]), 0.2).tolist() == [8, 10, 6, 6, 4]
+
+
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=6), st.floats(0.05, 0.6), st.integers(0, 9))
+def test_a_draw_is_stratified_and_leaves_someone(sizes: list[int], share: float, seed: int) -> None:
+    stages = np.repeat(np.arange(len(sizes)), sizes)
+    drawn = draw_stratified(np.arange(len(stages)), stages, share, np.random.default_rng(seed))
+    counts = np.bincount(stages[drawn], minlength=len(sizes))
+    assert (counts < np.array(sizes)).all()
+    assert (np.abs(counts - np.array(sizes) * share) <= 1).all() or (np.array(sizes) <= 2).any()
+
+
+@given(st.integers(2, 6), st.integers(1, 3), st.integers(0, 9))
+def test_folds_partition_the_patients(folds: int, repeats: int, seed: int) -> None:
+    stages = np.repeat(np.arange(4), [9, 7, 11, 6])
+    made = kfolds(np.arange(33), stages, folds, repeats, seed)
+    for repeat in range(repeats):
+        own = [fold for fold in made if fold.repeat == repeat]
+        assert np.sort(np.concatenate([fold.test for fold in own])).tolist() == list(range(33))
+        for fold in own:
+            assert not set(fold.train) & set(fold.test)
+            assert abs(len(fold.test) - 33 / folds) < 1
+            share = np.bincount(stages[fold.test], minlength=4) - np.array([9, 7, 11, 6]) / folds
+            assert (np.abs(share) < 2).all()
+
+
+def test_holdout_column_and_seeds(cohort: Cohort) -> None:
+    (one,) = make_folds(cohort, SplitPlan(), 0, EVERYONE)
+    (again,) = make_folds(cohort, SplitPlan(), 0, EVERYONE)
+    (other,) = make_folds(cohort, SplitPlan(), 1, EVERYONE)
+    assert one.test.tolist() == again.test.tolist() != other.test.tolist()
+    assert sorted(cohort.stages[one.test]) == [0, 1, 2, 3]  # four patients a stage: round(20 · 0.2) of 20
+    by_column = make_folds(cohort, SplitPlan(scheme="column", column="fold"), 0, EVERYONE)
+    assert [len(fold.test) for fold in by_column] == [5, 5, 5, 5]
+
+
+def test_what_cannot_be_split(cohort: Cohort) -> None:
+    with pytest.raises(PlanError, match=r"'folds' is not a column.*did you mean 'fold'"):
+        make_folds(cohort, SplitPlan(scheme="column", column="folds"), 0, EVERYONE)
+    with pytest.raises(CohortError, match=r"has 1 labelled patients with images, of stages \['F0'\]"):
+        make_folds(cohort, SplitPlan(), 0, np.arange(20) < 1)
+    with pytest.raises(PlanError, match="split.folds = 30, but only 20"):
+        make_folds(cohort, SplitPlan(scheme="kfold", folds=30), 0, EVERYONE)
+
+
+def test_folds_are_named_in_natural_order() -> None:
+    assert natural_order(["10", "2", "1", "b", "a"]) == ["1", "2", "10", "a", "b"]

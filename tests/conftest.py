@@ -1,0 +1,97 @@
+"""Shared fixtures: a tiny source folder and its cohort, made in the test; real data where it is at hand."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fibrostage.cohort.store import Cohort
+from fibrostage.intake.build import Sources, take_in
+from fibrostage.plan import Plan
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+STAGES = ("F0", "F1", "F2", "F3", "F4")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or fills the user's feature cache."""
+    monkeypatch.setenv("FIBROSTAGE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real public ultrasound, which a user's clone does not have."""
+    if not SHARED.is_dir():
+        pytest.skip(f"real data not at hand: no folder {SHARED}")
+    return SHARED
+
+
+def write_rows(path: Path, header: list[str], rows: list[list[object]], delimiter: str = ",") -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter=delimiter)
+        writer.writerow(header)
+        writer.writerows(rows)
+    return path
+
+
+def plan_data(size: int = 32) -> dict[str, object]:
+    return {
+        "modality": [
+            {"name": "LSTE", "kind": "elastogram", "size": size},
+            {"name": "LUS", "kind": "bmode", "size": size},
+        ],
+        "network": {"backbone": "resnet18", "weights": "random", "reduce": 16, "se_reduction": 4},
+        "training": {"epochs": 4, "precision": "float32"},
+        "evaluation": {"bootstrap": 100},
+    }
+
+
+def make_source(folder: Path, patients: int = 20, lacking: tuple[int, ...] = (3,)) -> Sources:
+    """Pictures whose brightness grows with the stage: 2 LSTE and 3 LUS a patient, LUS lacking for some."""
+    rng = np.random.default_rng(0)
+    (folder / "pictures").mkdir(parents=True)
+    people: list[list[object]] = []
+    pictures: list[list[object]] = []
+    for index in range(patients):
+        name, stage = f"P{index:03d}", index % 5
+        people.append([name, STAGES[stage], 40 + index, index % 4])
+        for modality, count in (("LSTE", 2), ("LUS", 0 if index in lacking else 3)):
+            for number in range(count):
+                shape = (40, 48, 3) if modality == "LSTE" else (40, 48)
+                image = np.clip(rng.normal(50 + 35 * stage, 30, shape), 0, 255).astype(np.uint8)
+                file = f"pictures/{name}_{modality}_{number}.png"
+                Image.fromarray(image).save(folder / file)
+                pictures.append([file, name, modality])
+    return Sources(
+        folder,
+        write_rows(folder / "patients.csv", ["patient_id", "stage", "age", "fold"], people),
+        write_rows(folder / "images.csv", ["file", "patient_id", "modality"], pictures),
+    )
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    folder = tmp_path_factory.mktemp("tiny")
+    return take_in(make_source(folder / "source"), folder / "cohort", Plan.parse(plan_data()))
+
+
+@pytest.fixture
+def tiny_plan() -> Callable[..., Plan]:
+    def build(*overrides: str) -> Plan:
+        return Plan.parse(plan_data(), overrides)
+
+    return build

@@ -1,0 +1,269 @@
+"""Fitting and predicting on a tiny cohort: right, repeatable, and the same through every door."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from fibrostage.cohort.describe import space_of
+from fibrostage.cohort.store import Cohort
+from fibrostage.errors import FibrostageError, PlanError, RunError
+from fibrostage.learn.apply import predict_cohort
+from fibrostage.learn.checkpoint import load_network
+from fibrostage.learn.features import cache_folder, features_of
+from fibrostage.learn.fit_frozen import Examples, class_weights, fit_frozen, unique_rows
+from fibrostage.learn.fit_whole import PixelSource, batch_loss, cover, set_training
+from fibrostage.learn.images import apply, draw
+from fibrostage.learn.learner import FrozenLearner, make_learner, predict
+from fibrostage.learn.projection import fit_projection, fold
+from fibrostage.learn.train import make_task, plan_for, train
+from fibrostage.networks.backbones import BACKBONES
+from fibrostage.networks.mmfn import MMFN, Head
+from fibrostage.networks.stream import Stream
+from fibrostage.networks.weights import build_backbone
+from fibrostage.plan import Plan, TrainingPlan
+
+Build = Callable[..., Plan]
+
+
+def test_a_projection_folds_into_the_reduction_exactly() -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(3, 2, (40, 12)).astype(np.float32)
+    z[:, 5] = 1.0  # never varies in training
+    projection = fit_projection(z, 6)
+    assert projection.matrix.shape == (6, 12)
+    assert (projection.matrix[:, 5] == 0).all()
+    norms = (fit_projection(z, 12)(z) ** 2).sum(axis=1)
+    assert norms.mean() == pytest.approx(400, rel=0.01)
+    torch.manual_seed(0)
+    stream = Stream(6, 3, reduce=8, se_reduction=2)
+    fresh = rng.normal(3, 2, (5, 12)).astype(np.float32)
+    torch.testing.assert_close(
+        fold(stream, projection)(torch.from_numpy(fresh)),
+        stream(torch.from_numpy(projection(fresh))),
+        rtol=1e-4, atol=1e-4,
+    )  # fmt: skip
+
+
+def test_features_are_cached_by_what_they_depend_on(cohort: Cohort) -> None:
+    spec = BACKBONES["resnet18"]
+    first, other = (build_backbone(spec, "random", seed) for seed in (0, 1))
+    a = features_of(cohort, "LSTE", spec, first)
+    files = sorted((cache_folder() / "features").iterdir())
+    assert a.shape == (40, 512)
+    np.testing.assert_array_equal(features_of(cohort, "LSTE", spec, first), a)
+    assert sorted((cache_folder() / "features").iterdir()) == files
+    b = features_of(cohort, "LSTE", spec, other)
+    assert not np.allclose(a, b)
+    newest = max((cache_folder() / "features").iterdir(), key=lambda p: p.stat().st_mtime_ns)
+    newest.write_bytes(b"damaged")
+    np.testing.assert_array_equal(features_of(cohort, "LSTE", spec, other), b)
+
+
+def separable(n: int = 60) -> tuple[Head, dict[str, torch.Tensor], Examples]:
+    rng = np.random.default_rng(0)
+    stages = rng.integers(0, 3, n)
+    z = np.eye(3)[stages] * 6 + rng.normal(0, 1, (n, 3))
+    torch.manual_seed(0)
+    head = Head(("a",), {"a": 3}, 3, reduce=8, se_reduction=2)
+    return head, {"a": torch.from_numpy(z).float()}, Examples(np.arange(n)[:, None], stages)
+
+
+def test_a_frozen_fit_learns_is_repeatable_and_stops_early() -> None:
+    states = []
+    for _ in range(2):
+        head, features, examples = separable()
+        history = fit_frozen(head, features, examples, TrainingPlan(epochs=60, frozen_l2=1e-3, frozen_lr=0.02), seed=3)
+        states.append(head.state_dict())
+        assert history[-1]["loss"] < 0.4 < history[0]["loss"]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+    head, features, examples = separable()
+    rng = np.random.default_rng(1)
+    noise = Examples(examples.rows, rng.permutation(examples.stages))
+    plan = TrainingPlan(epochs=60, patience=3, frozen_lr=0.05, frozen_l2=0)
+    history = fit_frozen(head, features, examples, plan, 0, validation=noise)
+    assert len(history) < 60
+    losses = [record["validation_loss"] for record in history]
+    assert losses.index(min(losses)) == len(losses) - 1 - 3
+
+
+def test_class_weights_average_to_one() -> None:
+    weights = class_weights(np.array([0, 0, 0, 1]), 3, True)
+    assert weights is not None
+    assert weights.tolist() == pytest.approx([4 / 6, 2.0, 0.0])
+    assert class_weights(np.array([0, 1]), 2, False) is None
+
+
+def test_unique_rows_renumber_a_batch() -> None:
+    images, local = unique_rows(np.array([[5, 9], [5, -1], [2, 9]]))
+    assert [part.tolist() for part in images] == [[2, 5], [9]]
+    assert local.tolist() == [[1, 0], [1, -1], [0, 0]]
+
+
+def test_an_epoch_covers_every_image_in_few_candidates() -> None:
+    rows = np.array([[i, j] for i in range(5) for j in range(21)])
+    order = cover(rows, np.random.default_rng(0))
+    assert set(rows[order, 0]) == set(range(5))
+    assert set(rows[order, 1]) == set(range(21))
+    assert 21 <= len(order) <= 26
+
+
+def test_colours_of_an_elastogram_are_never_changed() -> None:
+    rng = np.random.default_rng(0)
+    changes = draw(50, "elastogram", rng)
+    assert (changes.gain == 1).all()
+    assert (changes.lift == 0).all()
+    flat = torch.full((50, 3, 16, 16), 120.0)
+    inside = apply(flat, changes)[:, :, 6:10, 6:10]
+    torch.testing.assert_close(inside, torch.full_like(inside, 120.0))
+    assert not (draw(50, "bmode", rng).gain == 1).any()
+
+
+def whole_network(cohort: Cohort, plan: Plan) -> tuple[MMFN, PixelSource, Examples]:
+    spec = BACKBONES["resnet18"]
+    torch.manual_seed(0)
+    head = Head(("LSTE", "LUS"), dict.fromkeys(("LSTE", "LUS"), 512), 5, 8, 2)
+    network = MMFN({n: build_backbone(spec, "random", k) for k, n in enumerate(("LSTE", "LUS"))}, head)
+    space = space_of(cohort, ("LSTE", "LUS"))
+    ids = np.concatenate([np.arange(0, 12), space.all_ids([3])])
+    return (
+        network,
+        PixelSource(cohort, ("LSTE", "LUS"), spec),
+        Examples(space.decode(ids), cohort.stages[space.patient_of(ids)]),
+    )
+
+
+def test_shared_images_give_the_gradients_of_the_literal_per_candidate_network(
+    cohort: Cohort, tiny_plan: Build
+) -> None:
+    network, source, examples = whole_network(cohort, tiny_plan())
+    set_training(network, source.spec, "all")
+    for backbone in network.backbones.values():
+        backbone.eval()  # with batch statistics frozen the two are the same computation
+    loss = batch_loss(network, source, examples, None, None, None, 0.0)
+    loss.backward()
+    shared = {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
+    network.zero_grad()
+    logits = []
+    for row in examples.rows:
+        total = network.head.bias
+        for k, name in enumerate(("LSTE", "LUS")):
+            stream = network.head.stream(name)
+            if row[k] < 0:
+                total = total + stream.offset
+            else:
+                total = total + stream(network.pooled(name, source.images(name, row[k : k + 1], None)))[0]
+        logits.append(total)
+    literal = torch.nn.functional.cross_entropy(torch.stack(logits), torch.from_numpy(examples.stages))
+    torch.testing.assert_close(loss, literal, rtol=1e-5, atol=1e-6)
+    literal.backward()
+    for name, parameter in network.named_parameters():
+        if name in shared and parameter.grad is not None:
+            torch.testing.assert_close(shared[name], parameter.grad, rtol=1e-3, atol=1e-4)
+
+
+def test_last_trains_the_last_blocks_and_nothing_else(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    plan = tiny_plan("training.finetune=last", "training.epochs=1", "network.modalities=['LUS']")
+    before = build_backbone(BACKBONES["resnet18"], "random", 0).state_dict()
+    train(cohort, plan, tmp_path / "run")
+    network, _ = load_network(tmp_path / "run" / "model.safetensors")
+    changed = {
+        key.split(".")[0]
+        for key, value in network.backbone("LUS").state_dict().items()
+        if not torch.equal(value, before[key])
+    }
+    assert changed == {"layer4"}
+
+
+@pytest.mark.parametrize("finetune", ["head", "all"])
+def test_a_run_writes_what_others_read_and_is_repeatable(
+    cohort: Cohort, tiny_plan: Build, tmp_path: Path, finetune: str
+) -> None:
+    plan = tiny_plan(f"training.finetune={finetune}", "training.epochs=2")
+    evaluation = train(cohort, plan, tmp_path / "a")
+    train(cohort, plan, tmp_path / "b")
+    metrics = json.loads((tmp_path / "a" / "metrics.json").read_text())
+    assert metrics == json.loads((tmp_path / "b" / "metrics.json").read_text())
+    assert metrics["n_patients"] == evaluation.n_patients == 4
+    assert set(metrics["accuracy"]) == {"value", "lo", "hi"}
+    assert list(metrics["auc_at_cut"]) == ["F2", "F3", "F4"]
+    assert {"value", "lo", "hi"} <= set(metrics["auc_at_cut"]["F2"])
+    assert metrics["simulated"] is False
+    predictions = pl.read_parquet(tmp_path / "a" / "predictions.parquet")
+    assert predictions.equals(pl.read_parquet(tmp_path / "b" / "predictions.parquet"))
+    assert predictions.columns[:7] == ["patient_id", "candidate", "split", "fold", "seed", "method", "stage"]
+    sums = predictions.select(pl.sum_horizontal(f"p_{k}" for k in range(5))).to_series()
+    np.testing.assert_allclose(sums.to_numpy(), 1, atol=1e-5)
+    assert Plan.load(tmp_path / "a" / "plan.json") == plan
+    staged = predict_cohort(tmp_path / "a", cohort, tmp_path / "staged.csv")
+    assert len(staged) == 20
+    one = predictions["patient_id"][0]
+    expected = predictions.filter(pl.col("patient_id") == one)["p_0"].mean()
+    assert staged.filter(pl.col("patient_id") == one)["p_F0"].item() == pytest.approx(expected, abs=2e-5)
+
+
+def test_folds_are_pooled_per_patient(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    plan = tiny_plan("split.scheme=column", "split.validation=0.2", "training.class_weights=true")
+    evaluation = train(cohort, plan, tmp_path / "run")
+    assert evaluation.n_patients == 20
+    assert sorted(p.name for p in (tmp_path / "run").glob("model*")) == [f"model-0.{k}.safetensors" for k in range(4)]
+
+
+def test_mono_modal_and_fused_learn_what_the_pictures_show(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    """Brightness is the stage here; any working network finds it."""
+    overrides = ("split.scheme=kfold", "split.folds=4", "training.epochs=40")
+    for name, modalities in (("a", "['LSTE']"), ("b", "['LUS']"), ("c", "['LSTE', 'LUS']")):
+        plan = tiny_plan(*overrides, f"network.modalities={modalities}")
+        evaluation = train(cohort, plan, tmp_path / name)
+        assert evaluation.auc_macro.value is not None
+        assert evaluation.auc_macro.value > 0.85, name
+        assert evaluation.n_patients == (19 if name == "b" else 20)
+
+
+def test_test_patients_shape_nothing(cohort: Cohort, tiny_plan: Build) -> None:
+    """The projection and the fit see training patients only: scrambling test labels changes no prediction."""
+    plan = tiny_plan()
+    task = make_task(cohort, plan)
+    fold_ = task.folds[0]
+    learner = make_learner(cohort, plan, task.space, fold_.train, 0)
+    assert isinstance(learner, FrozenLearner)
+    z = features_of(cohort, "LSTE", BACKBONES["resnet18"], build_backbone(BACKBONES["resnet18"], "random", 0))
+    own = np.isin(cohort.owners("LSTE"), fold_.train)
+    expected = fit_projection(z[own], plan.training.components)
+    np.testing.assert_array_equal(learner.projections["LSTE"].mean, expected.mean)
+
+
+def ids_of(task_total: int) -> NDArray[np.int64]:
+    return np.arange(task_total, dtype=np.int64)
+
+
+def test_predictions_do_not_depend_on_the_block(
+    cohort: Cohort, tiny_plan: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = tiny_plan()
+    task = make_task(cohort, plan)
+    learner = make_learner(cohort, plan, task.space, task.folds[0].train, 0)
+    whole = predict(learner, ids_of(task.space.total))
+    import fibrostage.learn.learner as module
+
+    monkeypatch.setattr(module, "blocks_of", lambda ids: [ids[k : k + 7] for k in range(0, len(ids), 7)])
+    np.testing.assert_array_equal(predict(learner, ids_of(task.space.total)), whole)
+
+
+def test_plans_that_do_not_fit_the_cohort(cohort: Cohort, tmp_path: Path, tiny_plan: Build) -> None:
+    with pytest.raises(PlanError, match=r"stages \['a', 'b'\]"):
+        plan_for(cohort, {"staging": {"name": "x", "classes": ["a", "b"]}}, [], "plan")
+    with pytest.raises(PlanError, match=r"'LSTQ' is not in cohort.*it has LSTE, LUS"):
+        plan_for(cohort, {"modality": [{"name": "LSTQ"}]}, [], "plan")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").touch()
+    with pytest.raises(RunError, match="never overwritten"):
+        train(cohort, tiny_plan(), tmp_path / "full")
+    with pytest.raises(FibrostageError, match="holds no model"):
+        predict_cohort(tmp_path / "full", cohort, tmp_path / "out.csv")

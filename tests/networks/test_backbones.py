@@ -1,0 +1,196 @@
+"""One contract for every backbone of the registry, and the golden features of the default one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fibrostage.errors import PlanError, WeightsError
+from fibrostage.networks.backbones import BACKBONES
+from fibrostage.networks.backbones.efficientnet_lite0 import same_padding
+from fibrostage.networks.depthwise import depthwise
+from fibrostage.networks.weights import build_backbone, load_strictly, weights_file, weights_hash
+
+NAMES = BACKBONES.names()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contract(name: str) -> None:
+    spec = BACKBONES[name]
+    network = build_backbone(spec, "random", 3).eval()
+    with torch.inference_mode():
+        maps = network(torch.zeros(2, 3, 64, 64))
+    assert maps.shape == (2, spec.features, 2, 2)
+    names = [n for n, _ in network.named_modules()]
+    assert all(any(n == p or n.startswith(p + ".") for n in names) for p in spec.last)
+    assert weights_hash(network) == weights_hash(build_backbone(spec, "random", 3))
+    assert weights_hash(network) != weights_hash(build_backbone(spec, "random", 4))
+    assert spec.source
+    assert spec.licence
+
+
+def test_unknown_names_list_the_known() -> None:
+    with pytest.raises(PlanError, match=r"unknown backbone 'resnet5', did you mean 'resnet50'.*known: efficientnet"):
+        BACKBONES["resnet5"]
+
+
+def torchvision_layout(blocks: tuple[int, ...], bottleneck: bool) -> dict[str, torch.Tensor]:
+    """A state dict with the names and shapes of torchvision's resnet18 / resnet50, made by hand."""
+    generator = torch.Generator().manual_seed(0)
+    state: dict[str, torch.Tensor] = {}
+
+    def conv(name: str, out: int, into: int, kernel: int) -> None:
+        state[f"{name}.weight"] = torch.randn(out, into, kernel, kernel, generator=generator) * 0.02
+
+    def bn(name: str, width: int) -> None:
+        state[f"{name}.weight"] = torch.rand(width, generator=generator) + 0.5
+        state[f"{name}.bias"] = torch.randn(width, generator=generator) * 0.1
+        state[f"{name}.running_mean"] = torch.randn(width, generator=generator) * 0.1
+        state[f"{name}.running_var"] = torch.rand(width, generator=generator) + 0.5
+        state[f"{name}.num_batches_tracked"] = torch.tensor(1)
+
+    conv("conv1", 64, 3, 7)
+    bn("bn1", 64)
+    into = 64
+    for stage, (count, planes) in enumerate(zip(blocks, (64, 128, 256, 512), strict=True), start=1):
+        out = planes * (4 if bottleneck else 1)
+        for block in range(count):
+            at = f"layer{stage}.{block}"
+            shapes = (
+                [(planes, into, 1), (planes, planes, 3), (out, planes, 1)]
+                if bottleneck
+                else [(planes, into, 3), (planes, planes, 3)]
+            )
+            for k, (o, i, size) in enumerate(shapes, start=1):
+                conv(f"{at}.conv{k}", o, i, size)
+                bn(f"{at}.bn{k}", o)
+            if block == 0 and (stage > 1 or bottleneck):
+                conv(f"{at}.downsample.0", out, into, 1)
+                bn(f"{at}.downsample.1", out)
+            into = out
+    state["fc.weight"] = torch.zeros(1000, into)
+    state["fc.bias"] = torch.zeros(1000)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks", "bottleneck"), [("resnet18", (2, 2, 2, 2), False), ("resnet50", (3, 4, 6, 3), True)]
+)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_torchvision_layout_loads_strictly(
+    name: str, blocks: tuple[int, ...], bottleneck: bool, suffix: str, tmp_path: Path
+) -> None:
+    state = torchvision_layout(blocks, bottleneck)
+    file = tmp_path / f"{name}-made{suffix}"
+    if suffix == ".pth":
+        torch.save(state, file)
+    else:
+        save_file(state, file)
+    spec = BACKBONES[name]
+    network = build_backbone(spec, str(file), 0)
+    loaded = network.state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in state.items() if not key.startswith("fc."))
+
+    broken = dict(state)
+    del broken["layer3.0.conv2.weight"]
+    torch.save(broken, tmp_path / "lacks.pth")
+    with pytest.raises(WeightsError, match=r"lacks 'layer3.0.conv2.weight' \(256, 256, 3, 3\)"):
+        load_strictly(network, spec, tmp_path / "lacks.pth")
+    torch.save({**state, "extra.weight": torch.zeros(3)}, tmp_path / "extra.pth")
+    with pytest.raises(WeightsError, match=r"holds 'extra.weight' \(3,\), which"):
+        load_strictly(network, spec, tmp_path / "extra.pth")
+    torch.save({**state, "conv1.weight": torch.zeros(64, 1, 7, 7)}, tmp_path / "shape.pth")
+    with pytest.raises(WeightsError, match=r"'conv1.weight' has shape \(64, 1, 7, 7\), .* needs \(64, 3, 7, 7\)"):
+        load_strictly(network, spec, tmp_path / "shape.pth")
+
+
+def test_weights_of_another_architecture_name_the_first_wrong_key() -> None:
+    lite = BACKBONES["efficientnet_lite0"]
+    with pytest.raises(WeightsError, match="is not for resnet18: it lacks 'conv1.weight'"):
+        build_backbone(BACKBONES["resnet18"], str(lite.imagenet()), 0)
+
+
+def test_a_pickle_is_never_executed(tmp_path: Path) -> None:
+    import pickle
+
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
+
+    (tmp_path / "evil.pth").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(WeightsError, match="cannot read weights"):
+        build_backbone(BACKBONES["resnet18"], str(tmp_path / "evil.pth"), 0)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_where_weights_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = BACKBONES["resnet18"]
+    with pytest.raises(WeightsError, match="no such file"):
+        weights_file(spec, "weights/absent.pth")
+    monkeypatch.delenv("FIBROSTAGE_WEIGHTS", raising=False)
+    with pytest.raises(WeightsError, match=r"\$FIBROSTAGE_WEIGHTS"):
+        weights_file(spec, "imagenet")
+    (tmp_path / "resnet18-f37072fd.pth").touch()
+    monkeypatch.setenv("FIBROSTAGE_WEIGHTS", str(tmp_path))
+    assert weights_file(spec, "imagenet").name == "resnet18-f37072fd.pth"
+
+
+def test_a_hub_id_goes_through_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    asked = []
+
+    def download(repository: str, file: str) -> str:
+        asked.append((repository, file))
+        if repository == "nobody/nothing":
+            raise OSError("no route to the hub")
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    spec = BACKBONES["resnet50"]
+    assert weights_file(spec, "timm/resnet50.tv_in1k") == tmp_path / "model.safetensors"
+    assert weights_file(spec, "me/mine:other.safetensors") == tmp_path / "other.safetensors"
+    assert asked == [("timm/resnet50.tv_in1k", "model.safetensors"), ("me/mine", "other.safetensors")]
+    with pytest.raises(WeightsError, match="the hub did not give it"):
+        weights_file(spec, "nobody/nothing")
+
+
+def test_lite0_carries_imagenet_weights() -> None:
+    """Golden: made once with the reference implementation efficientnet_lite_pytorch 0.1.0, equal to the last bit."""
+    spec = BACKBONES["efficientnet_lite0"]
+    network = build_backbone(spec, "imagenet", 0).eval()
+    ramp = torch.linspace(-1, 1, 3 * 224 * 224).reshape(1, 3, 224, 224)
+    with torch.inference_mode():
+        pooled = network(ramp).mean(dim=(2, 3))[0]
+    np.testing.assert_allclose(pooled[list(INDEX)].numpy(), GOLDEN, rtol=1e-4, atol=1e-5)
+
+
+INDEX = (113, 897, 455, 930, 1277, 176)
+GOLDEN = (4.499041, 3.661085, 3.533552, 3.472363, 2.930915, 2.437821)
+
+
+@pytest.mark.parametrize(
+    ("side", "kernel", "stride", "pads"),
+    [(224, 3, 2, (0, 1)), (225, 3, 2, (1, 1)), (56, 5, 2, (1, 2)), (14, 5, 1, (2, 2))],
+)
+def test_padding_is_tensorflows_same(side: int, kernel: int, stride: int, pads: tuple[int, int]) -> None:
+    assert same_padding(side, side, kernel, stride) == (*pads, *pads)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "side"), [(3, 1, 9), (3, 2, 9), (5, 1, 11), (5, 2, 11), (5, 2, 12), (3, 2, 10)]
+)
+def test_the_fast_depthwise_backward_is_the_gradient(kernel: int, stride: int, side: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 6, side, side, generator=generator, requires_grad=True)
+    w = torch.randn(6, 1, kernel, kernel, generator=generator, requires_grad=True)
+    ours = depthwise(x, w, stride)
+    theirs = torch.nn.functional.conv2d(x, w, None, stride, 0, 1, 6)
+    assert torch.equal(ours, theirs)
+    seed = torch.randn(ours.shape, generator=generator)
+    for got, expected in zip(
+        torch.autograd.grad(ours, (x, w), seed), torch.autograd.grad(theirs, (x, w), seed), strict=True
+    ):
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,153 @@
+"""The simulated cohort against the numbers it is calibrated to, and against its own promises."""
+
+import csv
+import filecmp
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from fibrostage.cli.console import LogProgress
+from fibrostage.intake.build import Sources, take_in
+from fibrostage.phantom.ceiling import ceilings, marker_values
+from fibrostage.phantom.patients import draw_patients, draw_stages
+from fibrostage.phantom.write import PICTURES, Recipe, one, write_phantom
+from fibrostage.plan import Plan
+from fibrostage.stats.auc import auc, auc_interval
+
+# AUC at ≥F2, ≥F3, F4 that the generator is calibrated to
+PUBLISHED = {
+    "swe": (0.83, 0.85, 0.91),
+    "te": (0.82, 0.86, 0.91),
+    "stq": (0.80, 0.83, 0.89),
+    "spleen": (0.75, 0.79, 0.85),
+    "apri": (0.69, 0.71, 0.75),
+    "fib4": (0.72, 0.77, 0.84),
+}
+
+
+def test_stages_keep_the_papers_proportions() -> None:
+    rng = np.random.default_rng(0)
+    assert np.bincount(draw_stages(168, rng)).tolist() == [41, 51, 31, 27, 18]
+    assert np.bincount(draw_stages(84, rng)).sum() == 84
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_marker_aucs_are_the_published_ones_within_sampling_error(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    patients = draw_patients(draw_stages(4000, rng), 1.0, rng)
+    values = marker_values(patients)
+    for marker, expected in PUBLISHED.items():
+        for threshold, target in zip((2, 3, 4), expected, strict=True):
+            found = auc_interval(patients.stage >= threshold, values[marker], 0.999)
+            assert found.lo is not None
+            assert found.hi is not None
+            assert found.lo - 0.005 <= target <= found.hi + 0.005, (marker, threshold, found)
+
+
+def test_no_reader_beats_the_ceiling_and_the_ceiling_beats_its_own_marker() -> None:
+    best = ceilings(1.0, 0, sample=40_000)
+    for cut in ("F2", "F3", "F4"):
+        assert best["readers"]["LSTE"][cut] > best["markers"]["swe"][cut]
+        assert best["readers"]["LSTQ"][cut] == pytest.approx(best["markers"]["stq"][cut], abs=0.01)
+        assert all(best["readers"]["all"][cut] > best["readers"][m][cut] for m in ("LSTE", "LUS", "LSTQ", "SSTE"))
+    silent = ceilings(0.0, 0, sample=40_000)["readers"]["LUS"]["F2"]
+    assert silent == pytest.approx(0.5, abs=0.02)
+
+
+def texture(picture: Image.Image) -> list[float]:
+    """Energy of the B-mode in octaves, its skew, tails and gradients: a plain texture reader."""
+    x = np.asarray(picture, dtype=np.float32)[60:200, 100:260]
+    x = (x - x.mean()) / x.std()
+    found, finer = [], x
+    for sigma in (1, 2, 4, 8, 16):
+        coarser = gaussian_filter(x, sigma)
+        found.append(float(np.log((finer - coarser).std())))
+        finer = coarser
+    steps = [float(np.abs(np.diff(x, axis=axis)).mean()) for axis in (0, 1)]
+    return [*found, float((x**3).mean()), float((x**4).mean()), *steps]
+
+
+def colour(picture: Image.Image, box: object) -> list[float]:
+    """Mean and spread of red minus blue and of green inside the box: a plain colour reader."""
+    x, y, width, height = (getattr(box, name) for name in ("x", "y", "width", "height"))
+    part = np.asarray(picture, dtype=np.float32)[y + 2 : y + height - 2, x + 2 : x + width - 2]
+    part = part - part.min(axis=2, keepdims=True)
+    shown = part.max(axis=2) > 60
+    if shown.sum() < 20:
+        return [0.0, 0.0, 0.0, 0.0]
+    heat, green = (part[..., 0] - part[..., 2])[shown], part[..., 1][shown]
+    return [float(v) for v in (heat.mean(), heat.std(), green.mean(), green.std())]
+
+
+def test_a_plain_reader_finds_the_elastogram_easier_than_the_bmode() -> None:
+    rng = np.random.default_rng(0)
+    patients = draw_patients(draw_stages(300, rng), 1.0, rng)
+    bmode, elastogram = [], []
+    for index in range(len(patients)):
+        patient, own = one(patients, index), np.random.default_rng([1, index])
+        bmode.append(np.mean([texture(PICTURES["LUS"](patient, None, own)[0]) for _ in range(3)], axis=0))
+        shots = [PICTURES["LSTE"](patient, None, own) for _ in range(3)]
+        elastogram.append(np.mean([colour(image, box) for image, _, box in shots], axis=0))
+
+    def cross_validated(features: list[np.ndarray], threshold: int) -> float:
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, max_iter=1000))
+        truth = patients.stage >= threshold
+        return auc(truth, cross_val_predict(model, np.array(features), truth, cv=5, method="decision_function"))
+
+    for threshold in (2, 3, 4):
+        from_bmode, from_elastogram = (cross_validated(f, threshold) for f in (bmode, elastogram))
+        assert 0.62 <= from_bmode <= 0.78
+        assert from_elastogram > from_bmode + 0.05
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_cohort_is_reproducible_marked_and_taken_in(tmp_path: Path) -> None:
+    recipe = Recipe(patients=10, seed=3, bad=0.4, missing=0.4)
+    write_phantom(tmp_path / "a", recipe, LogProgress(lambda line: None))
+    write_phantom(tmp_path / "b", recipe)
+    names = [p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file()]
+    assert filecmp.cmpfiles(tmp_path / "a", tmp_path / "b", [str(n) for n in names], shallow=False)[1:] == ([], [])
+
+    source = tmp_path / "a"
+    patients, images = read(source / "patients.csv"), read(source / "images.csv")
+    truth = read(source / "truth_images.csv")
+    assert {row["origin"] for row in patients} == {"SIMULATED"}
+    assert "bad" not in images[0]
+    share = np.mean([row["bad"] != "" for row in truth])
+    assert 0.2 < share < 0.6
+    assert {row["bad"] for row in truth} >= {"", "shadow", "motion"}
+    by_modality = {m: {row["patient_id"] for row in images if row["modality"] == m} for m in PICTURES}
+    assert len(by_modality["LSTE"]) == 10
+    assert min(len(by_modality[m]) for m in ("LUS", "LSTQ", "SSTE")) < 10
+    assert json.loads((source / "ceiling.json").read_text())["SIMULATED"] is True
+
+    cohort = take_in(
+        Sources(source, source / "patients.csv", source / "images.csv"),
+        tmp_path / "cohort",
+        Plan.load(source / "plan.toml"),
+        skip_bad=True,
+    )
+    assert cohort.simulated
+    assert cohort.pixels("LSTE").shape[1:] == (224, 224, 3)
+
+
+def test_the_word_is_in_the_pixels() -> None:
+    """A picture and its twin without the mark differ only where SIMULATED is written."""
+    rng = np.random.default_rng(0)
+    patients = draw_patients(np.array([2]), 1.0, rng)
+    picture = np.asarray(PICTURES["LUS"](one(patients, 0), None, np.random.default_rng(0))[0])
+    mark = picture[4:18, 6:80]
+    assert mark.max() == 255
+    assert 0.05 < (mark > 128).mean() < 0.5

@@ -1,0 +1,136 @@
+"""A small grid end to end, resumed, with a run that fails, and its report."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from fibrostage.cohort.store import Cohort
+from fibrostage.errors import FibrostageError, RunError
+from fibrostage.report.folder import read_results
+from fibrostage.report.page import write_report
+from fibrostage.study.grid import cells, load_study, run_study
+from fibrostage.study.results import mean_interval
+
+STUDY = """
+name = "a < b & c"
+cohort = "{cohort}"
+[grid]
+modalities = [["LSTE"], ["LSTE", "LUS"]]
+strategies = ["random", "esd"]
+seeds = [0, 1]
+[plan.network]
+backbone = "resnet18"
+weights = "random"
+reduce = 16
+se_reduction = 4
+[plan.training]
+epochs = 2
+precision = "float32"
+[plan.active]
+rounds = 2
+passes = 3
+[plan.evaluation]
+bootstrap = 100
+"""
+
+
+@pytest.fixture(scope="module")
+def study(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "study.toml").write_text(STUDY.format(cohort=cohort.path))
+    run_study(folder / "study.toml", folder / "out")
+    return folder
+
+
+def test_results_have_a_line_a_method_and_strategy(study: Path) -> None:
+    results = pl.read_parquet(study / "out" / "results.parquet")
+    assert results.select("method", "strategy", "runs").rows() == [
+        ("LSTE", "random", 2), ("LSTE", "esd", 2), ("LSTE+LUS", "random", 2), ("LSTE+LUS", "esd", 2),
+    ]  # fmt: skip
+    assert {"accuracy", "accuracy_lo", "auc_macro", "curve_mean_auc", "best_auc_macro_optimistic"} <= set(
+        results.columns
+    )
+    assert (study / "out" / "results.csv").is_file()
+    # with every label given, both strategies trained on the same candidates
+    assert results["share"].to_list() == [1.0] * 4
+
+
+def test_a_finished_study_runs_nothing_again(study: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in (study / "out" / "runs").rglob("metrics.json")}
+    run_study(study / "study.toml", study / "out")
+    assert {p: p.stat().st_mtime_ns for p in (study / "out" / "runs").rglob("metrics.json")} == before
+    assert len(before) == 8
+
+
+def test_a_run_is_addressed_by_what_it_is(study: Path) -> None:
+    plan, cohort = load_study(study / "study.toml")
+    first = {run.folder for run in cells(plan, cohort, study)}
+    assert len(first) == 8
+    other = {run.folder for run in cells(plan, cohort, study, ["training.epochs=3"])}
+    assert not first & other
+
+
+def test_the_report_is_one_file_that_says_what_it_must(study: Path) -> None:
+    page = write_report(study / "out")
+    html = page.read_text(encoding="utf-8")
+    assert page == study / "out" / "report" / "index.html"
+    assert "a &lt; b &amp; c" in html
+    assert "Research use only" in html
+    assert "SIMULATED" not in html
+    assert html.count("<svg") == 3
+    assert not re.search(r'(?:src|href)="(?!#|data:)', html)
+    assert "fingerprint" in html
+    assert "0, 1" in html
+    results = read_results(study / "out")
+    assert set(results.predictions) == {"LSTE", "LSTE+LUS"}
+
+
+def test_a_report_of_one_run(study: Path, tmp_path: Path) -> None:
+    run = next((study / "out" / "runs").iterdir())
+    html = write_report(run, tmp_path / "r").read_text(encoding="utf-8")
+    assert "average one-vs-rest AUC" in html
+    assert "test patients" in html
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("strategies = [", 'strategies = ["rand", '), "unknown strategy 'rand', did you mean 'random'"),
+        (("seeds = ", "seed = "), "unknown key 'grid.seed', did you mean 'seeds'"),
+        (('cohort = "', 'cohort = "/no'), "is not a cohort"),
+        (('["LSTE"], ', '["LSTQ"], '), "names 'LSTQ'"),
+        (("epochs = 2", "epoch = 2"), "'training.epoch', did you mean 'epochs'"),
+    ],
+)
+def test_a_study_that_cannot_run_says_why(study: Path, tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    text = (study / "study.toml").read_text().replace(*change)
+    (tmp_path / "study.toml").write_text(text)
+    with pytest.raises(FibrostageError, match=message):
+        run_study(tmp_path / "study.toml", tmp_path / "out")
+
+
+def test_one_failing_run_does_not_stop_the_rest(study: Path, tmp_path: Path) -> None:
+    text = (study / "study.toml").read_text().replace("rounds = 2", "rounds = 1")
+    text = text.replace("seeds = [0, 1]", "seeds = [0]\nfolds = [0, 7]").replace('"random", ', "")
+    (tmp_path / "study.toml").write_text(text)
+    results = run_study(tmp_path / "study.toml", tmp_path / "out")
+    assert results["runs"].to_list() == [1, 1]
+
+
+def test_a_folder_that_holds_no_results(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="neither a run"):
+        write_report(tmp_path)
+    with pytest.raises(RunError, match="no folder"):
+        write_report(tmp_path / "nowhere")
+    (tmp_path / "plan.json").write_text("{}")
+    with pytest.raises(RunError, match="not finished"):
+        write_report(tmp_path)
+
+
+def test_interval_over_runs() -> None:
+    mean, lo, hi = mean_interval([0.8, 0.9])
+    assert mean == pytest.approx(0.85)
+    assert hi - mean == pytest.approx(mean - lo) == pytest.approx(12.7062 * 0.05, rel=1e-4)
+    assert mean_interval([0.5])[1] != mean_interval([0.5])[1]
