@@ -61,5 +61,5 @@ def depthwise(x: Tensor, weight: Tensor, stride: int) -> Tensor:
         if torch.is_autocast_enabled("cpu"):
             dtype = torch.get_autocast_dtype("cpu")
             x, weight = x.to(dtype), weight.to(dtype)
-        return DepthwiseConv.apply(x, weight, stride)  # type: ignore[no-any-return]
+        return DepthwiseConv.apply(x, weight, stride)
     return F.conv2d(x, weight, None, stride, 0, 1, weight.shape[0])
