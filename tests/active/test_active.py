@@ -148,10 +148,10 @@ def test_the_factorised_scores_are_the_literal_ones(cohort: Cohort, tiny_plan: B
 
 
 def test_the_schedule_ends_with_the_whole_pool(tiny_plan: Build) -> None:
-    assert schedule(1000, tiny_plan("active.rounds=3")) == [100, 400, 700, 1000]
-    assert schedule(1000, tiny_plan("active.rounds=3", "active.query=0.05")) == [100, 150, 200, 250]
-    assert schedule(3, tiny_plan("active.rounds=10")) == [1, 2, 3]
-    assert schedule(50, tiny_plan("active.rounds=0")) == [5]
+    assert schedule(1000, 5, tiny_plan("active.rounds=3")) == [100, 400, 700, 1000]
+    assert schedule(1000, 5, tiny_plan("active.rounds=3", "active.query=0.05")) == [100, 150, 200, 250]
+    assert schedule(9, 5, tiny_plan("active.rounds=10")) == [5, 6, 7, 8, 9]
+    assert schedule(50, 5, tiny_plan("active.rounds=0")) == [5]
 
 
 QUICK = ("training.epochs=2", "active.rounds=3", "active.passes=3")

@@ -44,6 +44,7 @@ def test_intake_is_reproducible(source: Sources, tmp_path: Path) -> None:
 
 def test_every_problem_is_reported_with_file_and_row_and_nothing_is_written(source: Sources, tmp_path: Path) -> None:
     add(source.patients, "P001,F1,30,1", "P900,F9,30,1", ",F1,30,1", "P901,F1,thirty,2", "P902,F1,430,2")
+    Image.new("L", (40, 40), 7).save(source.folder / "pictures" / "flat.png")
     add(
         source.images,
         "pictures/absent.png,P000,LUS",
@@ -52,6 +53,7 @@ def test_every_problem_is_reported_with_file_and_row_and_nothing_is_written(sour
         "pictures/P001_LUS_0.png,P001,LUSS",
         "../patients.csv,P001,LUS",
         "too,many,values,here",
+        "pictures/flat.png,P002,LUS",
     )
     with pytest.raises(IntakeError) as caught:
         take_in(source, tmp_path / "cohort", PLAN)
@@ -69,10 +71,11 @@ def test_every_problem_is_reported_with_file_and_row_and_nothing_is_written(sour
         "images.csv row 35: unknown modality 'LUSS', did you mean 'LUS'",
         "images.csv row 36: '../patients.csv' lies outside the source folder",
         "images.csv row 37: has 4 values, the header has 3",
+        "images.csv row 38: 'pictures/flat.png': zero variance",
     ):
         assert expected in text, expected
-    assert text.startswith("12 problems, nothing was written")
-    assert not (tmp_path / "cohort").exists()
+    assert text.startswith("13 problems, nothing was written")
+    assert [p.name for p in tmp_path.iterdir()] == ["source"]
 
 
 def test_bad_pictures_are_refused_each_with_its_reason(source: Sources, tmp_path: Path) -> None:
@@ -109,6 +112,18 @@ def test_skip_bad_drops_a_value_that_cannot_be_believed_but_keeps_the_patient(so
     cohort = take_in(source, tmp_path / "cohort", PLAN, skip_bad=True)
     assert cohort.patients["platelets"].to_list() == [None, 190.0, 190.0, 190.0, 190.0, 190.0]
     assert "per µL" in cohort.exclusions["reason"][0]
+
+
+def test_a_stiffness_that_cannot_be_believed_is_left_out_its_picture_is_not(source: Sources, tmp_path: Path) -> None:
+    lines = source.images.read_text().splitlines()
+    values = ["kpa", "7.5", "-3", "1,2", *[""] * (len(lines) - 4)]
+    rows = [[*line.split(","), value] for line, value in zip(lines, values, strict=True)]
+    write_rows(source.images, [str(v) for v in rows[0]], [list(row) for row in rows[1:]])
+    cohort = take_in(source, tmp_path / "cohort", PLAN, skip_bad=True)
+    assert len(cohort.images) == 30
+    assert cohort.images["kpa"].drop_nulls().to_list() == [7.5]
+    assert cohort.exclusions["row"].to_list() == [3, 4]
+    assert "write a decimal point" in cohort.exclusions["reason"][1]
 
 
 def test_csvs_as_people_save_them(source: Sources, tmp_path: Path) -> None:

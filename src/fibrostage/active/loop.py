@@ -57,11 +57,11 @@ def cost_of(space: CandidateSpace, ids: NDArray[np.int64]) -> Cost:
     return Cost(len(ids), int(images), len(np.unique(space.patient_of(ids))))
 
 
-def schedule(capacity: int, plan: Plan) -> list[int]:
-    """Labelled candidates after each round: the initial share, then equal steps; all of the pool at the end,
-    unless `active.query` sets a smaller step."""
+def schedule(capacity: int, stages: int, plan: Plan) -> list[int]:
+    """Labelled candidates after each round: the initial share (at least one a stage), then equal steps to all of
+    the pool, or steps of `active.query`."""
     settings = plan.active
-    initial = max(1, round(settings.initial * capacity))
+    initial = min(capacity, max(stages, round(settings.initial * capacity)))
     if settings.rounds == 0:
         return [initial]
     if settings.query is not None:
@@ -111,7 +111,8 @@ def run_active(
     try:
         learner = make_learner(cohort, plan, task.space, chosen.train, plan.seed, progress)
         pool = Pool(task.space, chosen.train, np.sort(state.candidates))
-        targets = schedule(pool.capacity, plan)
+        stages = len(np.unique(cohort.stages[chosen.train]))
+        targets = schedule(pool.capacity, stages, plan)
         oracle = Archive(task.space, cohort.stages)
         restore(learner, out, state)
         progress.say(

@@ -58,8 +58,6 @@ def take_in(
     image_table = read_csv(sources.images, ("file", "patient_id", "modality"), problems, sources.encoding)
     patients = parse_patients(patient_table, staging, problems)
     requests = parse_requests(image_table, sources.folder, set(patients["patient_id"]), tuple(modalities), problems)
-    if len(problems) and not skip_bad:
-        raise refusal(problems)
     requests = in_cohort_order(requests, patients["patient_id"].to_list(), list(modalities))
     with whole_or_absent(out) as work:
         images = store_pictures(

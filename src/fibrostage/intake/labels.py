@@ -139,15 +139,13 @@ def parse_requests(
         if modality not in modalities:
             note(f"unknown modality {modality!r}{nearest(modality, modalities)}; the plan has {', '.join(modalities)}")
         frame = parse_whole(cells.get("frame", ""), "frame", note)
-        kpa = None
-        if cells.get("kpa"):
-            kpa = parse_number(table.path.name, row, patient, "kpa", cells["kpa"], problems)
         roi = parse_roi(cells, note)
         key = (file, frame, modality, roi)
         if key in seen:
             note(f"repeats row {seen[key]}: {file!r} as {modality}")
         seen.setdefault(key, row)
-        if len(problems) == before:
+        if len(problems) == before:  # a stiffness that cannot be believed is left out, its picture is not
+            kpa = parse_number(table.path.name, row, patient, "kpa", cells.get("kpa", ""), problems)
             requests.append(Request(row, file, patient, modality, frame, kpa, roi))
     return requests
 

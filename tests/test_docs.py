@@ -1,0 +1,50 @@
+"""What the documents say is so: every plan key is described, and the examples parse."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from fibrostage.plan import Plan, is_section
+from fibrostage.study.grid import StudyPlan
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def keys(section: type[BaseModel]) -> list[str]:
+    found = []
+    for name, field in section.model_fields.items():
+        annotation = field.annotation
+        inner = next((a for a in getattr(annotation, "__args__", (annotation,)) if is_section(a)), None)
+        found += keys(inner) if inner else [name]
+    return found
+
+
+def test_every_plan_key_is_documented() -> None:
+    text = (ROOT / "docs" / "plan.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`(\w+)`", text))
+    assert [key for key in keys(Plan) if key not in documented] == []
+
+
+def test_the_readmes_plan_is_a_plan() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", text, re.S)
+    assert Plan.parse(tomllib.loads(block)).fused == ("LSTE", "LUS")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.toml")), ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_example_plans_parse(path: Path) -> None:
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    if "grid" in data:
+        StudyPlan.model_validate(data)
+    else:
+        data.setdefault("modality", [{"name": "LEFT"}, {"name": "RIGHT"}])
+        Plan.parse(data)
+
+
+def test_the_documents_link_to_files_that_exist() -> None:
+    for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8")):
+            assert (document.parent / link).exists(), f"{document.name}: {link}"
