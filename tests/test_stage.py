@@ -28,6 +28,7 @@ def test_a_label_of_another_system_is_refused_with_the_allowed_ones() -> None:
     [
         (("A",), (), "at least two classes"),
         (("A", "A"), (), "repeats a class"),
+        (("A", ""), (), "is no class name"),
         (("A", "B"), ("A",), "'A' is not a cut"),
         (("A", "B"), ("B", "B"), "repeats a cut"),
     ],

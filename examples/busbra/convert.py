@@ -19,7 +19,10 @@ def main(table: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with table.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    patients = {row["Case"]: row for row in rows}
+    patients: dict[str, dict[str, str]] = {}
+    for row in rows:  # two views of one lesion may be read differently: the graver assessment counts
+        known = patients.setdefault(row["Case"], dict(row))
+        known["BIRADS"] = max(known["BIRADS"], row["BIRADS"])
     for label, column in (("pathology", "Pathology"), ("birads", "BIRADS")):
         with (out / f"patients_{label}.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)

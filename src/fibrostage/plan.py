@@ -23,7 +23,7 @@ Kind = Literal["bmode", "elastogram"]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class StagingPlan(Section):
@@ -88,19 +88,19 @@ class SplitPlan(Section):
 class NetworkPlan(Section):
     """The fusion network of the MMFN paper, §3; one modality is its mono-modal baseline."""
 
-    name: str = "mmfn"
+    name: Literal["mmfn"] = "mmfn"
     modalities: tuple[str, ...] | None = None
     backbone: str = "efficientnet_lite0"
     weights: str = "imagenet"
     share_backbone: bool = False
-    reduce: int = Field(256, ge=1)
+    reduce: int = Field(256, ge=1, le=8192)
     se_reduction: int = Field(16, ge=1)
     dropout: float = Field(0.5, ge=0, lt=1)
     missing: Literal["keep", "drop"] = "keep"
 
 
 class TrainingPlan(Section):
-    """How a fit is done; the papers state none of it (docs/decisions/training.md says why each value).
+    """How a fit is done; the papers state none of it (docs/decisions 0001 and 0002 say why).
 
     `finetune = "head"` fits on frozen, cached features with the `frozen_*` values; "last" and "all" train the
     backbones too, with `batch`, the two learning rates, and an exponential `average` of the weights.
@@ -110,11 +110,11 @@ class TrainingPlan(Section):
     finetune: Literal["head", "last", "all"] = "head"
     epochs: int = Field(40, ge=1)
     batch: int = Field(16, ge=1)
-    backbone_lr: float = Field(1e-4, gt=0)
-    head_lr: float = Field(1e-3, gt=0)
+    backbone_lr: float = Field(1e-4, gt=0, le=1)
+    head_lr: float = Field(1e-3, gt=0, le=1)
     weight_decay: float = Field(1e-2, ge=0)
     frozen_batch: int = Field(1024, ge=1)
-    frozen_lr: float = Field(3e-3, gt=0)
+    frozen_lr: float = Field(3e-3, gt=0, le=1)
     frozen_l2: float = Field(0.1, ge=0)
     components: int = Field(400, ge=1)
     stream_loss: float = Field(0.5, ge=0)
@@ -141,14 +141,14 @@ class EvaluationPlan(Section):
     """`candidates` bounds how many of a patient's candidates are averaged; each image shows equally often."""
 
     candidates: int = Field(256, ge=1)
-    bootstrap: int = Field(2000, ge=100)
+    bootstrap: int = Field(2000, ge=100, le=100_000)
     confidence: float = Field(0.95, gt=0.5, lt=1)
 
 
 class Plan(Section):
     """One run, whole. `Plan.load` reads TOML; `canonical` is what is saved and hashed."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=2**32 - 1)
     cohort: CohortPlan = CohortPlan()
     staging: StagingPlan = StagingPlan()
     modality: tuple[ModalityPlan, ...]
@@ -215,7 +215,7 @@ def read_plan_file(path: Path) -> dict[str, Any]:
         raise PlanError(f"cannot read the plan {path}: {error}") from None
     try:
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PlanError(f"{path} is not valid {path.suffix.lstrip('.') or 'TOML'}: {error}") from None
     if not isinstance(content, dict):
         raise PlanError(f"{path} holds {type(content).__name__}, a plan is a table")
@@ -229,7 +229,10 @@ def apply_override(data: dict[str, Any], override: str) -> None:
     if not equals or not all(path):
         raise PlanError(f"--set {override!r}: write it as section.key=value, e.g. training.epochs=20")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        parsed = tomllib.loads(f"value = {text}")
+        if list(parsed) != ["value"]:
+            raise PlanError(f"--set {override!r}: one value at a time")
+        value = parsed["value"]
     except tomllib.TOMLDecodeError:
         if not re.fullmatch(r"[\w./:@+-]+", text.strip()):
             raise PlanError(

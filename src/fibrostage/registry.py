@@ -35,9 +35,6 @@ class Registry(Generic[T]):
             known = ", ".join(self._items)
             raise PlanError(f"unknown {self.kind} {name!r}{hint}; known: {known}") from None
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._items
-
     def __iter__(self) -> Iterator[T]:
         return iter(self._items.values())
 

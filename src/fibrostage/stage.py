@@ -30,6 +30,9 @@ class Staging:
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
             raise PlanError(f"staging {self.name!r} needs at least two classes, got {list(self.classes)}")
+        for label in self.classes:
+            if not label or label != label.strip():
+                raise PlanError(f"staging {self.name!r}: {label!r} is no class name (blank means unlabelled)")
         if len(set(self.classes)) != len(self.classes):
             raise PlanError(f"staging {self.name!r} repeats a class: {list(self.classes)}")
         for cut in self.cuts:

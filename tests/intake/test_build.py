@@ -1,5 +1,7 @@
 """Intake end to end: good files make a cohort, bad ones are all reported, and nothing is half-written."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +128,19 @@ def test_a_stiffness_that_cannot_be_believed_is_left_out_its_picture_is_not(sour
     assert "write a decimal point" in cohort.exclusions["reason"][1]
 
 
+def test_one_picture_of_two_patients_names_both(source: Sources, tmp_path: Path) -> None:
+    copy = source.folder / "pictures" / "copy.png"
+    copy.write_bytes((source.folder / "pictures" / "P000_LUS_0.png").read_bytes())
+    add(source.images, "pictures/copy.png,P001,LUS", "./pictures/P002_LUS_0.png,P002,LUS")
+    with pytest.raises(IntakeError) as caught:
+        take_in(source, tmp_path / "cohort", PLAN)
+    assert (
+        "'pictures/copy.png' of patient 'P001' has the same pixels as 'pictures/P000_LUS_0.png' of patient 'P000'"
+        in str(caught.value)
+    )
+    assert "images.csv row 33: repeats row 14" in str(caught.value)
+
+
 def test_csvs_as_people_save_them(source: Sources, tmp_path: Path) -> None:
     """A BOM, semicolons, CRLF, blank lines, non-ASCII ids, blank stage."""
     text = source.patients.read_text().replace("P000", "Ærø-Å").replace(",", ";").replace("F1", "")
@@ -180,3 +195,22 @@ def test_the_simulated_mark_reaches_the_cohort(source: Sources, tmp_path: Path) 
     source.patients.write_text("\n".join(marked) + "\n")
     take_in(source, tmp_path / "cohort", PLAN)
     assert open_cohort(tmp_path / "cohort").simulated
+
+
+def test_paths_that_are_none_are_problems_not_crashes(source: Sources, tmp_path: Path) -> None:
+    add(source.images, f"{'x' * 5000},P000,LUS", "a\0b,P000,LUS")
+    with pytest.raises(IntakeError) as caught:
+        take_in(source, tmp_path / "cohort", PLAN)
+    assert str(caught.value).count("is no path") == 2
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(
+    source: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_file: int, _start: int, _size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(FibrostageError, match="No space left"):
+        take_in(source, tmp_path / "cohort", PLAN)
+    assert [p.name for p in tmp_path.iterdir()] == ["source"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fibrostage.cohort.describe import space_of
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import FibrostageError, PlanError, RunError
+from fibrostage.errors import FibrostageError, PlanError, RunError, WeightsError
 from fibrostage.learn.apply import predict_cohort
 from fibrostage.learn.checkpoint import load_network
 from fibrostage.learn.features import cache_folder, features_of
@@ -226,6 +226,18 @@ def test_mono_modal_and_fused_learn_what_the_pictures_show(cohort: Cohort, tiny_
         assert evaluation.n_patients == (19 if name == "b" else 20)
 
 
+def test_a_modality_that_no_training_patient_has_is_an_error(cohort: Cohort, tiny_plan: Build) -> None:
+    plan = tiny_plan()
+    task = make_task(cohort, plan)
+    with pytest.raises(PlanError, match="no training patient has a LUS image"):
+        make_learner(cohort, plan, task.space, np.array([3]), 0)
+
+
+def test_the_plans_cuts_are_the_ones_evaluated(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    evaluation = train(cohort, tiny_plan("staging.cuts=['F1']", "training.epochs=2"), tmp_path / "run")
+    assert list(evaluation.auc_at_cut) == ["F1"]
+
+
 def test_test_patients_shape_nothing(cohort: Cohort, tiny_plan: Build) -> None:
     """The projection and the fit see training patients only: scrambling test labels changes no prediction."""
     plan = tiny_plan()
@@ -257,13 +269,20 @@ def test_predictions_do_not_depend_on_the_block(
 
 
 def test_plans_that_do_not_fit_the_cohort(cohort: Cohort, tmp_path: Path, tiny_plan: Build) -> None:
-    with pytest.raises(PlanError, match=r"stages \['a', 'b'\]"):
+    with pytest.raises(PlanError, match=r"the plan stages x \['a', 'b'\]"):
         plan_for(cohort, {"staging": {"name": "x", "classes": ["a", "b"]}}, [], "plan")
+    with pytest.raises(PlanError, match=r"wants elastogram, 99 px, 3 channels, fit 'pad'.*holds elastogram, 32 px"):
+        plan_for(cohort, {"modality": [{"name": "LSTE", "kind": "elastogram", "size": 99}]}, [], "plan")
+    with pytest.raises(PlanError, match="Batts"):
+        plan_for(cohort, {"staging": {"name": "Batts", "classes": ["F0", "F1", "F2", "F3", "F4"]}}, [], "plan")
     with pytest.raises(PlanError, match=r"'LSTQ' is not in cohort.*it has LSTE, LUS"):
         plan_for(cohort, {"modality": [{"name": "LSTQ"}]}, [], "plan")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
     with pytest.raises(RunError, match="never overwritten"):
         train(cohort, tiny_plan(), tmp_path / "full")
+    with pytest.raises(WeightsError):
+        train(cohort, tiny_plan("network.weights=no/such.pth"), tmp_path / "failed")
+    assert not (tmp_path / "failed").exists()
     with pytest.raises(FibrostageError, match="holds no model"):
         predict_cohort(tmp_path / "full", cohort, tmp_path / "out.csv")

@@ -1,5 +1,6 @@
 """A small grid end to end, resumed, with a run that fails, and its report."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,11 +8,11 @@ import polars as pl
 import pytest
 
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import FibrostageError, RunError
+from fibrostage.errors import FibrostageError, PlanError, RunError
 from fibrostage.report.folder import read_results
 from fibrostage.report.page import write_report
 from fibrostage.study.grid import cells, load_study, run_study
-from fibrostage.study.results import mean_interval
+from fibrostage.study.results import mean_interval, over_divisions
 
 STUDY = """
 name = "a < b & c"
@@ -84,7 +85,7 @@ def test_the_report_is_one_file_that_says_what_it_must(study: Path) -> None:
     assert "fingerprint" in html
     assert "0, 1" in html
     results = read_results(study / "out")
-    assert set(results.predictions) == {"LSTE", "LSTE+LUS"}
+    assert list(results.predictions) == ["LSTE RAND", "LSTE ESD", "LSTE+LUS RAND", "LSTE+LUS ESD"]
 
 
 def test_a_report_of_one_run(study: Path, tmp_path: Path) -> None:
@@ -97,10 +98,13 @@ def test_a_report_of_one_run(study: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (("seeds = [0, 1]", "seeds = [1, 1]"), "grid.seeds repeats a value"),
+        (('strategies = ["random", "esd"]', "strategies = []"), "grid.strategies"),
         (("strategies = [", 'strategies = ["rand", '), "unknown strategy 'rand', did you mean 'random'"),
         (("seeds = ", "seed = "), "unknown key 'grid.seed', did you mean 'seeds'"),
         (('cohort = "', 'cohort = "/no'), "is not a cohort"),
         (('["LSTE"], ', '["LSTQ"], '), "names 'LSTQ'"),
+        (("[plan.network]", "[plan]\nnetwork = 3\n[plan.evaluation2]"), "must be a section of the plan"),
         (("epochs = 2", "epoch = 2"), "'training.epoch', did you mean 'epochs'"),
     ],
 )
@@ -119,6 +123,12 @@ def test_one_failing_run_does_not_stop_the_rest(study: Path, tmp_path: Path) -> 
     assert results["runs"].to_list() == [1, 1]
 
 
+def test_a_study_does_not_move_into_a_run(study: Path) -> None:
+    run = next((study / "out" / "runs").iterdir())
+    with pytest.raises(RunError, match="something else than a study"):
+        run_study(study / "study.toml", run)
+
+
 def test_a_folder_that_holds_no_results(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="neither a run"):
         write_report(tmp_path)
@@ -133,4 +143,31 @@ def test_interval_over_runs() -> None:
     mean, lo, hi = mean_interval([0.8, 0.9])
     assert mean == pytest.approx(0.85)
     assert hi - mean == pytest.approx(mean - lo) == pytest.approx(12.7062 * 0.05, rel=1e-4)
-    assert mean_interval([0.5])[1] != mean_interval([0.5])[1]
+    assert mean_interval([0.5]) == (0.5, None, None)
+
+
+def test_seeds_of_one_fold_are_not_independent() -> None:
+    """Five seeds a fold do not make the interval narrower than the folds alone."""
+    mean, lo, hi = over_divisions([0.7, 0.7, 0.8, 0.8], ["a", "a", "b", "b"])
+    assert (mean, lo, hi) == mean_interval([0.7, 0.8])
+    assert over_divisions([0.7, None, 0.8], ["a", "a", "a"]) == mean_interval([0.7, 0.8])
+
+
+@pytest.mark.parametrize("override", ["seed=4", "active.strategy=esd"])
+def test_an_axis_of_the_grid_cannot_be_overridden(study: Path, override: str) -> None:
+    with pytest.raises(PlanError, match="is an axis of the study's grid"):
+        run_study(study / "study.toml", study / "out", [override])
+
+
+def test_a_run_that_breaks_is_recorded(study: Path) -> None:
+    """A folder that cannot be read is no reason to lose the other runs."""
+    folder = study / "broken"
+    run_study(study / "study.toml", folder, ["active.rounds=1"])
+    first = sorted((folder / "runs").iterdir())[0]
+    (first / "metrics.json").unlink()
+    (first / "ledger.sqlite").write_bytes(b"no database" * 200)
+    results = run_study(study / "study.toml", folder, ["active.rounds=1"])
+    assert sorted(results["runs"].to_list()) == [1, 2, 2, 2]
+    content = json.loads((folder / "study.json").read_text())
+    assert list(content["failures"]) == [first.name]
+    assert len(content["runs"]) == 7

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, event, insert, select
+from sqlalchemy import Column, Index, Integer, MetaData, String, Table, create_engine, event, insert, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -35,6 +35,9 @@ EVENTS = Table(
     Column("stage", Integer),
     Column("payload", String),
 )
+
+# one label a candidate: a second writer on the same run fails instead of interleaving
+Index("one_label", EVENTS.c.candidate, unique=True, sqlite_where=EVENTS.c.kind == "labelled")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Ledger:
         )
 
     def _insert(self, rows: list[dict[str, Any]]) -> None:
+        if not rows:
+            return
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         empty = {"candidate": None, "stage": None, "payload": None}
         try:

@@ -107,9 +107,11 @@ def run_active(
     if plan.active.fold >= len(task.folds):
         raise PlanError(f"active.fold = {plan.active.fold}, but the split has {len(task.folds)} folds")
     chosen = task.folds[plan.active.fold]
+    if not resume:
+        runfolder.check_free(out)
+    learner = make_learner(cohort, plan, task.space, chosen.train, plan.seed, progress)
     ledger, state = open_ledger(out, task, chosen, resume)
     try:
-        learner = make_learner(cohort, plan, task.space, chosen.train, plan.seed, progress)
         pool = Pool(task.space, chosen.train, np.sort(state.candidates))
         stages = len(np.unique(cohort.stages[chosen.train]))
         targets = schedule(pool.capacity, stages, plan)

@@ -10,6 +10,8 @@ class Best:
     """A running top k. The result does not depend on how the stream was cut into blocks."""
 
     def __init__(self, count: int) -> None:
+        if count < 0:
+            raise ValueError(f"cannot pick {count} candidates")
         self.count = count
         self._ids = np.empty(0, dtype=np.int64)
         self._scores = np.empty(0, dtype=np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -274,18 +275,28 @@ def version(
 
 
 INTERRUPTED = 130  # what Typer makes of Ctrl-C
+TERMINATED = 143
+
+
+def terminated(_signal: int, _frame: object) -> None:
+    """A scheduler's request to stop: leave by the same clean way as Ctrl-C."""
+    sys.exit(TERMINATED)
 
 
 def main() -> None:
     """The entry point: domain errors and interruptions become one line and an exit code."""
+    signal.signal(signal.SIGTERM, terminated)
     try:
         app()
     except FibrostageError as error:
         err.print(f"[red]error[/]: {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
     except SystemExit as stop:
-        if stop.code == INTERRUPTED:
-            err.print("stopped; nothing half-written was kept, and runs go on with --resume", soft_wrap=True)
+        if stop.code in (INTERRUPTED, TERMINATED):
+            err.print(
+                "stopped; no half cohort or run is left; 'active' goes on with --resume, 'study' as it was called",
+                soft_wrap=True,
+            )
         raise
 
 

@@ -13,8 +13,16 @@ from rich.progress import Progress as Bars
 
 from fibrostage.progress import Advance, Progress
 
-err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+LOG_WIDTH = 160  # where there is no terminal to ask
+
+
+def make_console(stderr: bool) -> Console:
+    probe = Console(stderr=stderr)
+    width = None if probe.is_terminal else LOG_WIDTH
+    return Console(stderr=stderr, highlight=False, width=width)
+
+
+err, out = make_console(stderr=True), make_console(stderr=False)
 
 EVERY = 10.0  # seconds between lines where there is no terminal
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from fibrostage import SIMULATED
 from fibrostage.cohort.describe import Description
+from fibrostage.stats.estimate import Estimate
 
 
 def description_table(description: Description) -> Table:
@@ -30,9 +31,7 @@ def description_table(description: Description) -> Table:
 
 def figure(values: dict[str, Any]) -> str:
     """An estimate of metrics.json as text."""
-    if values["value"] is None:
-        return f"– ({values.get('why', 'not defined')})"
-    return f"{values['value']:.3f} [{values['lo']:.3f}–{values['hi']:.3f}]"
+    return str(Estimate(values["value"], values["lo"], values["hi"], values.get("why", "")))
 
 
 def metrics_table(metrics: dict[str, Any]) -> Table:
@@ -52,11 +51,11 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
 def results_view(results: pl.DataFrame) -> Table:
     simulated = bool(results["simulated"].any())
     mark = f" · {SIMULATED}" if simulated else ""
-    table = Table(title=f"mean over runs [95 % CI over runs], every pool label used{mark}", title_justify="left")
+    table = Table(title=f"last round: mean over runs [95 % CI over folds, or seeds]{mark}", title_justify="left")
     for column in ("method", "strategy", "runs", "n test"):
         table.add_column(column)
     for column in ("accuracy", "average AUC", "AUC over the curve"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold", min_width=9)
     for row in results.iter_rows(named=True):
         table.add_row(
             row["method"],
@@ -73,4 +72,4 @@ def interval(row: dict[str, Any], name: str) -> str:
     if value is None:
         return "–"
     lo, hi = row[f"{name}_lo"], row[f"{name}_hi"]
-    return f"{value:.3f}" if lo != lo else f"{value:.3f} [{lo:.3f}–{hi:.3f}]"
+    return f"{value:.3f}" if lo is None else f"{value:.3f} [{lo:.3f}–{hi:.3f}]"

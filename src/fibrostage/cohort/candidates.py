@@ -123,13 +123,17 @@ class CandidateSpace:
         return np.concatenate(blocks) if blocks else np.empty(0, dtype=np.int64)
 
     def draw(self, patients: ArrayLike, at_most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """All candidates of each patient who has no more than `at_most`, else that many: see `deal`."""
+        """All candidates of each patient who has no more than `at_most`, else about that many, as `deal` pairs them.
+
+        Where a modality has more than `at_most` images, as many candidates as it takes to show them all.
+        """
         chosen = []
         for patient in np.asarray(patients, dtype=np.int64):
-            if int(self.per_patient[patient]) <= at_most:
+            most = max(at_most, int(self.radices[patient].max()))
+            if int(self.per_patient[patient]) <= most:
                 chosen.append(self.all_ids([patient]))
             else:
-                chosen.append(self.deal(patient, at_most, rng))
+                chosen.append(self.deal(patient, most, rng))
         return np.concatenate(chosen) if chosen else np.empty(0, dtype=np.int64)
 
     def deal(self, patient: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -38,6 +38,7 @@ class Modality:
     kind: str
     size: int
     channels: int
+    fit: str
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Cohort:
         self.modality(modality)
         try:
             return np.load(self.path / "pixels" / f"{modality}.npy", mmap_mode="r")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise CohortError(f"cohort {self.path}: cannot read pixels of {modality}: {error}") from None
 
     def pixel_digest(self, modality: str) -> str:
@@ -116,10 +117,12 @@ def compute_fingerprint(
     modalities: Sequence[Modality],
     patients: pl.DataFrame,
     images: pl.DataFrame,
+    simulated: bool,
+    caveats: Sequence[str],
 ) -> str:
-    """SHA-256 over labels, tables and pixel hashes; what the exam is, not where its files lay."""
+    """SHA-256 over labels, tables, pixel hashes and what a reader must be told; not over where files lay."""
     digest = hashlib.sha256()
-    head = [staging.name, staging.classes, [asdict(modality) for modality in modalities]]
+    head = [asdict(staging), [asdict(modality) for modality in modalities], simulated, list(caveats)]
     digest.update(json.dumps(head).encode())
     for table in (patients, images.drop("source", strict=False)):
         digest.update(table.select(sorted(table.columns)).write_csv().encode())
@@ -147,15 +150,16 @@ def open_cohort(path: Path) -> Cohort:
         )
         modalities = tuple(Modality(**modality) for modality in head["modalities"])
         recorded, simulated = head["fingerprint"], bool(head["simulated"])
+        caveats = tuple(head["caveats"])
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise CohortError(f"cohort {path} is damaged: {error}") from None
-    if compute_fingerprint(staging, modalities, patients, images) != recorded:
+    if compute_fingerprint(staging, modalities, patients, images, simulated, caveats) != recorded:
         raise CohortError(
             f"cohort {path} was changed after intake: its fingerprint does not match {MARKER}; take it in again"
         )
     return Cohort(
         path, head["name"], staging, modalities, patients, images, exclusions, recorded, simulated,
-        tuple(head.get("caveats", ())), head.get("source", ""), head.get("tool", ""),
+        caveats, head.get("source", ""), head.get("tool", ""),
     )  # fmt: skip
 
 
@@ -215,7 +219,7 @@ def write_tables(
     problems.items += check_images(images, patients, [m.name for m in modalities]).items
     if len(problems):
         raise CohortError(f"the cohort is not valid:\n{problems.text()}")
-    fingerprint = compute_fingerprint(staging, modalities, patients, images)
+    fingerprint = compute_fingerprint(staging, modalities, patients, images, simulated, caveats)
     for table, frame in (("patients", patients), ("images", images), ("exclusions", exclusions)):
         frame.write_parquet(folder / f"{table}.parquet")
     head = {

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from fibrostage import SIMULATED
 from fibrostage.cohort.confounding import check_confounding
@@ -71,7 +72,7 @@ def take_in(
             work,
             name=plan.cohort.name or out.name,
             staging=staging,
-            modalities=[Modality(m.name, m.kind, m.size, m.stored_channels) for m in plan.modality],
+            modalities=[Modality(m.name, m.kind, m.size, m.stored_channels, m.fit) for m in plan.modality],
             patients=patients,
             images=images,
             exclusions=exclusions_of(problems),
@@ -122,8 +123,9 @@ def store_pictures(
             wanted = [request for request in requests if request.modality == name]
             shape = (len(wanted), modality.size, modality.size, modality.stored_channels)
             target = folder / f"{name}.npy"
-            pixels = np.lib.format.open_memmap(target, "w+", np.uint8, shape) if wanted else None
+            pixels = new_pixels(target, shape) if wanted else None
             stored = 0
+            owners: dict[str, Request] = {}
             per_patient: dict[str, int] = {}
             for start in range(0, len(wanted), CHUNK):
                 chunk = wanted[start : start + CHUNK]
@@ -139,6 +141,17 @@ def store_pictures(
                             file=request.file,
                         )
                         continue
+                    first = owners.setdefault(hash_pixels(outcome.pixels), request)
+                    if first.patient_id != request.patient_id:
+                        problems.add(
+                            sources.images.name,
+                            f"{request.file!r} of patient {request.patient_id!r} has the same pixels as "
+                            f"{first.file!r} of patient {first.patient_id!r}",
+                            row=request.row,
+                            patient_id=request.patient_id,
+                            file=request.file,
+                        )
+                        continue
                     assert pixels is not None
                     pixels[stored] = outcome.pixels
                     stored += 1
@@ -146,8 +159,7 @@ def store_pictures(
                     per_patient[request.patient_id] = number
                     records.append(record_of(request, outcome, number))
                 advance(len(chunk))
-            if pixels is not None:
-                pixels.flush()
+            del pixels
             finish_pixels(target, stored, shape)
     if stop_on_problem and len(problems):
         raise refusal(problems)
@@ -164,6 +176,15 @@ def attempt(request: Request, folder: Path, modality: ModalityPlan) -> Picture |
         return str(error)
 
 
+def new_pixels(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """A writable pixel file whose space is really there: writing to a sparse map on a full disk kills the process."""
+    pixels: NDArray[np.uint8] = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return pixels
+
+
 def finish_pixels(path: Path, stored: int, shape: tuple[int, ...]) -> None:
     """Shortens a pixel file to the rows that were stored."""
     if stored == shape[0] and path.exists():
@@ -171,10 +192,10 @@ def finish_pixels(path: Path, stored: int, shape: tuple[int, ...]) -> None:
     shorter = path.with_suffix(".short.npy")
     if stored:
         source = np.load(path, mmap_mode="r")
-        result = np.lib.format.open_memmap(shorter, "w+", np.uint8, (stored, *shape[1:]))
+        result = new_pixels(shorter, (stored, *shape[1:]))
         for start in range(0, stored, CHUNK):
             result[start : start + CHUNK] = source[start : min(start + CHUNK, stored)]
-        result.flush()
+        del result
     else:
         np.save(shorter, np.empty((0, *shape[1:]), dtype=np.uint8))
     os.replace(shorter, path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class CsvTable:
 
 def read_csv(path: Path, needed: Sequence[str], problems: Problems, encoding: str = "utf-8") -> CsvTable:
     """The table; raises `IntakeError` when there is none to read, notes ragged rows as problems."""
-    text = read_text(path, encoding)
+    text = read_text(path, encoding).replace("\r\n", "\n").replace("\r", "\n")
     lines = text.splitlines()
     if not any(line.strip() for line in lines):
         raise IntakeError(f"{path} is empty; it needs the columns {', '.join(needed)}")
@@ -37,7 +37,7 @@ def read_csv(path: Path, needed: Sequence[str], problems: Problems, encoding: st
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     columns: tuple[str, ...] = ()
     rows = []
-    for cells in reader:
+    for cells in tolerant(reader, path):
         if not any(cell.strip() for cell in cells):
             continue
         if not columns:
@@ -52,6 +52,14 @@ def read_csv(path: Path, needed: Sequence[str], problems: Problems, encoding: st
     if not rows and not len(problems):
         raise IntakeError(f"{path} has a header and no rows")
     return CsvTable(path, columns, tuple(rows))
+
+
+def tolerant(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
+    """The reader's rows, with what the csv module cannot read as an `IntakeError`."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise IntakeError(f"{path} cannot be read as a CSV: {error}") from None
 
 
 def split(line: str, delimiter: str) -> list[str]:

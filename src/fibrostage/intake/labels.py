@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -130,17 +131,17 @@ def parse_requests(
         file, patient, modality = cells["file"], cells["patient_id"], cells["modality"]
         if not file:
             note("file is empty")
-        elif not (root / file).resolve().is_relative_to(root):
-            note(f"{file!r} lies outside the source folder")
-        elif not (root / file).is_file():
-            note(f"no file {file!r} under the source folder")
+        else:
+            refusal = refuse_file(root, file)
+            if refusal:
+                note(refusal)
         if patient not in patients:
             note(f"unknown patient {patient!r}: not among the patients taken in")
         if modality not in modalities:
             note(f"unknown modality {modality!r}{nearest(modality, modalities)}; the plan has {', '.join(modalities)}")
         frame = parse_whole(cells.get("frame", ""), "frame", note)
         roi = parse_roi(cells, note)
-        key = (file, frame, modality, roi)
+        key = (os.path.normpath(file), frame or 0, modality, roi)
         if key in seen:
             note(f"repeats row {seen[key]}: {file!r} as {modality}")
         seen.setdefault(key, row)
@@ -150,6 +151,18 @@ def parse_requests(
     return requests
 
 
+def refuse_file(root: Path, file: str) -> str | None:
+    """Why a path cannot be a picture under the source folder, or None."""
+    try:
+        if not (root / file).resolve().is_relative_to(root):
+            return f"{file!r} lies outside the source folder"
+        if not (root / file).is_file():
+            return f"no file {file!r} under the source folder"
+    except (OSError, ValueError) as error:
+        return f"{file[:60]!r} is no path: {error}"
+    return None
+
+
 def parse_whole(text: str, column: str, note: Note) -> int | None:
     if not text:
         return None
@@ -157,7 +170,7 @@ def parse_whole(text: str, column: str, note: Note) -> int | None:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not (value >= 0 and value == int(value)):
+    if not (math.isfinite(value) and value >= 0 and value == int(value)):
         note(f"{column} = {text!r} is not a whole number from 0")
         return None
     return int(value)

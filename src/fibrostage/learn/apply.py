@@ -16,7 +16,7 @@ from fibrostage.errors import RunError
 from fibrostage.learn.checkpoint import load_network
 from fibrostage.learn.features import features_of
 from fibrostage.learn.learner import blocks_of, resolve_precision
-from fibrostage.learn.runfolder import replace_file
+from fibrostage.learn.runfolder import METRICS, replace_file
 from fibrostage.learn.train import check_fit
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.mmfn import MMFN
@@ -29,18 +29,22 @@ def predict_cohort(run: Path, cohort: Cohort, target: Path, progress: Progress =
     """Writes and returns patient_id, stage called, p_<class> …; patients without usable images are left out."""
     if target.exists():
         raise RunError(f"{target} exists; choose another --out")
+    if not target.parent.is_dir():
+        raise RunError(f"cannot write {target}: there is no folder {target.parent}")
     models = sorted(run.glob("model*.safetensors"))
-    if not models:
-        raise RunError(f"{run} holds no model; make a run with 'fibrostage train'")
+    if not models or not (run / METRICS).is_file():
+        raise RunError(f"{run} holds no model of a finished run; make one with 'fibrostage train'")
     total: NDArray[np.float64] | None = None
     patients: NDArray[np.int64] = np.empty(0, dtype=np.int64)
     for path in models:
         network, plan = load_network(path)
-        check_fit(cohort, plan.staging, plan.modality, plan.fused)
+        check_fit(cohort, plan)
         patients, table = predict_patients(network, plan, cohort, progress)
         total = table if total is None else total + table
     assert total is not None
     mean = total / len(models)
+    if not np.isfinite(mean).all():
+        raise RunError(f"the model of {run} gives probabilities that are not numbers; train it again")
     classes = cohort.staging.classes
     result = pl.DataFrame(
         {

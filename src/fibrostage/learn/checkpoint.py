@@ -39,8 +39,7 @@ def save_network(path: Path, network: MMFN, plan: Plan, fingerprint: str) -> Non
         "tool": __version__,
         "backbone_hash": weights_hash(network.backbone(network.head.modalities[0])) if frozen else "",
     }
-    contiguous = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    replace_file(path, lambda temporary: save_file(contiguous, temporary, metadata))
+    save_state(path, tensors, metadata)
 
 
 def load_network(path: Path) -> tuple[MMFN, Plan]:
@@ -82,8 +81,16 @@ def rebuild(path: Path, plan: Plan, tensors: Mapping[str, Tensor], metadata: Map
 
 
 def save_state(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Writes tensors to a safetensors file, whole or not at all."""
     contiguous = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
-    replace_file(path, lambda temporary: save_file(contiguous, temporary, dict(metadata)))
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(contiguous, temporary, dict(metadata))
+        except SafetensorError as error:  # a full disk reaches us as this
+            raise OSError(str(error)) from None
+
+    replace_file(path, write)
 
 
 def load_state(path: Path) -> dict[str, torch.Tensor]:

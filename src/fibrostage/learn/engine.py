@@ -17,6 +17,9 @@ def make_engine(precision: str) -> Accelerator:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
+    if torch.cuda.is_available():  # a resumed run must repeat itself there too
+        torch.backends.cudnn.deterministic = True
+        torch.use_deterministic_algorithms(True, warn_only=True)
     if precision == "auto":
         precision = "bfloat16" if multiplies_bfloat16() else "float32"
     AcceleratorState._reset_state()  # Accelerate keeps the first precision of a process otherwise
@@ -38,9 +41,8 @@ def has_cpu_flag(flag: str) -> bool:
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[torch.Generator]:
-    """Torch's global generator seeded for the block and restored after it, and a generator of our own."""
-    devices = list(range(torch.cuda.device_count()))
-    with torch.random.fork_rng(devices=devices):
+def seeded(seed: int) -> Iterator[None]:
+    """Torch's own generators seeded for the block and restored after it, for networks that draw from them."""
+    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
         torch.manual_seed(seed)
-        yield torch.Generator().manual_seed(seed)
+        yield

@@ -44,6 +44,7 @@ def cache_key(cohort: Cohort, modality: str, spec: Backbone, network_hash: str, 
         spec.name,
         str((spec.size, spec.mean, spec.std)),
         precision,
+        "cuda" if torch.cuda.is_available() else "cpu",
         cohort.pixel_digest(modality),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -63,7 +64,7 @@ def features_of(
     if path.is_file():
         try:
             return np.asarray(np.load(path), dtype=np.float32)
-        except (OSError, ValueError):  # a damaged cache file is recomputed
+        except (OSError, ValueError, EOFError):  # a damaged cache file is recomputed
             path.unlink(missing_ok=True)
     features = extract(cohort.pixels(modality), spec, backbone, precision, progress, modality)
     store(path, features)

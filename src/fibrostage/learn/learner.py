@@ -18,13 +18,14 @@ from torch import Tensor
 
 from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.store import Cohort
+from fibrostage.errors import PlanError
 from fibrostage.learn.engine import multiplies_bfloat16
 from fibrostage.learn.features import extract, features_of
 from fibrostage.learn.fit_frozen import Examples, fit_frozen
 from fibrostage.learn.fit_whole import PixelSource, fit_whole
 from fibrostage.learn.projection import Projection, fit_projection, fold
 from fibrostage.networks.backbones import BACKBONES
-from fibrostage.networks.mmfn import MMFN, Head
+from fibrostage.networks.mmfn import MMFN, Head, slot
 from fibrostage.networks.weights import build_backbone
 from fibrostage.plan import Plan
 from fibrostage.progress import SILENT, Progress
@@ -100,6 +101,10 @@ class FrozenLearner:
         for name in plan.fused:
             z = features_of(cohort, name, self.spec, self.backbone, precision, progress)
             own = np.isin(cohort.owners(name), pool)
+            if not own.any():
+                raise PlanError(
+                    f"no training patient has a {name} image; leave it out of network.modalities or split otherwise"
+                )
             projection = fit_projection(z[own], plan.training.components)
             self.projections[name] = projection
             self.features[name] = torch.from_numpy(projection(z))
@@ -113,7 +118,7 @@ class FrozenLearner:
         """The fitted network on raw images: the projection folded into each stream's reduction."""
         head = copy.deepcopy(self.head)
         for name in head.modalities:
-            head.streams[name] = fold(head.stream(name), self.projections[name])
+            head.streams[slot(name)] = fold(head.stream(name), self.projections[name])
         names = head.modalities[:1]
         return MMFN(dict.fromkeys(names, self.backbone), head, share=True)
 

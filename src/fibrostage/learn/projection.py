@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fibrostage.networks.stream import Stream
 
-SQUARED_NORM = 400.0  # of a projected image on average, whatever the backbone: what head_l2 is tuned to
+SQUARED_NORM = 400.0  # of a projected image on average, whatever the backbone: what frozen_l2 is tuned to
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ here knows of torch: reports read the same folders.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -30,7 +31,8 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -44,13 +46,18 @@ def write_parquet(path: Path, table: pl.DataFrame) -> None:
 
 def new_run(out: Path) -> None:
     """Makes an empty run folder; raises `RunError` when there is something in it already."""
+    check_free(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise RunError(f"{out} is not empty; a run is never overwritten, choose another --out")
         (out / LOG).touch()
     except OSError as error:
         raise RunError(f"cannot write to {out}: {error.strerror}") from None
+
+
+def check_free(out: Path) -> None:
+    """Raises `RunError` when something is at `out` already."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"{out} is not empty; a run is never overwritten, choose another --out")
 
 
 def log(out: Path, **event: Any) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import platform
+import shutil
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +17,18 @@ from fibrostage import RESEARCH_USE, __version__
 from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.describe import space_of
 from fibrostage.cohort.splits import Fold, draw_stratified, make_folds
-from fibrostage.cohort.store import Cohort
+from fibrostage.cohort.store import Cohort, Modality
 from fibrostage.errors import PlanError, nearest
 from fibrostage.learn import checkpoint, runfolder
 from fibrostage.learn.fit_frozen import Examples
 from fibrostage.learn.learner import make_learner, predict
-from fibrostage.plan import ModalityPlan, Plan, StagingPlan
+from fibrostage.plan import Plan
 from fibrostage.progress import SILENT, Progress
 from fibrostage.stats.evaluate import Evaluation, evaluate, per_patient
 
-TRAINING_CANDIDATES = 64  # of one patient in a frozen fit; each of their images still shows
+TRAINING_CANDIDATES = 64  # of one patient, or as many as it takes to show each of their images
+
+PACKAGES = ("torch", "numpy", "scipy", "polars", "monai", "accelerate")
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ def plan_for(cohort: Cohort, data: dict[str, Any], overrides: list[str], source:
     data = dict(data)
     data.setdefault(
         "modality",
-        [{"name": m.name, "kind": m.kind, "size": m.size, "channels": m.channels} for m in cohort.modalities],
+        [asdict(m) for m in cohort.modalities],
     )
     staging = cohort.staging
     data.setdefault(
@@ -49,33 +54,44 @@ def plan_for(cohort: Cohort, data: dict[str, Any], overrides: list[str], source:
         {"name": staging.name, "classes": list(staging.classes), "cuts": list(staging.cuts)},
     )
     plan = Plan.parse(data, overrides, source)
-    check_fit(cohort, plan.staging, plan.modality, plan.fused)
+    check_fit(cohort, plan)
+    for name in plan.fused:
+        if not len(cohort.images_of(name)):
+            raise PlanError(f"network.modalities: no patient of cohort {cohort.name!r} has a {name} image")
     return plan
 
 
-def check_fit(
-    cohort: Cohort,
-    staging: StagingPlan,
-    modalities: tuple[ModalityPlan, ...],
-    fused: tuple[str, ...],
-) -> None:
-    """Raises `PlanError` where the plan speaks of other stages or modalities than the cohort has."""
-    classes = staging.resolve().classes
-    if classes != cohort.staging.classes:
+def check_fit(cohort: Cohort, plan: Plan) -> None:
+    """Raises `PlanError` where the plan speaks of other stages or otherwise stored pictures than the cohort's."""
+    staging = plan.staging.resolve()
+    if (staging.name, staging.classes) != (cohort.staging.name, cohort.staging.classes):
         raise PlanError(
-            f"the plan stages {list(classes)}, cohort {cohort.name!r} was taken in with "
-            f"{list(cohort.staging.classes)}; take it in again with this plan"
+            f"the plan stages {staging.name} {list(staging.classes)}, cohort {cohort.name!r} was taken in with "
+            f"{cohort.staging.name} {list(cohort.staging.classes)}; take it in again with this plan"
         )
     names = cohort.modality_names
-    for modality in modalities:
-        if modality.name not in names:
+    for asked in plan.modality:
+        if asked.name not in names:
             raise PlanError(
-                f"the plan's modality {modality.name!r} is not in cohort {cohort.name!r}"
-                f"{nearest(modality.name, names)}; it has {', '.join(names)}"
+                f"the plan's modality {asked.name!r} is not in cohort {cohort.name!r}"
+                f"{nearest(asked.name, names)}; it has {', '.join(names)}"
             )
-    for name in fused:
-        if not len(cohort.images_of(name)):
-            raise PlanError(f"network.modalities: no patient of cohort {cohort.name!r} has a {name} image")
+        stored = cohort.modality(asked.name)
+        wanted = Modality(asked.name, asked.kind, asked.size, asked.stored_channels, asked.fit)
+        if wanted != stored:
+            raise PlanError(
+                f"modality {asked.name}: the plan wants {describe_modality(wanted)}, cohort {cohort.name!r} holds "
+                f"{describe_modality(stored)}; take it in again with this plan"
+            )
+
+
+def describe_modality(modality: Modality) -> str:
+    return f"{modality.kind}, {modality.size} px, {modality.channels} channels, fit {modality.fit!r}"
+
+
+def versions() -> dict[str, str]:
+    """What computed the figures."""
+    return {"Python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
 def make_task(cohort: Cohort, plan: Plan) -> Task:
@@ -85,41 +101,50 @@ def make_task(cohort: Cohort, plan: Plan) -> Task:
 
 
 def examples_of(task: Task, patients: NDArray[np.int64], seed: int) -> Examples:
-    """Candidates of the given patients with their stages, at most 64 a patient."""
+    """Candidates of the given patients with their stages: a few of each, every image among them."""
     rng = np.random.default_rng([seed, 7])
     ids = task.space.draw(patients, TRAINING_CANDIDATES, rng)
     return Examples(task.space.decode(ids), task.cohort.stages[task.space.patient_of(ids)])
 
 
 def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT) -> Evaluation:
-    """Fits and evaluates every fold of the plan's split; writes the run folder; returns the evaluation."""
+    """Fits and evaluates every fold of the plan's split; writes the run folder; returns the evaluation.
+
+    A run that fails or is stopped leaves nothing behind: it cannot be resumed, so its folder would be in the way.
+    """
     task = make_task(cohort, plan)
     runfolder.new_run(out)
-    runfolder.write_json(out / runfolder.PLAN, plan.model_dump(mode="json"))
-    tables = []
-    for fold in task.folds:
-        if len(task.folds) > 1:
-            progress.say(f"fold {fold.label}: {len(fold.train)} patients train, {len(fold.test)} test")
-        learner = make_learner(cohort, plan, task.space, fold.train, plan.seed, progress)
-        training, validation = fold.train, None
-        if plan.split.validation:
-            rng = np.random.default_rng([plan.seed, 8])
-            held = draw_stratified(fold.train, cohort.stages, plan.split.validation, rng)
-            if len(held):
-                training = np.setdiff1d(fold.train, held)
-                validation = examples_of(task, held, plan.seed)
-        history = learner.fit(examples_of(task, training, plan.seed), plan.seed, validation)
-        for record in history:
-            runfolder.log(out, event="epoch", fold=fold.label, **record)
-        ids = test_candidates(task, fold)
-        tables.append(predictions_table(task, fold, ids, predict(learner, ids), method_name(plan)))
-        suffix = "" if len(task.folds) == 1 else f"-{fold.label}"
-        checkpoint.save_network(out / f"model{suffix}.safetensors", learner.network(), plan, cohort.fingerprint)
-    predictions = pl.concat(tables)
-    runfolder.write_parquet(out / runfolder.PREDICTIONS, predictions)
-    evaluation = evaluate_predictions(predictions, task)
-    runfolder.write_json(out / runfolder.METRICS, metrics_of(evaluation, task))
+    try:
+        runfolder.write_json(out / runfolder.PLAN, plan.model_dump(mode="json"))
+        predictions = pl.concat([train_fold(task, fold, out, progress) for fold in task.folds])
+        runfolder.write_parquet(out / runfolder.PREDICTIONS, predictions)
+        evaluation = evaluate_predictions(predictions, task)
+        runfolder.write_json(out / runfolder.METRICS, metrics_of(evaluation, task))
+    except BaseException:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
     return evaluation
+
+
+def train_fold(task: Task, fold: Fold, out: Path, progress: Progress) -> pl.DataFrame:
+    """Fits one fold, saves its network, and returns the predictions of its test patients."""
+    cohort, plan = task.cohort, task.plan
+    if len(task.folds) > 1:
+        progress.say(f"fold {fold.label}: {len(fold.train)} patients train, {len(fold.test)} test")
+    learner = make_learner(cohort, plan, task.space, fold.train, plan.seed, progress)
+    training, validation = fold.train, None
+    if plan.split.validation:
+        rng = np.random.default_rng([plan.seed, 8])
+        held = draw_stratified(fold.train, cohort.stages, plan.split.validation, rng)
+        if len(held):
+            training = np.setdiff1d(fold.train, held)
+            validation = examples_of(task, held, plan.seed)
+    for record in learner.fit(examples_of(task, training, plan.seed), plan.seed, validation):
+        runfolder.log(out, event="epoch", fold=fold.label, **record)
+    suffix = "" if len(task.folds) == 1 else f"-{fold.label}"
+    checkpoint.save_network(out / f"model{suffix}.safetensors", learner.network(), plan, cohort.fingerprint)
+    ids = test_candidates(task, fold)
+    return predictions_table(task, fold, ids, predict(learner, ids), method_name(plan))
 
 
 def test_candidates(task: Task, fold: Fold) -> NDArray[np.int64]:
@@ -169,7 +194,7 @@ def evaluate_predictions(predictions: pl.DataFrame, task: Task) -> Evaluation:
     stage_of = dict(predictions.select("patient_id", "stage").unique().iter_rows())
     stages = np.array([position[stage_of[patient]] for patient in patients])
     settings = task.plan.evaluation
-    return evaluate(stages, table, task.cohort.staging, settings.bootstrap, task.plan.seed, settings.confidence)
+    return evaluate(stages, table, task.plan.staging.resolve(), settings.bootstrap, task.plan.seed, settings.confidence)
 
 
 def metrics_of(evaluation: Evaluation, task: Task, **more: Any) -> dict[str, Any]:
@@ -184,6 +209,7 @@ def metrics_of(evaluation: Evaluation, task: Task, **more: Any) -> dict[str, Any
         "confidence": task.plan.evaluation.confidence,
         "split": task.plan.split.model_dump(mode="json"),
         "tool": __version__,
+        "versions": versions(),
         "notice": RESEARCH_USE,
         **more,
     }

@@ -19,6 +19,11 @@ from fibrostage.networks.stream import Stream, dropout_mask
 ABSENT = -1
 
 
+def slot(modality: str) -> str:
+    """A modality's key in a module: any user's name, also one that torch's modules use themselves."""
+    return f"modality_{modality}"
+
+
 class Head(nn.Module):
     """Everything after the backbones: per-stream features → candidate logits."""
 
@@ -36,12 +41,12 @@ class Head(nn.Module):
         self.classes = classes
         self.dropout = dropout
         self.streams = nn.ModuleDict(
-            {name: Stream(features[name], classes, reduce, se_reduction) for name in modalities}
+            {slot(name): Stream(features[name], classes, reduce, se_reduction) for name in modalities}
         )
         self.bias = nn.Parameter(torch.zeros(classes))
 
     def stream(self, modality: str) -> Stream:
-        stream = self.streams[modality]
+        stream = self.streams[slot(modality)]
         assert isinstance(stream, Stream)
         return stream
 
@@ -94,11 +99,11 @@ class MMFN(nn.Module):
         super().__init__()
         self.share = share
         names = head.modalities[:1] if share else head.modalities
-        self.backbones = nn.ModuleDict({name: backbones[name] for name in names})
+        self.backbones = nn.ModuleDict({slot(name): backbones[name] for name in names})
         self.head = head
 
     def backbone(self, modality: str) -> nn.Module:
-        return self.backbones[self.head.modalities[0] if self.share else modality]
+        return self.backbones[slot(self.head.modalities[0] if self.share else modality)]
 
     def pooled(self, modality: str, images: Tensor) -> Tensor:
         """Normalised images [B, 3, S, S] → pooled features z = GAP(backbone(x)) [B, C] in float32."""

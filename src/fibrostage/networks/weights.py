@@ -73,7 +73,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise WeightsError(f"cannot read weights from {path}: {error}") from None
+        kind = "safetensors" if path.suffix == ".safetensors" else "PyTorch tensors"
+        raise WeightsError(f"{path} is not a file of {kind} ({type(error).__name__})") from None
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict) or not all(torch.is_tensor(v) for v in content.values()):

@@ -17,8 +17,8 @@ from fibrostage.phantom.patients import PAPER_COUNTS, Patients, draw_patients
 from fibrostage.stage import METAVIR
 
 READERS = {
-    "LSTE": ("swe", "map_cv"),
-    "LSTQ": ("stq",),
+    "LSTE": ("swe", "map_cv", "remodelling"),  # the B-mode under the box shows texture too
+    "LSTQ": ("stq", "remodelling"),
     "SSTE": ("spleen",),
     "LUS": ("remodelling",),
 }
@@ -73,7 +73,8 @@ def ceilings(bmode_signal: float, seed: int, sample: int = SAMPLE) -> dict[str, 
     rng = np.random.default_rng([seed, 20])
     prior = np.array(PAPER_COUNTS) / sum(PAPER_COUNTS)
     patients = draw_patients(rng.choice(len(prior), size=sample, p=prior), bmode_signal, rng)
-    readers = {**READERS, "all": tuple(name for names in READERS.values() for name in names)}
+    every = dict.fromkeys(name for names in READERS.values() for name in names)
+    readers = {**READERS, "all": tuple(every)}
     result: dict[str, Any] = {"n": sample, "bmode_signal": bmode_signal, "readers": {}, "markers": {}}
     for reader, names in readers.items():
         table = posterior(state(patients, names), patients.stage, prior)

@@ -1,7 +1,7 @@
 """A simulated cohort as files: pictures, P.csv, I.csv, a plan, the ceilings, and the truth in a file of its own.
 
-Every patient has a generator of its own, seeded by (seed, patient), so a cohort is the same whatever the
-number of processes, and the first N patients' pictures do not depend on how many follow.
+Every picture has a generator of its own, seeded by (seed, patient, modality, number), so a cohort is the same
+whatever the number of processes.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from fibrostage.phantom.screen import (
 from fibrostage.progress import SILENT, Progress
 from fibrostage.stage import METAVIR
 
+RECIPE = "recipe.json"
 BAD = ("shadow", "motion", "unfilled", "wrong_organ")
 COUNTS = {"LSTE": (4, 5), "LUS": (7, 7), "LSTQ": (3, 5), "SSTE": (3, 5)}  # per patient, paper §2.1
 FRAMES = (20, 30)  # more B-mode frames where there is a video
@@ -100,7 +101,14 @@ def write_phantom(out: Path, recipe: Recipe, progress: Progress = SILENT) -> Non
         best = {SIMULATED: True, **ceilings(recipe.bmode_signal, recipe.seed)}
         (work / "ceiling.json").write_text(json.dumps(best, indent=2), encoding="utf-8")
         content = {SIMULATED: True, **asdict(recipe)}
-        (work / "recipe.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
+        (work / RECIPE).write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def is_of(folder: Path, recipe: Recipe) -> bool:
+    """Whether a simulated cohort was made by this recipe."""
+    content = {SIMULATED: True, **asdict(recipe)}
+    found = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+    return bool(found == json.loads(json.dumps(content)))
 
 
 ROI = ("roi_x", "roi_y", "roi_w", "roi_h")

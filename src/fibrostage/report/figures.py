@@ -9,12 +9,16 @@ import numpy as np
 import polars as pl
 from matplotlib.ticker import PercentFormatter
 
-from fibrostage.report.style import COLOURS, FAINT, INK, drawing, figure, mark_simulated, to_svg
+from fibrostage.active.strategies import STRATEGIES
+from fibrostage.report.style import COLOURS, DASHES, FAINT, INK, drawing, figure, mark_simulated, to_svg
 from fibrostage.stage import Staging
 from fibrostage.stats.auc import auc_interval, roc_curve
 from fibrostage.stats.evaluate import cut_score, per_patient
 
-TITLES = {"random": "RAND", "entropy": "ES", "esd": "ESD"}
+
+def line_style(index: int) -> dict[str, Any]:
+    """Colour and dash of the index-th line: as many different ones as a figure can bear."""
+    return {"color": COLOURS[index % len(COLOURS)], "linestyle": DASHES[index // len(COLOURS) % len(DASHES)]}
 
 
 def learning_curves(curves: pl.DataFrame, simulated: bool) -> str:
@@ -22,10 +26,11 @@ def learning_curves(curves: pl.DataFrame, simulated: bool) -> str:
     methods = curves["method"].unique(maintain_order=True).to_list()
     strategies = curves["strategy"].unique(maintain_order=True).to_list()
     with drawing():
-        made, axes = figure(3.6 * len(methods), 3.3, len(methods))
+        made, axes = figure(max(5.0, 3.6 * len(methods)), 3.3, len(methods))
         low, high = curve_limits(curves)
         for ax, method in zip(axes, methods, strict=True):
-            for colour, strategy in zip(COLOURS, strategies, strict=False):
+            for index, strategy in enumerate(strategies):
+                line = line_style(index)
                 part = curves.filter((pl.col("method") == method) & (pl.col("strategy") == strategy))
                 by_round = (
                     part.group_by("round")
@@ -37,8 +42,8 @@ def learning_curves(curves: pl.DataFrame, simulated: bool) -> str:
                     .sort("round")
                 )
                 x, mean, sd = (by_round[name].to_numpy() for name in ("share", "mean", "sd"))
-                ax.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
-                ax.plot(x, mean, color=colour, marker="o", markersize=3, label=TITLES.get(strategy, strategy))
+                ax.fill_between(x, mean - sd, mean + sd, color=line["color"], alpha=0.15, linewidth=0)
+                ax.plot(x, mean, marker="o", markersize=3, label=STRATEGIES[strategy].title, **line)
             runs = len(curves.filter(pl.col("method") == method).select("seed", "fold").unique())
             patients = round(float(curves.filter(pl.col("method") == method)["n_patients"].mean()))  # type: ignore[arg-type]
             ax.set_title(method.replace("+", " ⊕ "))
@@ -74,7 +79,7 @@ def roc_figure(predictions: Mapping[str, pl.DataFrame], staging: Staging, simula
         made, axes = figure(3.7 * len(staging.cuts), 3.9, len(staging.cuts))
         for ax, cut in zip(axes, staging.cuts, strict=True):
             threshold = staging.threshold(cut)
-            for colour, (method, table) in zip(COLOURS, predictions.items(), strict=False):
+            for index, (method, table) in enumerate(predictions.items()):
                 stages, probabilities = patient_scores(table, staging)
                 positive, score = stages >= threshold, cut_score(probabilities, threshold)
                 if min(positive.sum(), (~positive).sum()) < 2:
@@ -82,7 +87,7 @@ def roc_figure(predictions: Mapping[str, pl.DataFrame], staging: Staging, simula
                 curve = roc_curve(positive, score)
                 area = auc_interval(positive, score)
                 label = f"{method.replace('+', ' ⊕ ')}  {area}"
-                ax.plot(curve.fpr, curve.tpr, color=colour, linewidth=1.6, label=label)
+                ax.plot(curve.fpr, curve.tpr, linewidth=1.6, label=label, **line_style(index))
             ax.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, zorder=0)
             ax.set_aspect("equal")
             ax.set_title(staging.cut_name(cut))
@@ -97,8 +102,12 @@ def roc_figure(predictions: Mapping[str, pl.DataFrame], staging: Staging, simula
 def confusion_figure(confusions: Sequence[tuple[str, Any]], classes: Sequence[str], simulated: bool) -> str:
     """Patients by true and called stage, one panel a method; shade is the share of the true stage."""
     with drawing():
-        made, axes = figure(3.1 * len(confusions), 3.0, len(confusions))
-        for ax, (method, counts) in zip(axes, confusions, strict=True):
+        columns = min(3, len(confusions))
+        rows = -(-len(confusions) // columns)
+        made, axes = figure(3.1 * columns, 3.0 * rows, columns, rows)
+        for ax in axes[len(confusions) :]:
+            ax.set_axis_off()
+        for ax, (method, counts) in zip(axes, confusions, strict=False):
             table = np.asarray(counts)
             totals = table.sum(axis=1, keepdims=True)
             share = np.divide(table, totals, out=np.zeros(table.shape), where=totals > 0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from fibrostage.active.strategies import STRATEGIES
 from fibrostage.errors import RunError
 from fibrostage.learn.runfolder import CURVE, METRICS, PLAN, PREDICTIONS, read_json, read_parquet
 from fibrostage.stage import Staging
@@ -15,7 +16,7 @@ from fibrostage.stage import Staging
 
 @dataclass(frozen=True)
 class Results:
-    """Everything a page shows. `predictions` and `confusion` are per method, of runs that used every label."""
+    """Everything a page shows. `predictions` are of each run's last round, per method and strategy."""
 
     name: str
     staging: Staging
@@ -36,10 +37,13 @@ class Results:
 
 def read_results(folder: Path) -> Results:
     """Reads a run or a study; raises `RunError` when the folder is neither, or unfinished."""
-    if (folder / METRICS).is_file():
-        return read_run(folder)
-    if (folder / "results.parquet").is_file():
-        return read_study(folder)
+    try:
+        if (folder / METRICS).is_file():
+            return read_run(folder)
+        if (folder / "results.parquet").is_file():
+            return read_study(folder)
+    except (KeyError, TypeError) as error:
+        raise RunError(f"the results in {folder} are damaged: {error} is missing or not what it must be") from None
     if (folder / PLAN).is_file():
         raise RunError(f"the run in {folder} is not finished (no {METRICS})")
     if not folder.is_dir():
@@ -60,15 +64,14 @@ def read_run(folder: Path) -> Results:
 
 
 def read_study(folder: Path) -> Results:
-    runs = sorted(path.parent for path in (folder / "runs").glob(f"*/{METRICS}"))
-    if not runs:
-        raise RunError(f"the study in {folder} has no finished run")
+    study = read_json(folder / "study.json")
+    runs = [folder / "runs" / name for name in study["runs"]]
     metrics = [read_json(run / METRICS) for run in runs]
     plans = [read_json(run / PLAN) for run in runs]
-    study = read_json(folder / "study.json")
     by_method: dict[str, list[pl.DataFrame]] = {}
     for run, one in zip(runs, metrics, strict=True):
-        by_method.setdefault(one["method"], []).append(read_parquet(run / PREDICTIONS))
+        title = f"{one['method']} {STRATEGIES[one['strategy']].title}"
+        by_method.setdefault(title, []).append(read_parquet(run / PREDICTIONS))
     predictions = {method: pl.concat(tables) for method, tables in by_method.items()}
     curves = read_parquet(folder / "curves.parquet")
     table = read_parquet(folder / "results.parquet")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from fibrostage import RESEARCH_USE, SIMULATED, __version__
+from fibrostage import RESEARCH_USE, SIMULATED
+from fibrostage.active.strategies import STRATEGIES
+from fibrostage.errors import RunError
 from fibrostage.learn.runfolder import replace_file, write_text
 from fibrostage.report.figures import (
-    TITLES,
     confusion_figure,
     learning_curves,
     patient_scores,
@@ -23,14 +22,15 @@ from fibrostage.report.figures import (
 from fibrostage.report.folder import Results, read_results
 from fibrostage.stats.estimate import Estimate
 
-PACKAGES = ("numpy", "scipy", "polars", "torch", "monai", "accelerate")
-
 
 def write_report(folder: Path, target: Path | None = None) -> Path:
     """Writes index.html under `target` (DIR/report by default) and returns its path."""
     results = read_results(folder)
     out = target or folder / "report"
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write to {out}: {error.strerror}") from None
     page = out / "index.html"
     html = render(results)
     replace_file(page, lambda temporary: write_text(temporary, html))
@@ -66,7 +66,7 @@ def render(results: Results) -> str:
         seeds=sorted({metrics["seed"] for metrics in results.metrics}),
         cohort=first["cohort"],
         split=first["split"],
-        versions=versions(),
+        versions={"fibrostage": first["tool"], **first["versions"]},
     )
 
 
@@ -77,29 +77,21 @@ def study_rows(results: Results) -> list[dict[str, Any]]:
     return [
         {
             **row,
-            "strategy": TITLES.get(row["strategy"], row["strategy"]),
+            "strategy": STRATEGIES[row["strategy"]].title,
             "figures": [over_runs(row, figure) for figure in figures],
         }
         for row in results.table.iter_rows(named=True)
     ]
 
 
-def over_runs(row: dict[str, Any], figure: str) -> str:
+def over_runs(row: dict[str, Any], figure: str) -> tuple[str, str]:
+    """A figure and its interval over runs as text; one run has no interval."""
     if row.get(figure) is None:
-        return "–"
+        return "–", ""
     lo, hi = row[f"{figure}_lo"], row[f"{figure}_hi"]
-    return f"{row[figure]:.3f}" if lo is None or lo != lo else f"{row[figure]:.3f} [{lo:.3f}–{hi:.3f}]"
+    interval = "" if lo is None else f"[{lo:.3f}–{hi:.3f}]"
+    return f"{row[figure]:.3f}", interval
 
 
 def as_text(values: dict[str, Any]) -> str:
     return str(Estimate(values["value"], values["lo"], values["hi"], values.get("why", "")))
-
-
-def versions() -> dict[str, str]:
-    found = {"fibrostage": __version__, "Python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from fibrostage import SIMULATED
 
 # Okabe & Ito's palette, safe for the common kinds of colour blindness
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DASHES = ("-", "--", ":")
 INK, FAINT = "#1d2733", "#d5dbe1"
 
 RC: dict[Any, Any] = {
@@ -34,23 +36,23 @@ RC: dict[Any, Any] = {
     "xtick.color": INK,
     "ytick.color": INK,
     "legend.frameon": False,
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",  # the reader's own fonts: any script, selectable, small
     "svg.hashsalt": "fibrostage",
 }
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    with mpl.rc_context(RC):
+    with mpl.rc_context(RC), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
 
 
-def figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure with its axes side by side; no window system is involved."""
+def figure(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure with its axes row by row; no window system is involved."""
     made = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(made)
-    axes = made.subplots(1, columns, squeeze=False)
-    return made, list(axes[0])
+    return made, list(made.subplots(rows, columns, squeeze=False).flat)
 
 
 def mark_simulated(axes: Axes, simulated: bool) -> None:

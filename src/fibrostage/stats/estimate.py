@@ -30,7 +30,7 @@ class Estimate:
         if self.value is None:
             return f"– ({self.why})"
         if self.lo is None or self.hi is None:
-            return f"{self.value:.3f}"
+            return f"{self.value:.3f} ({self.why})" if self.why else f"{self.value:.3f}"
         return f"{self.value:.3f} [{self.lo:.3f}–{self.hi:.3f}]"
 
 

@@ -83,9 +83,12 @@ def evaluate(
     np.add.at(confusion, (truth, called), 1)
     try:
         macro = macro_auc_interval(truth, table, resamples, seed, confidence)
+        if macro.lo == macro.hi:
+            macro = replace(macro, lo=None, hi=None, why="too few patients for a bootstrap interval")
         absent = [name for k, name in enumerate(staging.classes) if not (truth == k).any()]
         if absent:
-            macro = replace(macro, why=f"over the stages present; no patient is {', '.join(absent)}")
+            reason = f"over the stages present; no patient is {', '.join(absent)}"
+            macro = replace(macro, why="; ".join(filter(None, (reason, macro.why))))
     except StatisticsError as error:
         macro = undefined(str(error))
     at_cut = {}
@@ -93,6 +96,8 @@ def evaluate(
         threshold = staging.threshold(cut)
         try:
             at_cut[cut] = auc_interval(truth >= threshold, cut_score(table, threshold), confidence)
+            if at_cut[cut].lo == at_cut[cut].hi:  # no width is not certainty
+                at_cut[cut] = replace(at_cut[cut], lo=None, hi=None, why="perfect separation: no DeLong interval")
         except StatisticsError as error:
             at_cut[cut] = undefined(str(error))
     accuracy = wilson(int((called == truth).sum()), len(truth), confidence)

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import polars as pl
 
+from fibrostage.cohort.store import is_cohort
 from fibrostage.errors import RunError
 from fibrostage.intake.build import Sources, take_in
-from fibrostage.phantom.write import Recipe, write_phantom
+from fibrostage.learn.runfolder import replace_file, write_text
+from fibrostage.phantom.write import RECIPE, Recipe, is_of, write_phantom
 from fibrostage.plan import Plan
 from fibrostage.progress import SILENT, Progress
 from fibrostage.report.page import write_report
 from fibrostage.study.grid import run_study
+
+MODALITIES = ("LSTE", "LUS")
 
 STUDY = """\
 name = "demo: mono-modal and fused networks, RAND and ESD"
@@ -29,20 +33,18 @@ rounds = 6
 
 
 def run_demo(out: Path, patients: int, seed: int, progress: Progress = SILENT) -> tuple[pl.DataFrame, Path]:
-    """Everything under `out`; returns the results table and the report's page."""
-    if out.exists() and any(out.iterdir()):
-        raise RunError(f"{out} is not empty; choose another --out, or remove it")
-    source = out / "source"
-    write_phantom(source, Recipe(patients, seed, modalities=("LSTE", "LUS")), progress)
-    plan = Plan.load(source / "plan.toml", [])
-    kept = tuple(m for m in plan.modality if m.name in ("LSTE", "LUS"))
-    take_in(
-        Sources(source, source / "patients.csv", source / "images.csv"),
-        out / "cohort",
-        plan.model_copy(update={"modality": kept}),
-        progress=progress,
-    )
+    """Everything under `out`, going on where an earlier try stopped; returns the results table and the page."""
+    source, recipe = out / "source", Recipe(patients, seed, modalities=MODALITIES)
+    if not (source / RECIPE).is_file():
+        write_phantom(source, recipe, progress)
+    elif not is_of(source, recipe):
+        raise RunError(f"{out} holds another simulated cohort; choose another --out, or remove it")
+    if not is_cohort(out / "cohort"):
+        plan = Plan.load(source / "plan.toml")
+        kept = tuple(m for m in plan.modality if m.name in MODALITIES)
+        csvs = Sources(source, source / "patients.csv", source / "images.csv")
+        take_in(csvs, out / "cohort", plan.model_copy(update={"modality": kept}), progress=progress)
     file = out / "study.toml"
-    file.write_text(STUDY, encoding="utf-8")
+    replace_file(file, lambda temporary: write_text(temporary, STUDY))
     results = run_study(file, out / "study", progress=progress)
     return results, write_report(out / "study", out / "report")

@@ -1,6 +1,7 @@
 """From the curves of many runs to one table: a line a method and strategy, over seeds.
 
-The interval is Student's over runs (each with its own split and start). "best" is the highest point of each
+The interval is Student's over independent divisions of the patients: over folds (seeds averaged within a fold)
+where a study has several, else over seeds, each of which draws its own split. "best" is the highest point of each
 curve on test patients, which the papers print: it is optimistic, and its column says so.
 """
 
@@ -14,13 +15,22 @@ import polars as pl
 from scipy.stats import t as student
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
-    """Mean with Student's interval over runs; the interval of one run is not a number."""
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float | None, float | None]:
+    """Mean with Student's interval; one value has none."""
     x = np.asarray(values, dtype=np.float64)
     if len(x) < 2:
-        return float(x.mean()), float("nan"), float("nan")
+        return float(x.mean()), None, None
     half = float(student.ppf(0.5 + confidence / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
     return float(x.mean()), float(x.mean()) - half, float(x.mean()) + half
+
+
+def over_divisions(values: Sequence[float | None], folds: Sequence[str]) -> tuple[float, float | None, float | None]:
+    """Mean and interval of one value a run: over folds when there are several, else over runs."""
+    known = [(value, fold) for value, fold in zip(values, folds, strict=True) if value is not None]
+    names = list(dict.fromkeys(fold for _, fold in known))
+    if len(names) > 1:
+        return mean_interval([float(np.mean([v for v, fold in known if fold == name])) for name in names])
+    return mean_interval([value for value, _ in known])
 
 
 def results_table(curves: pl.DataFrame, metrics: Sequence[dict[str, Any]], cuts: Sequence[str]) -> pl.DataFrame:
@@ -34,14 +44,15 @@ def results_table(curves: pl.DataFrame, metrics: Sequence[dict[str, Any]], cuts:
         row["runs"] = len(runs)
         row["n_patients"] = round(float(np.mean([end["n_patients"] for end in last])))
         row["share"] = float(np.mean([end["share"] for end in last]))
+        folds = [end["fold"] for end in last]
         for figure in figures:
-            values = [end[figure] for end in last if end[figure] is not None]
-            if values:
-                mean, lo, hi = mean_interval(values)
+            values = [end[figure] for end in last]
+            if any(value is not None for value in values):
+                mean, lo, hi = over_divisions(values, folds)
                 row |= {figure: mean, f"{figure}_lo": lo, f"{figure}_hi": hi}
-        along = [float(np.mean(run["auc_macro"].to_numpy())) for run in runs if run["auc_macro"].null_count() == 0]
-        if along:
-            mean, lo, hi = mean_interval(along)
+        if all(run["auc_macro"].null_count() == 0 for run in runs):
+            along = [float(np.mean(run["auc_macro"].to_numpy())) for run in runs]
+            mean, lo, hi = over_divisions(along, folds)
             row |= {"curve_mean_auc": mean, "curve_mean_auc_lo": lo, "curve_mean_auc_hi": hi}
         best = [run.sort("auc_macro", descending=True, nulls_last=True).row(0, named=True) for run in runs]
         tops = [top["auc_macro"] for top in best if top["auc_macro"] is not None]
