@@ -140,9 +140,10 @@ def test_a_folder_that_holds_no_results(tmp_path: Path) -> None:
 
 
 def test_interval_over_runs() -> None:
-    mean, lo, hi = mean_interval([0.8, 0.9])
-    assert mean == pytest.approx(0.85)
-    assert hi - mean == pytest.approx(mean - lo) == pytest.approx(12.7062 * 0.05, rel=1e-4)
+    mean, lo, hi = mean_interval([0.50, 0.51])
+    assert mean == pytest.approx(0.505)
+    assert hi - mean == pytest.approx(mean - lo) == pytest.approx(12.7062 * 0.005, rel=1e-4)
+    assert mean_interval([0.8, 1.0])[1:] == (0.0, 1.0)  # two runs say next to nothing, and no AUC is above 1
     assert mean_interval([0.5]) == (0.5, None, None)
 
 

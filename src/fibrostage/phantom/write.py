@@ -41,6 +41,9 @@ KINDS = {"LSTE": "elastogram", "LUS": "bmode", "LSTQ": "bmode", "SSTE": "elastog
 
 PLAN = """\
 # The plan of a simulated cohort; see docs/plan.md for every key.
+[cohort]
+name = "simulated cohort"
+
 [staging]
 name = "METAVIR"
 

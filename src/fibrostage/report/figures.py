@@ -93,7 +93,7 @@ def roc_figure(predictions: Mapping[str, pl.DataFrame], staging: Staging, simula
             ax.set_title(staging.cut_name(cut))
             ax.set_xlabel("1 − specificity")
             if ax.get_legend_handles_labels()[0]:
-                ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=8)
+                ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
             mark_simulated(ax, simulated)
         axes[0].set_ylabel("sensitivity")
         return to_svg(made)

@@ -25,7 +25,7 @@ cohort = "cohort"
 [grid]
 modalities = [["LSTE"], ["LUS"], ["LSTE", "LUS"]]
 strategies = ["random", "esd"]
-seeds = [0, 1, 2]
+seeds = [0, 1, 2, 3, 4]
 
 [plan.active]
 rounds = 6

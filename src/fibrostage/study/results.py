@@ -16,12 +16,13 @@ from scipy.stats import t as student
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float | None, float | None]:
-    """Mean with Student's interval; one value has none."""
+    """Mean of proportions or AUCs with Student's interval, cut to [0, 1]; one value has none."""
     x = np.asarray(values, dtype=np.float64)
     if len(x) < 2:
         return float(x.mean()), None, None
     half = float(student.ppf(0.5 + confidence / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
-    return float(x.mean()), float(x.mean()) - half, float(x.mean()) + half
+    mean = float(x.mean())
+    return mean, max(0.0, mean - half), min(1.0, mean + half)
 
 
 def over_divisions(values: Sequence[float | None], folds: Sequence[str]) -> tuple[float, float | None, float | None]:
