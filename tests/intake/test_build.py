@@ -135,7 +135,7 @@ def test_one_picture_of_two_patients_names_both(source: Sources, tmp_path: Path)
     with pytest.raises(IntakeError) as caught:
         take_in(source, tmp_path / "cohort", PLAN)
     assert (
-        "'pictures/copy.png' of patient 'P001' has the same pixels as 'pictures/P000_LUS_0.png' of patient 'P000'"
+        "'pictures/copy.png': of patient 'P001' has the same pixels as 'pictures/P000_LUS_0.png' of patient 'P000'"
         in str(caught.value)
     )
     assert "images.csv row 33: repeats row 14" in str(caught.value)

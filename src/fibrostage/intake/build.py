@@ -123,47 +123,43 @@ def store_pictures(
             wanted = [request for request in requests if request.modality == name]
             shape = (len(wanted), modality.size, modality.size, modality.stored_channels)
             target = folder / f"{name}.npy"
-            pixels = new_pixels(target, shape) if wanted else None
-            stored = 0
-            owners: dict[str, Request] = {}
-            per_patient: dict[str, int] = {}
-            for start in range(0, len(wanted), CHUNK):
-                chunk = wanted[start : start + CHUNK]
-                for request, outcome in zip(
-                    chunk, pool.map(partial(attempt, folder=sources.folder, modality=modality), chunk), strict=True
-                ):
-                    if isinstance(outcome, str):
-                        problems.add(
-                            sources.images.name,
-                            f"{request.file!r}: {outcome}",
-                            row=request.row,
-                            patient_id=request.patient_id,
-                            file=request.file,
-                        )
+            pixels = new_pixels(target, shape) if wanted else np.empty(shape, dtype=np.uint8)
+            stored: dict[str, Request] = {}  # by what their pixels hash to
+            start = len(records)
+            for chunk in (wanted[at : at + CHUNK] for at in range(0, len(wanted), CHUNK)):
+                decoded = pool.map(partial(attempt, folder=sources.folder, modality=modality), chunk)
+                for request, outcome in zip(chunk, decoded, strict=True):
+                    reason = outcome if isinstance(outcome, str) else refuse_twin(request, outcome, stored)
+                    if reason or isinstance(outcome, str):
+                        note_bad(problems, sources, request, reason or "")
                         continue
-                    first = owners.setdefault(hash_pixels(outcome.pixels), request)
-                    if first.patient_id != request.patient_id:
-                        problems.add(
-                            sources.images.name,
-                            f"{request.file!r} of patient {request.patient_id!r} has the same pixels as "
-                            f"{first.file!r} of patient {first.patient_id!r}",
-                            row=request.row,
-                            patient_id=request.patient_id,
-                            file=request.file,
-                        )
-                        continue
-                    assert pixels is not None
-                    pixels[stored] = outcome.pixels
-                    stored += 1
-                    number = per_patient.get(request.patient_id, 0) + 1
-                    per_patient[request.patient_id] = number
-                    records.append(record_of(request, outcome, number))
+                    row = len(records) - start
+                    pixels[row] = outcome.pixels
+                    records.append(record_of(request, outcome, row))
                 advance(len(chunk))
             del pixels
-            finish_pixels(target, stored, shape)
+            finish_pixels(target, len(records) - start, shape)
     if stop_on_problem and len(problems):
         raise refusal(problems)
     return pl.DataFrame(records, schema=IMAGES)
+
+
+def note_bad(problems: Problems, sources: Sources, request: Request, reason: str) -> None:
+    problems.add(
+        sources.images.name,
+        f"{request.file!r}: {reason}",
+        row=request.row,
+        patient_id=request.patient_id,
+        file=request.file,
+    )
+
+
+def refuse_twin(request: Request, picture: Picture, stored: dict[str, Request]) -> str | None:
+    """Why a picture may not be stored beside those already: the same pixels under another patient's name."""
+    first = stored.setdefault(hash_pixels(picture.pixels), request)
+    if first.patient_id == request.patient_id:
+        return None
+    return f"of patient {request.patient_id!r} has the same pixels as {first.file!r} of patient {first.patient_id!r}"
 
 
 def attempt(request: Request, folder: Path, modality: ModalityPlan) -> Picture | str:
@@ -201,9 +197,10 @@ def finish_pixels(path: Path, stored: int, shape: tuple[int, ...]) -> None:
     os.replace(shorter, path)
 
 
-def record_of(request: Request, picture: Picture, number: int) -> dict[str, object]:
+def record_of(request: Request, picture: Picture, row: int) -> dict[str, object]:
+    """The images-table row of a picture stored at `row` of its modality; its id says where its pixels are."""
     return {
-        "image_id": f"{request.patient_id}-{request.modality}-{number}",
+        "image_id": f"{request.modality}-{row}",
         "patient_id": request.patient_id,
         "modality": request.modality,
         "source": request.file,

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fibrostage.learn.best_epoch import BestEpoch
 from fibrostage.learn.engine import seeded
 from fibrostage.networks.mmfn import ABSENT, Head
 from fibrostage.plan import TrainingPlan
@@ -93,7 +94,7 @@ def fit_frozen(
     batches = -(-len(examples) // plan.frozen_batch)
     optimiser = torch.optim.AdamW(head.parameters(), plan.frozen_lr, weight_decay=0, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.frozen_lr, total_steps=max(2, plan.epochs * batches))
-    best, best_state, since = np.inf, copy.deepcopy(head.state_dict()), 0
+    best = BestEpoch(plan.patience, head.state_dict())
     rng = np.random.default_rng([seed, 5])
     with seeded(seed):
         for epoch in range(plan.epochs):
@@ -117,16 +118,12 @@ def fit_frozen(
             record = {"epoch": epoch, "loss": total / len(examples)}
             if validation is not None:
                 record["validation_loss"] = head_loss(head, features, validation)
-                if record["validation_loss"] < best:
-                    best, since = record["validation_loss"], 0
-                    best_state = copy.deepcopy(head.state_dict())
-                else:
-                    since += 1
+                best.offer(record["validation_loss"], lambda: copy.deepcopy(head.state_dict()))
             history.append(record)
-            if since >= plan.patience:
+            if best.exhausted:
                 break
     if validation is not None:
-        head.load_state_dict(best_state)
+        head.load_state_dict(best.kept)
     return history
 
 

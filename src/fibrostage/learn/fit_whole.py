@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fibrostage.cohort.store import Cohort
+from fibrostage.learn.best_epoch import BestEpoch
 from fibrostage.learn.engine import make_engine, seeded
 from fibrostage.learn.fit_frozen import Examples, class_weights, fused_loss, unique_rows
 from fibrostage.learn.images import apply, as_tensor, draw, normalise
@@ -108,18 +109,7 @@ def fit_whole(
     rng = np.random.default_rng([seed, 6])
     epochs = [cover(examples.rows, rng) for _ in range(plan.epochs)]
     set_training(network, source.spec, plan.finetune)
-    backbone = [p for p in network.backbones.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": backbone, "lr": plan.backbone_lr},
-            {"params": list(network.head.parameters()), "lr": plan.head_lr},
-        ],
-        weight_decay=plan.weight_decay,
-    )
-    steps = sum(-(-len(epoch) // plan.batch) for epoch in epochs)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, [plan.backbone_lr, plan.head_lr], total_steps=max(2, steps)
-    )
+    optimiser, schedule = make_optimiser(network, plan, sum(-(-len(epoch) // plan.batch) for epoch in epochs))
     network = network.to(engine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network, optimiser = engine.prepare(network, optimiser)
     inner: MMFN = engine.unwrap_model(network)
@@ -128,7 +118,7 @@ def fit_whole(
     if weights is not None:
         weights = weights.to(engine.device)
     history: list[dict[str, float]] = []
-    best, since, kept = np.inf, 0, averaged.average
+    best = BestEpoch(plan.patience, averaged.average)
     with seeded(seed), progress.task("fine-tuning", sum(map(len, epochs))) as advance:
         for epoch, order in enumerate(epochs):
             total = 0.0
@@ -147,15 +137,25 @@ def fit_whole(
             record = {"epoch": epoch, "loss": total / len(order)}
             if validation is not None:
                 record["validation_loss"] = validation_loss(averaged.average, source, validation, plan)
-                if record["validation_loss"] < best:
-                    best, since = record["validation_loss"], 0
-                    kept = copy.deepcopy(averaged.average)
-                else:
-                    since += 1
+                best.offer(record["validation_loss"], lambda: copy.deepcopy(averaged.average))
             history.append(record)
-            if since >= plan.patience:
+            if best.exhausted:
                 break
-    return kept.cpu().eval(), history
+    return best.kept.cpu().eval(), history
+
+
+def make_optimiser(
+    network: MMFN, plan: TrainingPlan, steps: int
+) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.OneCycleLR]:
+    """AdamW with one rate for the backbones and one for the head, each through one cycle."""
+    backbone = [p for p in network.backbones.parameters() if p.requires_grad]
+    groups = [
+        {"params": backbone, "lr": plan.backbone_lr},
+        {"params": list(network.head.parameters()), "lr": plan.head_lr},
+    ]
+    optimiser = torch.optim.AdamW(groups, weight_decay=plan.weight_decay)
+    rates = [plan.backbone_lr, plan.head_lr]
+    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=max(2, steps))
 
 
 def batch_loss(
