@@ -27,15 +27,14 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.errors import PlanError, RunError
 from fibrostage.learn import checkpoint, runfolder
 from fibrostage.learn.fit_frozen import Examples
-from fibrostage.learn.learner import Learner, make_learner, predict
+from fibrostage.learn.learner import Learner, make_learner
 from fibrostage.learn.train import (
     Task,
     evaluate_predictions,
     make_task,
     method_name,
     metrics_of,
-    predictions_table,
-    test_candidates,
+    test_predictions,
 )
 from fibrostage.plan import Plan
 from fibrostage.progress import SILENT, Progress
@@ -203,17 +202,11 @@ def fit_round(
     order = np.argsort(state.candidates)
     examples = Examples(task.space.decode(state.candidates[order]), state.stages[order])
     learner.fit(examples, plan.seed + 1000 * (round_ + 1))
-    evaluation = measure(learner, task, fold)
+    evaluation = evaluate_predictions(test_predictions(learner, task, fold), task)
     checkpoint.save_state(state_file(out, round_), learner.state(), {"round": str(round_)})
     record = curve_row(evaluation, task, pool, round_)
     runfolder.log(out, event="round", **{k: v for k, v in record.items() if not k.endswith(("lo", "hi"))})
     return record
-
-
-def measure(learner: Learner, task: Task, fold: Fold) -> Evaluation:
-    ids = test_candidates(task, fold)
-    table = predictions_table(task, fold, ids, predict(learner, ids), method_name(task.plan))
-    return evaluate_predictions(table, task)
 
 
 def curve_row(evaluation: Evaluation, task: Task, pool: Pool, round_: int) -> dict[str, Any]:
@@ -243,8 +236,7 @@ def finish(out: Path, task: Task, fold: Fold, learner: Learner, state: LedgerSta
         fold=pl.lit(fold.label),
     )
     runfolder.write_parquet(out / runfolder.CURVE, curve)
-    ids = test_candidates(task, fold)
-    predictions = predictions_table(task, fold, ids, predict(learner, ids), method_name(task.plan))
+    predictions = test_predictions(learner, task, fold)
     runfolder.write_parquet(out / runfolder.PREDICTIONS, predictions)
     checkpoint.save_network(out / "model.safetensors", learner.network(), task.plan, task.cohort.fingerprint)
     cost = cost_of(task.space, pool.labelled)

@@ -15,7 +15,7 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.errors import RunError
 from fibrostage.learn.checkpoint import load_network
 from fibrostage.learn.features import features_of
-from fibrostage.learn.learner import blocks_of, resolve_precision
+from fibrostage.learn.learner import probabilities_of, resolve_precision
 from fibrostage.learn.runfolder import METRICS, replace_file
 from fibrostage.learn.train import check_fit
 from fibrostage.networks.backbones import BACKBONES
@@ -59,7 +59,6 @@ def predict_cohort(run: Path, cohort: Cohort, target: Path, progress: Progress =
     return result
 
 
-@torch.inference_mode()
 def predict_patients(
     network: MMFN, plan: Plan, cohort: Cohort, progress: Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -73,8 +72,4 @@ def predict_patients(
     space = space_of(cohort, plan.fused, plan.network.missing == "keep")
     usable = np.flatnonzero(space.per_patient > 0)
     ids = space.draw(usable, plan.evaluation.candidates, np.random.default_rng([plan.seed, 9]))
-    tables = network.head.tables(features)
-    probabilities = np.concatenate(
-        [network.head.fuse(tables, torch.from_numpy(space.decode(part))).softmax(-1).numpy() for part in blocks_of(ids)]
-    )
-    return per_patient(space.patient_of(ids), probabilities)
+    return per_patient(space.patient_of(ids), probabilities_of(network.head, features, space, ids))

@@ -195,14 +195,18 @@ def resolve_precision(precision: str) -> str:
     return "bfloat16" if multiplies_bfloat16() else "float32"
 
 
-@torch.inference_mode()
 def predict(learner: Learner, ids: NDArray[np.int64]) -> NDArray[np.float32]:
     """Probabilities [n, K] of candidates, without dropout."""
-    tables = learner.head.tables(learner.features)
-    blocks = [
-        learner.head.fuse(tables, torch.from_numpy(learner.space.decode(part))).softmax(-1).numpy()
-        for part in blocks_of(ids)
-    ]
+    return probabilities_of(learner.head, learner.features, learner.space, ids)
+
+
+@torch.inference_mode()
+def probabilities_of(
+    head: Head, features: Mapping[str, Tensor], space: CandidateSpace, ids: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Probabilities [n, K] of candidates from per-image features, block by block."""
+    tables = head.tables(features)
+    blocks = [head.fuse(tables, torch.from_numpy(space.decode(part))).softmax(-1).numpy() for part in blocks_of(ids)]
     return np.concatenate(blocks)
 
 

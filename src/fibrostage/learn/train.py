@@ -21,10 +21,11 @@ from fibrostage.cohort.store import Cohort, Modality
 from fibrostage.errors import PlanError, nearest
 from fibrostage.learn import checkpoint, runfolder
 from fibrostage.learn.fit_frozen import Examples
-from fibrostage.learn.learner import make_learner, predict
+from fibrostage.learn.learner import Learner, make_learner, predict
+from fibrostage.learn.predictions import patient_scores
 from fibrostage.plan import Plan
 from fibrostage.progress import SILENT, Progress
-from fibrostage.stats.evaluate import Evaluation, evaluate, per_patient
+from fibrostage.stats.evaluate import Evaluation, evaluate
 
 TRAINING_CANDIDATES = 64  # of one patient, or as many as it takes to show each of their images
 
@@ -143,13 +144,14 @@ def train_fold(task: Task, fold: Fold, out: Path, progress: Progress) -> pl.Data
         runfolder.log(out, event="epoch", fold=fold.label, **record)
     suffix = "" if len(task.folds) == 1 else f"-{fold.label}"
     checkpoint.save_network(out / f"model{suffix}.safetensors", learner.network(), plan, cohort.fingerprint)
-    ids = test_candidates(task, fold)
-    return predictions_table(task, fold, ids, predict(learner, ids), method_name(plan))
+    return test_predictions(learner, task, fold)
 
 
-def test_candidates(task: Task, fold: Fold) -> NDArray[np.int64]:
+def test_predictions(learner: Learner, task: Task, fold: Fold) -> pl.DataFrame:
+    """What a fitted learner says of a fold's test patients."""
     rng = np.random.default_rng([task.plan.seed, 9])
-    return task.space.draw(fold.test, task.plan.evaluation.candidates, rng)
+    ids = task.space.draw(fold.test, task.plan.evaluation.candidates, rng)
+    return predictions_table(task, fold, ids, predict(learner, ids), method_name(task.plan))
 
 
 def method_name(plan: Plan) -> str:
@@ -185,16 +187,9 @@ def predictions_table(
 
 def evaluate_predictions(predictions: pl.DataFrame, task: Task) -> Evaluation:
     """Per patient, over all folds together (and repeats averaged)."""
-    position = {label: index for index, label in enumerate(task.cohort.staging.classes)}
-    classes = len(position)
-    patients, table = per_patient(
-        predictions["patient_id"].to_numpy(),
-        predictions.select([f"p_{k}" for k in range(classes)]).to_numpy(),
-    )
-    stage_of = dict(predictions.select("patient_id", "stage").unique().iter_rows())
-    stages = np.array([position[stage_of[patient]] for patient in patients])
-    settings = task.plan.evaluation
-    return evaluate(stages, table, task.plan.staging.resolve(), settings.bootstrap, task.plan.seed, settings.confidence)
+    staging, settings = task.plan.staging.resolve(), task.plan.evaluation
+    stages, table = patient_scores(predictions, staging)
+    return evaluate(stages, table, staging, settings.bootstrap, task.plan.seed, settings.confidence)
 
 
 def metrics_of(evaluation: Evaluation, task: Task, **more: Any) -> dict[str, Any]:

@@ -10,10 +10,11 @@ import polars as pl
 from matplotlib.ticker import PercentFormatter
 
 from fibrostage.active.strategies import STRATEGIES
+from fibrostage.learn.predictions import patient_scores
 from fibrostage.report.style import COLOURS, DASHES, FAINT, INK, drawing, figure, mark_simulated, to_svg
 from fibrostage.stage import Staging
 from fibrostage.stats.auc import auc_interval, roc_curve
-from fibrostage.stats.evaluate import cut_score, per_patient
+from fibrostage.stats.evaluate import cut_score
 
 
 def line_style(index: int) -> dict[str, Any]:
@@ -62,15 +63,6 @@ def curve_limits(curves: pl.DataFrame) -> tuple[float, float]:
     if not len(values):
         return 0.5, 1.0
     return float(max(0.0, np.floor(values.min() * 20) / 20)), float(min(1.0, np.ceil(values.max() * 20) / 20))
-
-
-def patient_scores(predictions: pl.DataFrame, staging: Staging) -> tuple[np.ndarray, np.ndarray]:
-    """True stages [n] and mean probabilities [n, K] per patient, over everything in the table."""
-    columns = [f"p_{k}" for k in range(len(staging.classes))]
-    patients, table = per_patient(predictions["patient_id"].to_numpy(), predictions.select(columns).to_numpy())
-    stage_of = dict(predictions.select("patient_id", "stage").unique().iter_rows())
-    stages = np.array([staging.classes.index(stage_of[patient]) for patient in patients])
-    return stages, table
 
 
 def roc_figure(predictions: Mapping[str, pl.DataFrame], staging: Staging, simulated: bool) -> str:

@@ -12,11 +12,11 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from fibrostage import RESEARCH_USE, SIMULATED
 from fibrostage.active.strategies import STRATEGIES
 from fibrostage.errors import RunError
+from fibrostage.learn.predictions import patient_scores
 from fibrostage.learn.runfolder import replace_file, write_text
 from fibrostage.report.figures import (
     confusion_figure,
     learning_curves,
-    patient_scores,
     roc_figure,
 )
 from fibrostage.report.folder import Results, read_results
