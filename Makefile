@@ -26,7 +26,7 @@ format: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-.venv/ready: requirements.txt pyproject.toml scripts/make-venv
+.venv/ready: requirements.txt requirements-nodeps.txt pyproject.toml scripts/make-venv
 	PYTHON=$(PYTHON) scripts/make-venv
 	touch $@
 

@@ -11,10 +11,19 @@ from sklearn.metrics import roc_auc_score
 
 from fibrostage.errors import StatisticsError
 from fibrostage.stage import METAVIR
-from fibrostage.stats.auc import auc, auc_interval, roc_curve
+from fibrostage.stats.auc import auc, auc_interval
+from fibrostage.stats.bootstrap import stratified_counts
 from fibrostage.stats.estimate import wilson
 from fibrostage.stats.evaluate import evaluate, per_patient
-from fibrostage.stats.macro import SortedScores, bootstrap_macro_auc, macro_auc, stratified_counts
+from fibrostage.stats.macro import (
+    SortedScores,
+    bootstrap_auc_interval,
+    bootstrap_macro_auc,
+    macro_auc,
+    macro_auc_interval,
+    macro_influences,
+)
+from fibrostage.stats.roc import roc_curve
 
 SCORES = st.lists(st.tuples(st.booleans(), st.integers(-3, 3)), min_size=4, max_size=30).filter(
     lambda rows: 2 <= sum(label for label, _ in rows) <= len(rows) - 2
@@ -34,6 +43,10 @@ def test_auc_and_delong_are_the_definition(rows: list[tuple[bool, int]]) -> None
     variance = table.mean(axis=1).var(ddof=1) / len(x) + table.mean(axis=0).var(ddof=1) / len(y)
     found = auc_interval(labels, scores)
     half = 1.959963984540054 * np.sqrt(variance)
+    if half == 0:
+        assert found.lo < found.value or found.value < found.hi
+        assert "Newcombe" in found.why
+        return
     assert found.lo == pytest.approx(max(0, table.mean() - half))
     assert found.hi == pytest.approx(min(1, table.mean() + half))
     curve = roc_curve(labels, scores)
@@ -107,3 +120,30 @@ def test_evaluation_is_per_patient_and_says_what_is_not_defined() -> None:
     for bad, stages in itertools.product([np.full((2, 5), np.nan)], [[0, 1]]):
         with pytest.raises(StatisticsError, match="not finite"):
             evaluate(stages, bad, METAVIR)
+
+
+def test_bca_uses_the_literal_jackknife() -> None:
+    rng = np.random.default_rng(2)
+    stages = np.repeat(np.arange(3), [12, 20, 9])
+    table = rng.dirichlet(np.ones(3), 41) + 0.4 * np.eye(3)[stages]
+    keep = ~np.eye(41, dtype=bool)
+    left_out = np.array([macro_auc(stages[rows], table[rows]) for rows in keep])
+    for k, found in enumerate(macro_influences(stages, table)):
+        own = left_out[stages == k]
+        np.testing.assert_allclose(found, (len(own) - 1) * (own.mean() - own), atol=1e-12)
+    percentile = macro_auc_interval(stages, table, 2000, 0)
+    bca = macro_auc_interval(stages, table, 2000, 0, method="bca")
+    assert bca.lo < percentile.lo, "an AUC near 1 is skewed: BCa reaches further down"
+    with pytest.raises(StatisticsError, match="'percentile' or 'bca'"):
+        macro_auc_interval(stages, table, 10, 0, method="basic")
+
+
+def test_the_bootstrap_of_one_auc_agrees_with_delong() -> None:
+    rng = np.random.default_rng(5)
+    positive = np.arange(300) % 3 == 0
+    scores = positive + rng.normal(0, 1, 300)
+    expected = auc_interval(positive, scores)
+    for method in ("percentile", "bca"):
+        found = bootstrap_auc_interval(positive, scores, 4000, 0, method=method)
+        assert (found.lo, found.hi) == pytest.approx((expected.lo, expected.hi), abs=0.01)
+    assert bootstrap_auc_interval(positive, scores, 50, 7) == bootstrap_auc_interval(positive, scores, 50, 7)

@@ -13,8 +13,9 @@ from fibrostage.active.strategies import STRATEGIES
 from fibrostage.learn.predictions import patient_scores
 from fibrostage.report.style import COLOURS, DASHES, FAINT, INK, drawing, figure, mark_simulated, to_svg
 from fibrostage.stage import Staging
-from fibrostage.stats.auc import auc_interval, roc_curve
+from fibrostage.stats.auc import auc_interval
 from fibrostage.stats.evaluate import cut_score
+from fibrostage.stats.roc import roc_curve
 
 
 def line_style(index: int) -> dict[str, Any]:

@@ -1,39 +1,51 @@
-"""The area under the ROC curve, its DeLong variance, and the curve itself.
+"""The area under the ROC curve with DeLong's variance, for one score or many, rows or clustered rows.
 
-AUC = P(score of a positive > score of a negative) + ½ P(equal), by midranks in O(n log n); DeLong's variance
-(DeLong et al. 1988) from the same midranks after Sun & Xu 2014, so nothing of size positives × negatives is built.
+AUC = P(score of a positive > score of a negative) + ½ P(equal), by midranks in O(n log n); variance and
+covariance after DeLong et al. 1988, with clusters after Obuchowski 1997 (see `concordance`).
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 
 from fibrostage.errors import StatisticsError
+from fibrostage.stats.concordance import Concordance, concordance
 from fibrostage.stats.estimate import Estimate
 
+ONE_CUT = np.array([[0.0, 1.0], [0.0, 0.0]])
 
-@dataclass(frozen=True)
-class RocCurve:
-    """False- and true-positive rates at every distinct threshold (score ≥ threshold), from (0, 0) to (1, 1)."""
 
-    fpr: NDArray[np.float64]
-    tpr: NDArray[np.float64]
-    thresholds: NDArray[np.float64]
+def check_labels(positive: ArrayLike) -> NDArray[np.bool_]:
+    """Labels as booleans; raises `StatisticsError` for anything but true and false, or 1 and 0."""
+    labels = np.asarray(positive)
+    if labels.ndim != 1:
+        raise StatisticsError(f"labels must be a vector, got shape {labels.shape}")
+    if labels.dtype == bool:
+        return labels
+    if labels.dtype.kind not in "iuf" or not np.isin(labels, (0, 1)).all():
+        found = np.unique(labels.astype(str))[:5].tolist()
+        raise StatisticsError(f"labels must be true or false (1 or 0), got {found}")
+    return labels == 1
+
+
+def check_scores(scores: ArrayLike, n: int) -> NDArray[np.float64]:
+    """Scores [k, n] of [n] or [k, n]; raises `StatisticsError` for another length or values that are not finite."""
+    table = np.asarray(scores, dtype=np.float64)
+    if table.ndim == 1:
+        table = table[None]
+    if table.ndim != 2 or table.shape[1] != n:
+        raise StatisticsError(f"labels and scores must be equally long vectors, got {(n,)} and {np.shape(scores)}")
+    if not np.isfinite(table).all():
+        raise StatisticsError(f"{int((~np.isfinite(table)).sum())} of {table.size} scores are not finite")
+    return table
 
 
 def check_binary(positive: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Labels and scores as arrays; raises `StatisticsError` when no ROC exists for them."""
-    labels = np.asarray(positive, dtype=bool)
-    values = np.asarray(scores, dtype=np.float64)
-    if labels.ndim != 1 or values.shape != labels.shape:
-        raise StatisticsError(f"labels and scores must be equally long vectors, got {labels.shape} and {values.shape}")
-    if not np.isfinite(values).all():
-        raise StatisticsError(f"{int((~np.isfinite(values)).sum())} of {len(values)} scores are not finite")
+    """Labels and one score as arrays; raises `StatisticsError` when no ROC exists for them."""
+    labels = check_labels(positive)
+    values = check_scores(scores, len(labels))[0]
     positives = int(labels.sum())
     if positives == 0 or positives == len(labels):
         raise StatisticsError(
@@ -50,41 +62,36 @@ def auc(positive: ArrayLike, scores: ArrayLike) -> float:
     return float((ranks[labels].sum() - m * (m + 1) / 2) / (m * (len(labels) - m)))
 
 
-def placements(
-    labels: NDArray[np.bool_], values: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """DeLong's structural components: V10 per positive, V01 per negative; each averages to the AUC."""
-    positives, negatives = values[labels], values[~labels]
-    m, n = len(positives), len(negatives)
-    ranks = rankdata(values)
-    v10 = (ranks[labels] - rankdata(positives)) / n
-    v01 = 1 - (ranks[~labels] - rankdata(negatives)) / m
-    return v10, v01
+def delong(positive: ArrayLike, scores: ArrayLike, clusters: ArrayLike | None = None) -> Concordance:
+    """AUCs of scores [n] or [k, n] on the same rows, with their covariance.
+
+    `clusters` [n] names the patient of each row. Needs two positives and two negatives (patients, when
+    clustered); raises `StatisticsError` otherwise.
+    """
+    labels = check_labels(positive)
+    table = check_scores(scores, len(labels))
+    m, n = int(labels.sum()), int((~labels).sum())
+    if min(m, n) < 2:
+        raise StatisticsError(
+            f"the variance of an AUC needs two positives and two negatives, got {m} positives and {n} negatives"
+        )
+    if clusters is not None:
+        clusters = check_clusters(clusters, len(labels))
+        m, n = len(np.unique(clusters[labels])), len(np.unique(clusters[~labels]))
+        if min(m, n) < 2:
+            raise StatisticsError(
+                f"a clustered variance needs two patients with positives and two with negatives, got {m} and {n}"
+            )
+    return concordance(labels.astype(np.int64), table, ONE_CUT, clusters)
+
+
+def check_clusters(clusters: ArrayLike, n: int) -> NDArray[np.generic]:
+    names = np.asarray(clusters)
+    if names.shape != (n,):
+        raise StatisticsError(f"clusters must name the patient of each of {n} rows, got shape {names.shape}")
+    return names
 
 
 def auc_interval(positive: ArrayLike, scores: ArrayLike, confidence: float = 0.95) -> Estimate:
     """AUC with DeLong's normal interval, cut to [0, 1]; needs two positives and two negatives."""
-    labels, values = check_binary(positive, scores)
-    m, n = int(labels.sum()), int((~labels).sum())
-    if min(m, n) < 2:
-        raise StatisticsError(f"the variance of an AUC needs two positives and two negatives, got {m} and {n}")
-    v10, v01 = placements(labels, values)
-    value = float(v10.mean())
-    variance = float(v10.var(ddof=1) / m + v01.var(ddof=1) / n)
-    half = float(norm.ppf(0.5 + confidence / 2)) * math.sqrt(variance)
-    return Estimate(value, max(0.0, value - half), min(1.0, value + half))
-
-
-def roc_curve(positive: ArrayLike, scores: ArrayLike) -> RocCurve:
-    """The empirical ROC curve."""
-    labels, values = check_binary(positive, scores)
-    order = np.argsort(-values, kind="stable")
-    labels, values = labels[order], values[order]
-    last = np.flatnonzero(np.append(np.diff(values) != 0, True))
-    tp = np.cumsum(labels)[last]
-    fp = last + 1 - tp
-    return RocCurve(
-        np.concatenate([[0.0], fp / fp[-1]]),
-        np.concatenate([[0.0], tp / tp[-1]]),
-        np.concatenate([[np.inf], values[last]]),
-    )
+    return delong(positive, scores).interval(0, confidence)

@@ -13,12 +13,16 @@ from fibrostage.errors import StatisticsError
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its confidence interval; where it is not defined, all three are None and `why` says so."""
+    """A figure with its confidence interval; where it is not defined, all three are None and `why` says so.
+
+    `se` is the standard error of figures that have one.
+    """
 
     value: float | None
     lo: float | None
     hi: float | None
     why: str = ""
+    se: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {"value": self.value, "lo": self.lo, "hi": self.hi}

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fibrostage.errors import StatisticsError
 from fibrostage.stage import Staging
+from fibrostage.stats.agreement import confusion
 from fibrostage.stats.auc import auc_interval
 from fibrostage.stats.estimate import Estimate, undefined, wilson
 from fibrostage.stats.macro import macro_auc_interval
@@ -79,8 +80,6 @@ def evaluate(
     if not np.isfinite(table).all():
         raise StatisticsError("probabilities are not finite")
     called = table.argmax(axis=1)
-    confusion = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusion, (truth, called), 1)
     try:
         macro = macro_auc_interval(truth, table, resamples, seed, confidence)
         if macro.lo == macro.hi:
@@ -96,9 +95,7 @@ def evaluate(
         threshold = staging.threshold(cut)
         try:
             at_cut[cut] = auc_interval(truth >= threshold, cut_score(table, threshold), confidence)
-            if at_cut[cut].lo == at_cut[cut].hi:  # no width is not certainty
-                at_cut[cut] = replace(at_cut[cut], lo=None, hi=None, why="perfect separation: no DeLong interval")
         except StatisticsError as error:
             at_cut[cut] = undefined(str(error))
     accuracy = wilson(int((called == truth).sum()), len(truth), confidence)
-    return Evaluation(staging, len(truth), accuracy, macro, at_cut, confusion)
+    return Evaluation(staging, len(truth), accuracy, macro, at_cut, confusion(truth, called, classes))

@@ -1,8 +1,6 @@
 """The average of the one-vs-rest AUCs of all classes, with a patient bootstrap.
 
-The bootstrap is vectorised by weights: scores are sorted once per class, a resample is a vector of counts, and
-a weighted AUC is a cumulative sum. Resampling is within each class, as pROC does, so every resample has all
-classes and no replicate is undefined.
+Scores are sorted once a class; the AUC of a resample is then a cumulative sum over how often each patient was drawn.
 """
 
 from __future__ import annotations
@@ -11,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fibrostage.errors import StatisticsError
-from fibrostage.stats.auc import auc
+from fibrostage.stats.auc import auc, check_binary
+from fibrostage.stats.bootstrap import Method, blocks, interval, stratified_counts
+from fibrostage.stats.concordance import placements
 from fibrostage.stats.estimate import Estimate
-
-BLOCK = 250  # resamples at once: bounds the memory
 
 
 def classes_present(stages: NDArray[np.int64], classes: int) -> list[int]:
@@ -32,16 +30,6 @@ def macro_auc(stages: ArrayLike, probabilities: ArrayLike) -> float:
     return float(np.mean([auc(labels == k, table[:, k]) for k in present]))
 
 
-def stratified_counts(strata: NDArray[np.int64], resamples: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """How often each row occurs in each resample [resamples, n], drawn with replacement within strata."""
-    counts = np.zeros((resamples, len(strata)), dtype=np.float32)
-    for stratum in np.unique(strata):
-        members = np.flatnonzero(strata == stratum)
-        share = np.full(len(members), 1 / len(members))
-        counts[:, members] = rng.multinomial(len(members), share, size=resamples)
-    return counts
-
-
 class SortedScores:
     """One class's scores, sorted once, so that the AUC of any resample is a cumulative sum."""
 
@@ -55,15 +43,18 @@ class SortedScores:
         own = sorted_scores[is_positive]
         self.below = np.searchsorted(negative_scores, own, side="left")
         self.upto = np.searchsorted(negative_scores, own, side="right")
+        self.tied = not np.array_equal(self.below, self.upto)
 
     def weighted(self, counts: NDArray[np.float32]) -> NDArray[np.float64]:
         """AUC of each resample [B] from counts [B, n]."""
-        cumulative = np.zeros((len(counts), len(self.negatives) + 1), dtype=np.float64)
+        cumulative = np.zeros((len(counts), len(self.negatives) + 1))
         np.cumsum(counts[:, self.negatives], axis=1, out=cumulative[:, 1:])
         weights = counts[:, self.positives].astype(np.float64)
         placed = cumulative[:, self.below]
-        placed += cumulative[:, self.upto]
-        wins = np.einsum("bp,bp->b", weights, placed) / 2
+        if self.tied:
+            placed += cumulative[:, self.upto]
+            placed /= 2
+        wins = np.einsum("bp,bp->b", weights, placed)
         return np.asarray(wins / (weights.sum(axis=1) * cumulative[:, -1]))
 
 
@@ -74,11 +65,29 @@ def bootstrap_macro_auc(
     labels, table = np.asarray(stages, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     present = classes_present(labels, table.shape[1])
     curves = [SortedScores(labels == k, table[:, k]) for k in present]
-    blocks = []
-    for start in range(0, resamples, BLOCK):
-        counts = stratified_counts(labels, min(BLOCK, resamples - start), rng)
-        blocks.append(np.mean([curve.weighted(counts) for curve in curves], axis=0))
-    return np.concatenate(blocks)
+    replicates = []
+    for size in blocks(len(labels), resamples):
+        counts = stratified_counts(labels, size, rng)
+        replicates.append(np.mean([curve.weighted(counts) for curve in curves], axis=0))
+    return np.concatenate(replicates)
+
+
+def macro_influences(labels: NDArray[np.int64], table: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Jackknife influence values of the macro AUC, a vector a stage, without refitting anything.
+
+    Leaving a positive out of an AUC of m positives changes it by (AUC − its placement) / (m − 1), and so for
+    the negatives; influence is (stage size − 1) × (mean over left-out values − value left out).
+    """
+    present = classes_present(labels, table.shape[1])
+    left_out = np.zeros(len(labels))
+    for k in present:
+        positive = labels == k
+        of_lower, of_upper = placements(table[~positive, k], table[positive, k])
+        value = of_upper.mean()
+        for rows, placed in ((positive, of_upper), (~positive, of_lower)):
+            left_out[rows] += (value + (value - placed) / max(rows.sum() - 1, 1)) / len(present)
+    stages = [left_out[labels == k] for k in present]
+    return [(len(own) - 1) * (own.mean() - own) for own in stages]
 
 
 def macro_auc_interval(
@@ -87,10 +96,32 @@ def macro_auc_interval(
     resamples: int,
     seed: int,
     confidence: float = 0.95,
+    method: Method = "percentile",
 ) -> Estimate:
-    """Mean one-vs-rest AUC with a percentile bootstrap interval over patients."""
-    value = macro_auc(stages, probabilities)
-    replicates = bootstrap_macro_auc(stages, probabilities, resamples, np.random.default_rng([seed, 4]))
-    tail = (1 - confidence) / 2
-    lo, hi = np.quantile(replicates, [tail, 1 - tail])
-    return Estimate(value, float(lo), float(hi))
+    """Mean one-vs-rest AUC with a bootstrap interval over patients."""
+    labels, table = np.asarray(stages, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
+    value = macro_auc(labels, table)
+    replicates = bootstrap_macro_auc(labels, table, resamples, np.random.default_rng([seed, 4]))
+    return interval(value, replicates, confidence, method, lambda: macro_influences(labels, table))
+
+
+def bootstrap_auc_interval(
+    positive: ArrayLike,
+    scores: ArrayLike,
+    resamples: int,
+    seed: int,
+    confidence: float = 0.95,
+    method: Method = "percentile",
+) -> Estimate:
+    """One AUC with a bootstrap interval over patients, drawn within positives and negatives."""
+    labels, values = check_binary(positive, scores)
+    strata = labels.astype(np.int64)
+    curve = SortedScores(labels, values)
+    rng = np.random.default_rng([seed, 6])
+    replicates = [curve.weighted(stratified_counts(strata, size, rng)) for size in blocks(len(labels), resamples)]
+
+    def influences() -> list[NDArray[np.float64]]:
+        of_lower, of_upper = placements(values[~labels], values[labels])
+        return [own - own.mean() for own in (of_lower, of_upper)]
+
+    return interval(auc(labels, values), np.concatenate(replicates), confidence, method, influences)

@@ -1,0 +1,253 @@
+"""Concordance of scores with ordered groups: one kernel for the AUC, its clustered form and Obuchowski's index.
+
+With groups 0 … K−1 and weights W[i, j] (i < j) that sum the importance of telling i from j,
+
+    θ = 1 − Σ_{i<j} W[i, j] (1 − AUC_ij).
+
+Two groups and W = 1 make θ the AUC. θ is a U-statistic, so its variance is the spread of what each row adds
+(DeLong et al. 1988). Rows of one patient are summed first (Obuchowski, Biometrics 1997): within group i by
+I_i / (I_i − 1), and between groups, which share patients, by I / (I − 1). With a row a patient nothing is
+shared and DeLong's variance remains, digit for digit.
+
+Every pair of groups costs one sort; nothing of size rows × rows is made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtr, stdtrit
+from scipy.stats import norm
+
+from fibrostage.errors import StatisticsError
+from fibrostage.stats.estimate import Estimate
+
+Floats = NDArray[np.float64]
+
+NO_SPREAD = 1e-13  # a standard error below this is rounding: the smallest real one, at 10⁶ rows, is far above
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference with its interval and test; `z` is Student's t with `df` degrees where `df` is given."""
+
+    value: float
+    lo: float | None
+    hi: float | None
+    se: float | None
+    z: float | None
+    p: float | None
+    df: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Deviations of units (rows, or patients) [k, units]; adds factor · Σ_u left[a, u] right[b, u] to a covariance."""
+
+    left: Floats
+    right: Floats
+    factor: float
+
+    def covariance(self, contrasts: Floats) -> Floats:
+        return self.factor * (contrasts @ self.left) @ (contrasts @ self.right).T
+
+    def variance_of_difference(self, a: int, b: int) -> float:
+        """Of score a minus score b: exactly zero for scores that rank alike."""
+        return self.factor * float((self.left[a] - self.left[b]) @ (self.right[a] - self.right[b]))
+
+
+@dataclass(frozen=True)
+class Concordance:
+    """θ of k scores on the same rows, with what their covariance is made of.
+
+    `sizes` are the units in each group that carry information: patients when clustered, else rows.
+    """
+
+    values: Floats  # [k]
+    parts: tuple[Part, ...]
+    n: int
+    sizes: tuple[int, ...]
+
+    @property
+    def covariance(self) -> Floats:
+        """[k, k]."""
+        every = np.eye(len(self.values))
+        total = sum((part.covariance(every) for part in self.parts), np.zeros((len(every), len(every))))
+        return (total + total.T) / 2
+
+    def variance(self, a: int = 0) -> float:
+        return sum(part.factor * float(part.left[a] @ part.right[a]) for part in self.parts)
+
+    def se(self, a: int = 0) -> float:
+        return standard_error(self.variance(a))
+
+    def interval(self, a: int = 0, confidence: float = 0.95) -> Estimate:
+        """θ with its normal interval, cut to [0, 1]; without spread there is none, and `why` says so."""
+        value, se = float(self.values[a]), self.se(a)
+        if se < NO_SPREAD:
+            return self.score_interval(value, confidence)
+        half = quantile(confidence) * se
+        return Estimate(value, max(0.0, value - half), min(1.0, value + half), se=se)
+
+    def score_interval(self, value: float, confidence: float) -> Estimate:
+        """Where every unit adds the same (perfect separation, all scores equal), a normal interval has no width.
+
+        With two groups Newcombe's interval 5 (Stat. Med. 2006) holds there: θ for which the value found lies
+        within z standard errors, by Hanley and McNeil's variance at θ. No width is not certainty.
+        """
+        if len(self.sizes) != 2:
+            return Estimate(value, None, None, "no spread: every patient adds the same")
+        z2, (n, m) = quantile(confidence) ** 2, self.sizes
+
+        def beyond(theta: float) -> bool:
+            return (value - theta) ** 2 > z2 * hanley_mcneil_variance(theta, (m + n) / 2, (m + n) / 2, m * n)
+
+        why = "no spread for DeLong's interval; this is Newcombe's"
+        return Estimate(value, bisect(beyond, 0.0, value), bisect(beyond, 1.0, value), why)
+
+    def difference(self, a: int, b: int, confidence: float = 0.95) -> Difference:
+        """Score a minus score b on the same rows, with the paired test."""
+        value = float(self.values[a] - self.values[b])
+        se = standard_error(sum(part.variance_of_difference(a, b) for part in self.parts))
+        return against_none(value, se, confidence)
+
+
+def quantile(confidence: float) -> float:
+    if not 0 < confidence < 1:
+        raise StatisticsError(f"a confidence lies between 0 and 1, got {confidence}")
+    return float(norm.ppf(0.5 + confidence / 2))
+
+
+def standard_error(variance: float) -> float:
+    """The root, where rounding (or a clustered estimate of next to nothing) may have gone below zero."""
+    return math.sqrt(variance) if variance > 0 else 0.0
+
+
+def against_none(value: float, se: float, confidence: float, df: float | None = None) -> Difference:
+    """A difference with its interval and its two-sided test against none."""
+    if se < NO_SPREAD:
+        if abs(value) < NO_SPREAD:
+            return Difference(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, df, "the two rank alike")
+        return Difference(value, None, None, None, None, None, df, "no spread: both are the same for every patient")
+    z = value / se
+    if df is None:
+        half, p = quantile(confidence) * se, 2 * float(norm.sf(abs(z)))
+    else:
+        half, p = float(stdtrit(df, 0.5 + confidence / 2)) * se, 2 * float(stdtr(df, -abs(z)))
+    return Difference(value, value - half, value + half, se, z, p, df)
+
+
+def unpaired(first: Concordance, second: Concordance, confidence: float = 0.95) -> Difference:
+    """The first score of one set of patients minus that of another set, by Welch's t as in pROC."""
+    variances = first.variance(), second.variance()
+    value = float(first.values[0] - second.values[0])
+    se = standard_error(sum(variances))
+    if se < NO_SPREAD:
+        return against_none(value, se, confidence)
+    freedom = (sum(first.sizes) - 1, sum(second.sizes) - 1)
+    df = sum(variances) ** 2 / sum(v**2 / f for v, f in zip(variances, freedom, strict=True))
+    return against_none(value, se, confidence, df)
+
+
+def hanley_mcneil_variance(auc: float, positives: float, negatives: float, pairs: float | None = None) -> float:
+    """Variance of an AUC that negative-exponential scores would have (Hanley & McNeil 1982)."""
+    q1, q2 = auc / (2 - auc), 2 * auc * auc / (1 + auc)
+    spread = auc * (1 - auc) + (positives - 1) * (q1 - auc * auc) + (negatives - 1) * (q2 - auc * auc)
+    return spread / (positives * negatives if pairs is None else pairs)
+
+
+def bisect(beyond: Callable[[float], bool], far: float, near: float) -> float:
+    """Where `beyond` turns false between a far and a near end; the far end where it never was true."""
+    if not beyond(far + (near - far) * 1e-12):
+        return far
+    for _ in range(200):
+        middle = (far + near) / 2
+        if beyond(middle):
+            far = middle
+        else:
+            near = middle
+    return near
+
+
+def placements(lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
+    """For each of `upper` the share of `lower` below it, for each of `lower` the share of `upper` above it.
+
+    A tie counts half. Each averages to the AUC. One sort.
+    """
+    n, m = len(lower), len(upper)
+    values = np.concatenate([lower, upper])
+    order = np.argsort(values)
+    ordered = values[order]
+    is_upper = order >= n
+    first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    group = np.cumsum(first) - 1
+    starts = np.flatnonzero(first)
+    lower_upto = np.append(np.cumsum(~is_upper)[starts[1:] - 1], n)
+    upper_upto = np.append(np.cumsum(is_upper)[starts[1:] - 1], m)
+    lower_before = np.concatenate([[0], lower_upto[:-1]])
+    upper_before = np.concatenate([[0], upper_upto[:-1]])
+    beaten = (lower_before + lower_upto) / (2 * n)
+    above = (2 * m - upper_before - upper_upto) / (2 * m)
+    of_upper, of_lower = np.empty(m), np.empty(n)
+    of_upper[order[is_upper] - n] = beaten[group[is_upper]]
+    of_lower[order[~is_upper]] = above[group[~is_upper]]
+    return of_lower, of_upper
+
+
+def concordance(
+    groups: NDArray[np.int64], scores: Floats, weights: Floats, clusters: ArrayLike | None = None
+) -> Concordance:
+    """θ of scores [k, n] over groups [n] in 0 … K−1 with weights [K, K] (above the diagonal).
+
+    Every group needs two units: rows, or clusters where they are given. Raises `StatisticsError` otherwise.
+    """
+    classes = len(weights)
+    members = [np.flatnonzero(groups == i) for i in range(classes)]
+    added = np.zeros(scores.shape)  # what each row adds, [k, n]
+    values = np.ones(len(scores))
+    for a, row in enumerate(scores):
+        for i in range(classes):
+            for j in range(i + 1, classes):
+                if weights[i, j] == 0:
+                    continue
+                of_lower, of_upper = placements(row[members[i]], row[members[j]])
+                added[a, members[i]] += weights[i, j] * of_lower
+                added[a, members[j]] += weights[i, j] * of_upper
+                values[a] -= weights[i, j] * (1 - of_upper.mean())
+    deviations = [added[:, rows] - added[:, rows].mean(axis=1, keepdims=True) for rows in members]
+    if clusters is None:
+        parts = [row_part(deviation) for deviation in deviations]
+        return Concordance(values, tuple(parts), len(groups), tuple(len(rows) for rows in members))
+    return Concordance(values, *cluster_parts(deviations, members, np.asarray(clusters)))
+
+
+def row_part(deviation: Floats) -> Part:
+    size = deviation.shape[1]
+    if size < 2:
+        raise StatisticsError(f"a variance needs two rows in every group, got {size}")
+    return Part(deviation, deviation, 1 / (size * (size - 1)))
+
+
+def cluster_parts(
+    deviations: Sequence[Floats], members: Sequence[NDArray[np.int64]], clusters: NDArray[np.generic]
+) -> tuple[tuple[Part, ...], int, tuple[int, ...]]:
+    """The parts of clustered rows, their number, and how many clusters each group has."""
+    names, of_row = np.unique(clusters, return_inverse=True)
+    total = len(names)
+    sums, sizes = [], []
+    for deviation, rows in zip(deviations, members, strict=True):
+        size = len(np.unique(of_row[rows]))
+        if size < 2:
+            raise StatisticsError(f"a clustered variance needs two clusters in every group, got {size}")
+        table = np.stack([np.bincount(of_row[rows], row, minlength=total) for row in deviation])
+        sums.append(table / len(rows))
+        sizes.append(size)
+    parts = [Part(table, table, size / (size - 1)) for table, size in zip(sums, sizes, strict=True)]
+    for i, left in enumerate(sums):
+        parts += [Part(left, right, 2 * total / (total - 1)) for right in sums[i + 1 :]]
+    return tuple(parts), len(of_row), tuple(sizes)

@@ -1,0 +1,62 @@
+"""How much a number of patients can show: the interval to expect before the study is done."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from fibrostage.errors import StatisticsError
+from fibrostage.stats.concordance import hanley_mcneil_variance, quantile
+from fibrostage.stats.estimate import Estimate, wilson
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The intervals that n patients, `positives` of them at the cut, would give if these were the figures."""
+
+    n: int
+    positives: int
+    accuracy: Estimate
+    auc: Estimate
+
+
+def expected_precision(
+    n: int, prevalence: float, auc: float = 0.85, accuracy: float = 0.7, confidence: float = 0.95
+) -> Precision:
+    """Wilson's interval for the accuracy, Hanley and McNeil's for the AUC, at the figures hoped for."""
+    for name, value in (("prevalence", prevalence), ("auc", auc), ("accuracy", accuracy)):
+        if not 0 < value < 1:
+            raise StatisticsError(f"{name} lies between 0 and 1, got {value}")
+    positives = round(n * prevalence)
+    if min(positives, n - positives) < 2:
+        raise StatisticsError(
+            f"{n} patients at a prevalence of {prevalence:g} are {positives} positives and {n - positives} negatives; "
+            "an AUC needs two of each"
+        )
+    half = quantile(confidence) * math.sqrt(hanley_mcneil_variance(auc, positives, n - positives))
+    return Precision(
+        n,
+        positives,
+        wilson(round(n * accuracy), n, confidence),
+        Estimate(auc, max(0.0, auc - half), min(1.0, auc + half), se=half / quantile(confidence)),
+    )
+
+
+def patients_for(width: float, prevalence: float, auc: float = 0.85, confidence: float = 0.95) -> int:
+    """The fewest patients whose AUC interval is expected to be no wider than `width`."""
+    if not 0 < width < 1:
+        raise StatisticsError(f"a width lies between 0 and 1, got {width}")
+    if not 0 < prevalence < 1 or not 0 < auc < 1:
+        raise StatisticsError(f"prevalence and auc lie between 0 and 1, got {prevalence} and {auc}")
+
+    def wide(n: int) -> bool:
+        half = quantile(confidence) * math.sqrt(hanley_mcneil_variance(auc, n * prevalence, n * (1 - prevalence)))
+        return 2 * half > width
+
+    low = high = math.ceil(2 / min(prevalence, 1 - prevalence))
+    while wide(high):
+        low, high = high, 2 * high
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if wide(middle) else (low, middle)
+    return high
