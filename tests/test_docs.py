@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from fibrostage.markers import MARKERS
 from fibrostage.plan import Plan, is_section
+from fibrostage.report.marker_table import column_of
 from fibrostage.study.grid import StudyPlan
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +28,14 @@ def test_every_plan_key_is_documented() -> None:
     text = (ROOT / "docs" / "plan.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(\w+)`", text))
     assert [key for key in keys(Plan) if key not in documented] == []
+
+
+def test_every_marker_and_its_columns_are_documented() -> None:
+    text = (ROOT / "docs" / "markers.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`(\w+)`", text))
+    for marker in MARKERS:
+        assert {column_of(marker), *(need.column for need in marker.needs)} <= documented
+        assert marker.speed is None or marker.speed in documented
 
 
 def test_the_readmes_plan_is_a_plan() -> None:

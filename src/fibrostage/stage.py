@@ -6,6 +6,7 @@ silently equated: METAVIR F2, Scheuer S2 and Ishak I3 are different labels, and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,3 +73,27 @@ SCHEUER = Staging("Scheuer", ("S0", "S1", "S2", "S3", "S4"), ("S2", "S3", "S4"))
 ISHAK = Staging("Ishak", ("I0", "I1", "I2", "I3", "I4", "I5", "I6"), ("I3", "I4", "I5"))
 
 KNOWN = {system.name: system for system in (METAVIR, SCHEUER, ISHAK)}
+
+
+def staging_of(labels: Iterable[str], classes: Sequence[str] = ()) -> Staging:
+    """The system that a column of labels is of: `classes` where given, a known system, or numbers in their order.
+
+    Raises `PlanError` when the labels are of no one system, as words have no order of their own.
+    """
+    found = sorted(set(labels))
+    if classes:
+        staging = Staging("own", tuple(classes), tuple(classes[1:]))
+        for label in found:
+            staging.index(label)
+        return staging
+    for system in KNOWN.values():
+        if found and set(found) <= set(system.classes):
+            return system
+    try:
+        ordered = tuple(sorted(found, key=float))
+    except ValueError:
+        raise PlanError(
+            f"the stages {', '.join(map(repr, found[:8]))} are of no known system ({', '.join(KNOWN)}); "
+            "give their order, mildest first, as --classes A,B,C"
+        ) from None
+    return Staging("numbers", ordered, ordered[1:])

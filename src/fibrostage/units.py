@@ -24,12 +24,13 @@ class Quantity:
     low: float
     high: float
     hint: str = ""
+    whole: bool = False
 
     def refusal(self, value: float) -> str | None:
         """Why a value cannot be believed, or None when it can."""
-        if math.isfinite(value) and self.low <= value <= self.high:
-            return None
         hint = f" ({self.hint})" if self.hint else ""
+        if math.isfinite(value) and self.low <= value <= self.high:
+            return f"{self.column} = {value:g} is not {self.unit}{hint}" if self.whole and value % 1 else None
         return f"{self.column} = {value:g} is outside {self.low:g}–{self.high:g} {self.unit}{hint}"
 
 
@@ -45,10 +46,15 @@ QUANTITIES = {
         Quantity("platelets", "1e9/L", 1, 2000, "a count per µL is 1000 times the value in 1e9/L"),
         Quantity("albumin", "g/dL", 0.5, 8, "g/L is 10 times g/dL"),
         Quantity("bmi", "kg/m²", 8, 100),
+        Quantity("ifg_dm", "0 or 1", 0, 1, "1 for impaired fasting glucose or diabetes", whole=True),
         Quantity("te", "kPa", 0.5, 80, "m/s must be converted first"),
         Quantity("swe", "kPa", 0.5, 300, "m/s must be converted first"),
         Quantity("stq", "kPa", 0.5, 300, "m/s must be converted first"),
         Quantity("spleen", "kPa", 0.5, 300, "m/s must be converted first"),
+        Quantity("te_speed", "m/s", 0.3, 12, "kPa is another column"),
+        Quantity("swe_speed", "m/s", 0.3, 12, "kPa is another column"),
+        Quantity("stq_speed", "m/s", 0.3, 12, "kPa is another column"),
+        Quantity("spleen_speed", "m/s", 0.3, 12, "kPa is another column"),
         Quantity("kpa", "kPa", 0.1, 300, "m/s must be converted first"),
     )
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +11,8 @@ import typer
 from rich.markup import escape
 
 from fibrostage import RESEARCH_USE, SIMULATED, __version__
-from fibrostage.cli.console import err, make_progress, out
+from fibrostage.cli.analysis import bench, compare, markers, precision
+from fibrostage.cli.console import err, make_progress, out, print_json, show_caveats
 from fibrostage.errors import FibrostageError, PlanError
 
 app = typer.Typer(
@@ -29,21 +29,10 @@ Sets = Annotated[list[str] | None, typer.Option("--set", help="Override one plan
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-def print_json(content: dict[str, Any]) -> None:
-    print(json.dumps(content, indent=2, ensure_ascii=False))
-
-
 def read_plan(path: Path | None) -> tuple[dict[str, Any], str]:
     from fibrostage.plan import read_plan_file
 
     return ({}, "plan") if path is None else (read_plan_file(path), str(path))
-
-
-def show_caveats(caveats: tuple[str, ...] | list[str], simulated: bool) -> None:
-    if simulated:
-        err.print(f"[yellow]{SIMULATED}[/]: these patients do not exist.")
-    for caveat in caveats:
-        err.print(f"[yellow]caveat[/]: {escape(caveat)}")
 
 
 @app.command()
@@ -263,6 +252,11 @@ def demo(
     results, page = run_demo(target, patients, seed, make_progress())
     out.print(results_view(results))
     out.print(f"report: {page}", soft_wrap=True)
+
+
+for command in (markers, compare, precision):
+    app.command()(command)
+app.add_typer(bench, name="bench")
 
 
 @app.callback(invoke_without_command=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from fibrostage import SIMULATED
 from fibrostage.progress import Advance, Progress
 
 LOG_WIDTH = 160  # where there is no terminal to ask
@@ -23,6 +27,20 @@ def make_console(stderr: bool) -> Console:
 
 
 err, out = make_console(stderr=True), make_console(stderr=False)
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """One JSON object on stdout; nothing that JSON has no word for (NaN, ∞) gets through."""
+    print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def show_caveats(caveats: Sequence[str], simulated: bool) -> None:
+    """What a reader must know, on stderr."""
+    if simulated:
+        err.print(f"[yellow]{SIMULATED}[/]: these patients do not exist.")
+    for caveat in caveats:
+        err.print(f"[yellow]caveat[/]: {escape(caveat)}", soft_wrap=True)
+
 
 EVERY = 10.0  # seconds between lines where there is no terminal
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
+from rich.markup import escape
 from rich.table import Table
 
 from fibrostage import SIMULATED
 from fibrostage.cohort.describe import Description
+from fibrostage.markers import MARKERS
+from fibrostage.report.compare import Comparison, Pair
+from fibrostage.stage import KNOWN
 from fibrostage.stats.estimate import Estimate
+from fibrostage.units import QUANTITIES
 
 
 def description_table(description: Description) -> Table:
@@ -73,3 +79,106 @@ def interval(row: dict[str, Any], name: str) -> str:
         return "–"
     lo, hi = row[f"{name}_lo"], row[f"{name}_hi"]
     return f"{value:.3f}" if lo is None else f"{value:.3f} [{lo:.3f}–{hi:.3f}]"
+
+
+def marker_view(content: dict[str, Any]) -> Table:
+    """A row a marker: how many have it, why others lack it, its spread, its AUC at each cut."""
+    cuts = content.get("classes", [])[1:]
+    cuts = [cut for cut in cuts if any(cut in row.get("auc_at_cut", {}) for row in content["markers"].values())]
+    mark = f" · {SIMULATED}" if content["simulated"] else ""
+    staging = f" · {content['staging']}" if "staging" in content else ""
+    table = Table(title=f"{content['n']} patients{staging}{mark}", title_justify="left")
+    for column in ("marker", "n", "missing", "median [quartiles]", *(f"AUC at {cut}" for cut in cuts)):
+        table.add_column(column)
+    for row in content["markers"].values():
+        if not row["n"]:
+            continue
+        spread = f"{row['median']:.3g} [{row['q1']:.3g}–{row['q3']:.3g}] {row['unit']}"
+        figures = []
+        for cut in cuts:
+            values = row.get("auc_at_cut", {}).get(cut)
+            fewer = f", n = {values['n']}" if values and values["n"] != row["n"] else ""
+            figures.append("–" if values is None or values["value"] is None else figure(values) + fewer)
+        table.add_row(row["title"], str(row["n"]), missing_text(row), spread, *figures)
+    return table
+
+
+def not_computed(content: dict[str, Any]) -> str:
+    """The markers nobody has, and for want of what."""
+    absent = [row for row in content["markers"].values() if not row["n"]]
+    return "; ".join(f"{row['title']} ({', '.join((*row['lacking'], *row['refused']))})" for row in absent)
+
+
+def missing_text(row: dict[str, Any]) -> str:
+    """How many lack a marker and for want of what; what was assumed is said too."""
+    parts = [f"no {name}: {count}" for name, count in row["lacking"].items()]
+    parts += [f"{name} refused: {count}" for name, count in row["refused"].items()]
+    parts += [f"{name} assumed: {count}" for name, count in row["assumed"].items()]
+    return f"{row['missing']}" + (f" ({', '.join(parts)})" if parts else "")
+
+
+def marker_catalogue() -> Table:
+    """What every marker is made of, and the cut-offs that were published for it."""
+    table = Table(title="markers", title_justify="left", show_lines=True)
+    for column in ("marker", "columns", "formula and source", "cut-offs"):
+        table.add_column(column)
+    for marker in MARKERS:
+        needs = [f"{need.column} [{QUANTITIES[need.column].unit}]" for need in marker.needs]
+        needs += [f"or {marker.speed} [m/s]"] if marker.speed else []
+        cutoffs = [
+            f"{KNOWN[c.system].cut_name(c.cut)} {c.value:g}{'' if c.role == 'single' else f' ({c.role})'}, {c.whom}: "
+            f"{c.source}{'' if c.verified else ' (not verified against the paper)'}"
+            for c in marker.cutoffs
+        ]
+        cells = ("\n".join(needs), f"{marker.formula}\n{marker.source}", "\n".join(cutoffs) or "–")
+        table.add_row(marker.title, *map(escape, cells))
+    return table
+
+
+def comparison_views(made: Comparison) -> Iterator[Table]:
+    """The areas, at each cut too when the truth is stages, and the paired differences."""
+    mark = f" · {SIMULATED}" if made.simulated else ""
+    people = f" of {made.clusters} patients" if made.clusters is not None else ""
+    positives = "" if made.positives is None else f", {made.positives} positive"
+    left = f" · {made.without_truth} rows without {made.question.truth} left out" if made.without_truth else ""
+    table = Table(title=escape(f"{made.n} rows{people}{positives}{left}{mark}"), title_justify="left")
+    percent = f"[{100 * made.question.confidence:g} % CI]"
+    table.add_column("score")
+    table.add_column("n")
+    table.add_column("missing", justify="right")
+    table.add_column(f"{'Obuchowski index' if made.question.ordinal else 'AUC'} {percent}")
+    for cut in made.cuts:
+        table.add_column(f"AUC {made.data.staging.cut_name(cut.name)}" if made.data.staging else cut.name)
+    for name, area in made.main.areas.items():
+        at_cuts = [str(cut.areas[name].figure) for cut in made.cuts]
+        table.add_row(escape(name), str(area.n), str(made.missing.get(name, 0)), str(area.figure), *at_cuts)
+    yield table
+    if made.main.pairs:
+        yield pairs_table(made.main.pairs, percent)
+
+
+def pairs_table(pairs: tuple[Pair, ...], percent: str) -> Table:
+    table = Table(title="paired differences on common rows", title_justify="left")
+    for column in ("pair", "n", f"difference {percent}", "z", "p", "p (Holm)"):
+        table.add_column(column)
+    for pair in pairs:
+        d, names = pair.difference, escape(f"{pair.a} − {pair.b}")
+        if d.p is None or d.value is None or d.lo is None or d.hi is None or d.z is None:
+            table.add_row(names, str(pair.n), escape(d.why), "–", "–", "–")
+            continue
+        shown = f"{d.value:+.3f} [{d.lo:+.3f}, {d.hi:+.3f}]"
+        table.add_row(names, str(pair.n), shown, f"{d.z:.2f}", f"{d.p:.2g}", f"{pair.p_holm or 0.0:.2g}")
+    return table
+
+
+def bench_stats_view(content: dict[str, Any]) -> Table:
+    where = content["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
+    table = Table(title=f"{where['cpu']}, {where['cores']} cores, one thread each; {versions}", title_justify="left")
+    for column in ("task", "n", "other", "ours [ms]", "other [ms]", "other / ours", "answers apart"):
+        table.add_column(column)
+    for row in content["rows"]:
+        task = row["task"] + (f", {row['resamples']} resamples" if row["resamples"] else "")
+        times = (f"{1000 * row[name]:.3g}" for name in ("ours_s", "other_s"))
+        table.add_row(task, f"{row['n']:,}", row["other"], *times, f"{row['ratio']:.3g}×", f"{row['apart']:.1e}")
+    return table

@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.phantom.patients import PAPER_COUNTS, Patients, draw_patients
+from fibrostage.markers import MARKERS
+from fibrostage.markers.spec import values_of
+from fibrostage.phantom.patients import GGT_ULN, PAPER_COUNTS, Patients, draw_patients
 from fibrostage.stage import METAVIR
+from fibrostage.stats.auc import auc
 
 READERS = {
     "LSTE": ("swe", "map_cv", "remodelling"),  # the B-mode under the box shows texture too
@@ -48,24 +51,11 @@ def posterior(states: NDArray[np.float64], stage: NDArray[np.int64], prior: NDAr
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def rank_auc(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
-    """AUC of continuous scores, by ranks; the layers keep `stats` out of here."""
-    ranks = np.empty(len(scores))
-    ranks[np.argsort(scores, kind="stable")] = np.arange(1, len(scores) + 1)
-    m = int(positive.sum())
-    return float((ranks[positive].sum() - m * (m + 1) / 2) / (m * (len(scores) - m)))
-
-
 def marker_values(patients: Patients) -> dict[str, NDArray[np.float64]]:
-    """The comparators that a table of patients gives: stiffness, APRI (ULN 40), FIB-4."""
-    return {
-        "swe": patients.swe,
-        "te": patients.te,
-        "stq": patients.stq,
-        "spleen": patients.spleen,
-        "apri": patients.ast / 40 / patients.platelets * 100,
-        "fib4": patients.age * patients.ast / (patients.platelets * np.sqrt(patients.alt)),
-    }
+    """The comparators that a table of these patients gives."""
+    columns = {**vars(patients), "ggt_uln": np.full(len(patients), GGT_ULN)}
+    found = {marker.name: values_of(marker, columns, len(patients)) for marker in MARKERS}
+    return {name: of.values for name, of in found.items() if not of.lacking}
 
 
 def ceilings(bmode_signal: float, seed: int, sample: int = SAMPLE) -> dict[str, Any]:
@@ -79,13 +69,11 @@ def ceilings(bmode_signal: float, seed: int, sample: int = SAMPLE) -> dict[str, 
     for reader, names in readers.items():
         table = posterior(state(patients, names), patients.stage, prior)
         result["readers"][reader] = {
-            cut: rank_auc(patients.stage >= METAVIR.threshold(cut), table[:, METAVIR.threshold(cut) :].sum(axis=1))
+            cut: auc(patients.stage >= METAVIR.threshold(cut), table[:, METAVIR.threshold(cut) :].sum(axis=1))
             for cut in METAVIR.cuts
         }
-        one_vs_rest = [rank_auc(patients.stage == k, table[:, k]) for k in range(len(prior))]
+        one_vs_rest = [auc(patients.stage == k, table[:, k]) for k in range(len(prior))]
         result["readers"][reader]["macro"] = float(np.mean(one_vs_rest))
     for marker, values in marker_values(patients).items():
-        result["markers"][marker] = {
-            cut: rank_auc(patients.stage >= METAVIR.threshold(cut), values) for cut in METAVIR.cuts
-        }
+        result["markers"][marker] = {cut: auc(patients.stage >= METAVIR.threshold(cut), values) for cut in METAVIR.cuts}
     return result

@@ -29,6 +29,7 @@ PLATELETS = ((200.0, 195.0, 184.0, 170.0, 142.0), (50.0, 50.0, 52.0, 52.0, 50.0)
 PLATELET_LIMITS = (35.0, 420.0)
 AGE = ((37.0, 38.5, 40.5, 43.0, 47.0), 10.0)  # means, SD
 AGE_LIMITS = (18.0, 85.0)
+AST_ULN, GGT_ULN = 40.0, 60.0  # U/L, the simulated laboratory's upper limits of normal
 
 # share of each latent that comes from inflammation, and of each stiffness from liver stiffness
 INFLAMMATION = {"swe": 0.30, "ast": 0.88, "alt": 0.88, "ggt": 0.45}

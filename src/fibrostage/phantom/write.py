@@ -22,7 +22,7 @@ from fibrostage import SIMULATED
 from fibrostage.cohort.store import whole_or_absent
 from fibrostage.phantom.bmode import Scan, bmode
 from fibrostage.phantom.ceiling import ceilings
-from fibrostage.phantom.patients import Patients, draw_patients, draw_stages
+from fibrostage.phantom.patients import AST_ULN, GGT_ULN, Patients, draw_patients, draw_stages
 from fibrostage.phantom.screen import (
     draw_box,
     elastogram,
@@ -226,8 +226,8 @@ def patient_rows(patients: Patients) -> tuple[tuple[str, ...], list[dict[str, An
             "patient_id": name_of(index),
             "stage": METAVIR.classes[patients.stage[index]],
             "sex": "F" if patients.female[index] else "M",
-            "ast_uln": 40,
-            "ggt_uln": 60,
+            "ast_uln": f"{AST_ULN:g}",
+            "ggt_uln": f"{GGT_ULN:g}",
             "origin": SIMULATED,
         }
         row |= {name: f"{getattr(patients, name)[index]:.2f}" for name in MEASURED}

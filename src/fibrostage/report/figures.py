@@ -11,7 +11,8 @@ from matplotlib.ticker import PercentFormatter
 
 from fibrostage.active.strategies import STRATEGIES
 from fibrostage.learn.predictions import patient_scores
-from fibrostage.report.style import COLOURS, DASHES, FAINT, INK, drawing, figure, mark_simulated, to_svg
+from fibrostage.report.compare import Comparison
+from fibrostage.report.style import COLOURS, DASHES, FAINT, INK, drawing, figure, mark_simulated, to_svg, to_svg_file
 from fibrostage.stage import Staging
 from fibrostage.stats.auc import auc_interval
 from fibrostage.stats.evaluate import cut_score
@@ -90,6 +91,35 @@ def roc_figure(predictions: Mapping[str, pl.DataFrame], staging: Staging, simula
             mark_simulated(ax, simulated)
         axes[0].set_ylabel("sensitivity")
         return to_svg(made)
+
+
+def scores_figure(made: Comparison) -> str:
+    """An .svg file: the ROC curve of each score, a panel a cut, with the area and interval of the table."""
+    data, names = made.data, made.question.every
+    panels = [(made.question.truth, made.main, data.truth == 1)]
+    if data.staging is not None:
+        staging = data.staging
+        panels = [(staging.cut_name(cut.name), cut, staging.at_or_above(data.truth, cut.name)) for cut in made.cuts]
+    with drawing():
+        made_figure, axes = figure(max(4.4, 3.7 * len(panels)), 4.3, len(panels))
+        for ax, (title, panel, positive) in zip(axes, panels, strict=True):
+            for index, name in enumerate(names):
+                rows = ~np.isnan(data.scores[index])
+                area = panel.areas[name]
+                if area.figure.value is None:
+                    continue
+                curve = roc_curve(positive[rows], data.scores[index, rows])
+                label = f"{name}  {area.figure}, n = {area.n}"
+                ax.plot(curve.fpr, curve.tpr, linewidth=1.6, label=label, **line_style(index))
+            ax.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, zorder=0)
+            ax.set_aspect("equal")
+            ax.set_title(title)
+            ax.set_xlabel("1 − specificity")
+            if ax.get_legend_handles_labels()[0]:
+                ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
+            mark_simulated(ax, made.simulated)
+        axes[0].set_ylabel("sensitivity")
+        return to_svg_file(made_figure)
 
 
 def confusion_figure(confusions: Sequence[tuple[str, Any]], classes: Sequence[str], simulated: bool) -> str:

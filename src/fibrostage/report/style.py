@@ -63,11 +63,16 @@ def mark_simulated(axes: Axes, simulated: bool) -> None:
         )  # fmt: skip
 
 
+def to_svg_file(made: Figure) -> str:
+    """The figure as the content of an .svg file."""
+    buffer = io.StringIO()
+    made.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+    return buffer.getvalue()
+
+
 def to_svg(made: Figure) -> str:
     """The figure as an <svg> element that scales with its page."""
-    buffer = io.StringIO()
-    made.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
+    text = to_svg_file(made)
     text = text[text.index("<svg") :]
     width = float(re.search(r'width="([\d.]+)pt"', text).group(1))  # type: ignore[union-attr]
     size = f'style="width:100%;max-width:{width * 4 / 3:.0f}px"'

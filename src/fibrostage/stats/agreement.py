@@ -12,8 +12,7 @@ from scipy.stats import binom
 
 from fibrostage.errors import StatisticsError
 from fibrostage.stats.auc import check_labels
-from fibrostage.stats.concordance import quantile
-from fibrostage.stats.estimate import Estimate, undefined
+from fibrostage.stats.estimate import Estimate, quantile, undefined
 
 
 def confusion(truth: ArrayLike, called: ArrayLike, classes: int) -> NDArray[np.int64]:

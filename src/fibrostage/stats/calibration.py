@@ -15,8 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fibrostage.errors import StatisticsError
 from fibrostage.stats.auc import check_labels
-from fibrostage.stats.concordance import quantile
-from fibrostage.stats.estimate import Estimate, undefined, wilson
+from fibrostage.stats.estimate import Estimate, quantile, undefined, wilson
 from fibrostage.stats.operating import mean_interval
 
 

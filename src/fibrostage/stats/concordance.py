@@ -20,11 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr, stdtrit
-from scipy.stats import norm
+from scipy.special import ndtr, stdtr, stdtrit
 
 from fibrostage.errors import StatisticsError
-from fibrostage.stats.estimate import Estimate
+from fibrostage.stats.estimate import Estimate, quantile
 
 Floats = NDArray[np.float64]
 
@@ -33,9 +32,12 @@ NO_SPREAD = 1e-13  # a standard error below this is rounding: the smallest real 
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference with its interval and test; `z` is Student's t with `df` degrees where `df` is given."""
+    """A difference with its interval and test; `z` is Student's t with `df` degrees where `df` is given.
 
-    value: float
+    What is not defined is None, and `why` says so.
+    """
+
+    value: float | None
     lo: float | None
     hi: float | None
     se: float | None
@@ -117,12 +119,6 @@ class Concordance:
         return against_none(value, se, confidence)
 
 
-def quantile(confidence: float) -> float:
-    if not 0 < confidence < 1:
-        raise StatisticsError(f"a confidence lies between 0 and 1, got {confidence}")
-    return float(norm.ppf(0.5 + confidence / 2))
-
-
 def standard_error(variance: float) -> float:
     """The root, where rounding (or a clustered estimate of next to nothing) may have gone below zero."""
     return math.sqrt(variance) if variance > 0 else 0.0
@@ -136,7 +132,7 @@ def against_none(value: float, se: float, confidence: float, df: float | None = 
         return Difference(value, None, None, None, None, None, df, "no spread: both are the same for every patient")
     z = value / se
     if df is None:
-        half, p = quantile(confidence) * se, 2 * float(norm.sf(abs(z)))
+        half, p = quantile(confidence) * se, 2 * float(ndtr(-abs(z)))
     else:
         half, p = float(stdtrit(df, 0.5 + confidence / 2)) * se, 2 * float(stdtr(df, -abs(z)))
     return Difference(value, value - half, value + half, se, z, p, df)

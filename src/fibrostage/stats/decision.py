@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fibrostage.errors import StatisticsError
 from fibrostage.stats.auc import check_labels
 from fibrostage.stats.calibration import check_probabilities
-from fibrostage.stats.concordance import quantile
+from fibrostage.stats.estimate import quantile
 
 
 @dataclass(frozen=True)

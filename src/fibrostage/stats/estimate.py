@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from fibrostage.errors import StatisticsError
 
@@ -38,6 +38,13 @@ class Estimate:
         return f"{self.value:.3f} [{self.lo:.3f}–{self.hi:.3f}]"
 
 
+def quantile(confidence: float) -> float:
+    """The normal quantile of a two-sided interval; raises `StatisticsError` outside (0, 1)."""
+    if not 0 < confidence < 1:
+        raise StatisticsError(f"a confidence lies between 0 and 1, got {confidence}")
+    return float(ndtri(0.5 + confidence / 2))
+
+
 def undefined(why: str) -> Estimate:
     return Estimate(None, None, None, why)
 
@@ -46,7 +53,7 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     """A proportion with Wilson's score interval (Wilson 1927); 24 of 34 is 0.71 [0.54–0.83]."""
     if n < 1 or not 0 <= successes <= n:
         raise StatisticsError(f"a proportion needs 0 ≤ successes ≤ n and n ≥ 1, got {successes} of {n}")
-    z = float(norm.ppf(0.5 + confidence / 2))
+    z = quantile(confidence)
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))

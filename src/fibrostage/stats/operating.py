@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike
 
 from fibrostage.errors import StatisticsError
 from fibrostage.stats.auc import check_labels, check_scores
-from fibrostage.stats.concordance import quantile
-from fibrostage.stats.estimate import Estimate, undefined, wilson
+from fibrostage.stats.estimate import Estimate, quantile, undefined, wilson
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def penalties(penalty: Penalty | ArrayLike, classes: int) -> NDArray[np.float64]
             return distance / max(classes - 1, 1)
         if penalty == "unit":
             return (distance > 0).astype(np.float64)
-        raise StatisticsError(f"penalty {penalty!r} is not 'linear', 'unit' or a {classes}×{classes} matrix")
+        raise StatisticsError(f"penalty {penalty!r} is not 'linear', 'unit' or a matrix")
     table = np.asarray(penalty, dtype=np.float64)
     if table.shape != (classes, classes):
         raise StatisticsError(f"penalties must be a {classes}×{classes} matrix, got shape {table.shape}")

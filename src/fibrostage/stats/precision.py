@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from fibrostage.errors import StatisticsError
-from fibrostage.stats.concordance import hanley_mcneil_variance, quantile
-from fibrostage.stats.estimate import Estimate, wilson
+from fibrostage.stats.concordance import hanley_mcneil_variance
+from fibrostage.stats.estimate import Estimate, quantile, wilson
 
 
 @dataclass(frozen=True)

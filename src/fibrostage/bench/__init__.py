@@ -1,0 +1,1 @@
+"""Benchmarks that anybody can run: ours beside others on the same inputs, in one run, with agreement checked."""

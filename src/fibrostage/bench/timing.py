@@ -1,0 +1,72 @@
+"""Timing several ways of doing one thing fairly: in turn, round after round, so that a busy machine slows all alike."""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LEAST = 0.05  # seconds a round
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds a call of every round, by the wall and of this process's CPU."""
+
+    wall: tuple[float, ...]
+    cpu: tuple[float, ...]
+
+    @property
+    def median_wall(self) -> float:
+        return statistics.median(self.wall)
+
+    @property
+    def median_cpu(self) -> float:
+        return statistics.median(self.cpu)
+
+
+def side_by_side(ways: Mapping[str, Callable[[], Any]], rounds: int) -> tuple[dict[str, Timing], dict[str, Any]]:
+    """Each way in turn, round after round, after one untimed call; returns its times and what it answered.
+
+    A way is called as often in a round as makes the round last `LEAST` seconds, so that small things are timed too.
+    """
+    answers, calls = {}, {}
+    for name, way in ways.items():
+        began = time.perf_counter()
+        answers[name] = way()
+        calls[name] = max(1, math.ceil(LEAST / (time.perf_counter() - began)))
+    wall: dict[str, list[float]] = {name: [] for name in ways}
+    cpu: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            gc.collect()
+            began, began_cpu = time.perf_counter(), time.process_time()
+            for _ in range(calls[name]):
+                way()
+            wall[name].append((time.perf_counter() - began) / calls[name])
+            cpu[name].append((time.process_time() - began_cpu) / calls[name])
+    return {name: Timing(tuple(wall[name]), tuple(cpu[name])) for name in ways}, answers
+
+
+def machine() -> dict[str, Any]:
+    """What a figure of speed belongs to."""
+    return {
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"

@@ -1,0 +1,155 @@
+"""The commands that need no cohort and no network: markers, compare, precision, bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fibrostage.cli.console import err, out, print_json, show_caveats
+from fibrostage.errors import IntakeError
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Encoding = Annotated[str, typer.Option(help="Encoding of the CSV.")]
+Classes = Annotated[str | None, typer.Option(help="The stages in order, mildest first: A,B,C.")]
+Confidence = Annotated[float, typer.Option(help="Of every interval.")]
+
+
+def split(classes: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in classes.split(",")) if classes else ()
+
+
+def markers(
+    patients: Annotated[
+        Path | None, typer.Argument(metavar="P.csv", help="patient_id and the columns markers need.")
+    ] = None,
+    target: Annotated[Path | None, typer.Option("--out", help="M.csv: P.csv with a column a marker.")] = None,
+    classes: Classes = None,
+    shear: Annotated[
+        bool, typer.Option("--shear", help="kPa columns hold the shear modulus ρc², not Young's 3ρc².")
+    ] = False,
+    known: Annotated[bool, typer.Option("--list", help="Show every marker: formula, units, cut-offs, source.")] = False,
+    encoding: Encoding = "utf-8",
+    confidence: Confidence = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """APRI, FIB-4, GPR, NFS, AAR and stiffness of every patient, and how well each stages."""
+    from fibrostage.cli.tables import marker_catalogue, marker_view, not_computed
+    from fibrostage.report.marker_table import as_dict, catalogue, marker_table, write_markers
+
+    if known:
+        if as_json:
+            print_json(catalogue())
+        else:
+            out.print(marker_catalogue())
+        return
+    if patients is None:
+        raise IntakeError("markers needs a P.csv (or --list, to see what it should hold)")
+    made = marker_table(patients, split(classes), "shear" if shear else "young", encoding, confidence)
+    if target is not None:
+        write_markers(made, target)
+    content = as_dict(made)
+    if as_json:
+        print_json(content)
+    else:
+        out.print(marker_view(content))
+        if nobody := not_computed(content):
+            out.print(f"nobody has, for want of: {nobody}", markup=False, soft_wrap=True)
+    show_caveats(made.caveats, made.simulated)
+    for refusal in made.refusals[:20]:
+        err.print(f"refused: {patients.name} row {refusal.row}: {refusal.reason}", markup=False, soft_wrap=True)
+    if len(made.refusals) > 20:
+        err.print(f"… and {len(made.refusals) - 20} more refused; --json has them all")
+    if target is not None:
+        err.print(f"{len(made)} patients in {target}", markup=False, soft_wrap=True)
+
+
+def compare(
+    table: Annotated[Path, typer.Argument(metavar="S.csv", help="A row a patient (or an image, with --cluster).")],
+    truth: Annotated[str, typer.Option(help="Column of 1 and 0, or with --ordinal of stages.")],
+    score: Annotated[list[str] | None, typer.Option(help="A score that is high in disease (repeat for more).")] = None,
+    lower: Annotated[list[str] | None, typer.Option(help="A score that is low in disease.")] = None,
+    positive: Annotated[list[str] | None, typer.Option(help="A label of the truth that counts as positive.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="Column that names the patient of each row.")] = None,
+    ordinal: Annotated[bool, typer.Option("--ordinal", help="The truth is stages: Obuchowski index and cuts.")] = False,
+    classes: Classes = None,
+    penalty: Annotated[str, typer.Option(help="Of the Obuchowski index: linear or unit.")] = "linear",
+    plot: Annotated[Path | None, typer.Option(help="Draw the ROC curves as SVG.")] = None,
+    encoding: Encoding = "utf-8",
+    confidence: Confidence = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """Compare scores against one truth: AUCs, paired differences, and what may be concluded."""
+    from fibrostage.cli.tables import comparison_views
+    from fibrostage.report.compare import Question, compare_scores
+    from fibrostage.report.compare_answer import as_dict, conclusion
+
+    question = Question(
+        truth, tuple(score or ()), tuple(lower or ()), tuple(positive or ()), cluster, ordinal, split(classes),
+        penalty, confidence,  # type: ignore[arg-type]
+    )  # fmt: skip
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise IntakeError(f"--plot {plot} must end in .svg")
+    made = compare_scores(table, question, encoding)
+    if as_json:
+        print_json(as_dict(made))
+    else:
+        for view in comparison_views(made):
+            out.print(view)
+        out.print(conclusion(made), markup=False, soft_wrap=True)
+    show_caveats(made.caveats, made.simulated)
+    if plot is not None:
+        from fibrostage.learn.runfolder import replace_file, write_text
+        from fibrostage.report.figures import scores_figure
+
+        replace_file(plot, lambda path: write_text(path, scores_figure(made)))
+        err.print(f"ROC curves in {plot}", markup=False, soft_wrap=True)
+
+
+def precision(
+    patients: Annotated[int, typer.Argument(help="How many patients will be tested.")],
+    prevalence: Annotated[float, typer.Option(help="Share of them that is positive at the cut.")] = 0.3,
+    auc: Annotated[float, typer.Option(help="The AUC hoped for.")] = 0.85,
+    accuracy: Annotated[float, typer.Option(help="The accuracy hoped for.")] = 0.7,
+    width: Annotated[float, typer.Option(help="Also: patients for an AUC interval this wide.")] = 0.1,
+    confidence: Confidence = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """The intervals to expect of a number of patients, before the study is done."""
+    from fibrostage.stats.precision import expected_precision, patients_for
+
+    found = expected_precision(patients, prevalence, auc, accuracy, confidence)
+    enough = patients_for(width, prevalence, auc, confidence)
+    if as_json:
+        print_json(
+            {
+                "n": found.n,
+                "positives": found.positives,
+                "accuracy": found.accuracy.as_dict(),
+                "auc": found.auc.as_dict(),
+                "confidence": confidence,
+                "width": width,
+                "n_for_width": enough,
+            }
+        )
+        return
+    out.print(f"{found.n} patients, {found.positives} positive, {100 * confidence:g} % intervals to expect:")
+    out.print(f"  accuracy {found.accuracy}\n  AUC      {found.auc}")
+    out.print(f"an AUC of {auc:g} within ±{width / 2:g} needs about {enough} patients")
+
+
+bench = typer.Typer(no_args_is_help=True, help="Ours beside others, on the same inputs in one run.")
+
+
+@bench.command("stats")
+def bench_statistics(as_json: AsJson = False) -> None:
+    """DeLong and bootstrap beside confidenceinterval and MLstatkit."""
+    from fibrostage.bench.stats import bench_stats
+    from fibrostage.cli.tables import bench_stats_view
+
+    content = bench_stats()
+    if as_json:
+        print_json(content)
+    else:
+        out.print(bench_stats_view(content))

@@ -1,0 +1,108 @@
+"""What a marker is: a non-image comparator that staging by image is held against.
+
+Formula, units, source, worked example and cut-offs of a marker stand in its own file. Cut-offs belong to a
+technique, a vendor, a population and a staging system, never to a marker alone; `verified` says whether the
+number was seen in its source or is quoted from common knowledge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fibrostage.units import Modulus, kpa_from_speed
+
+Columns = Mapping[str, NDArray[np.float64]]
+Role = Literal["single", "rule out", "rule in"]
+
+
+@dataclass(frozen=True)
+class Need:
+    """A column a marker is computed from; its unit and plausible range stand in `units.QUANTITIES`.
+
+    `default` is what is assumed where the column or a cell is empty, and reported as assumed.
+    """
+
+    column: str
+    default: float | None = None
+
+
+@dataclass(frozen=True)
+class Cutoff:
+    """Positive for `cut` of `system` at or above `value`; below it, for "rule out", the cut is unlikely."""
+
+    system: str
+    cut: str
+    value: float
+    whom: str  # aetiology, technique, vendor: for whom it was found
+    source: str
+    verified: bool
+    role: Role = "single"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A worked example, computed by hand."""
+
+    inputs: Mapping[str, float]
+    value: float
+
+
+@dataclass(frozen=True)
+class Marker:
+    """`name` is the column it is written to; more of every marker means more fibrosis."""
+
+    name: str
+    title: str
+    unit: str
+    needs: tuple[Need, ...]
+    formula: str
+    compute: Callable[[Columns], NDArray[np.float64]]
+    source: str
+    example: Example
+    cutoffs: tuple[Cutoff, ...] = ()
+    speed: str | None = None  # the column in m/s that stands in for a missing kPa
+
+
+@dataclass(frozen=True)
+class Values:
+    """A marker of n patients, NaN where it is missing, with what was lacking or assumed, by column."""
+
+    values: NDArray[np.float64]
+    lacking: dict[str, int] = field(default_factory=dict)
+    assumed: dict[str, int] = field(default_factory=dict)
+
+
+def values_of(marker: Marker, columns: Columns, n: int, modulus: Modulus = "young") -> Values:
+    """The marker of n patients from columns [n] (NaN = missing); never a zero for a missing input.
+
+    `modulus` says which modulus kPa columns hold; stiffness markers are Young's.
+    """
+    given: dict[str, NDArray[np.float64]] = {}
+    lacking: dict[str, int] = {}
+    assumed: dict[str, int] = {}
+    for need in marker.needs:
+        column = np.array(columns.get(need.column, np.full(n, np.nan)), dtype=np.float64)
+        if marker.speed is not None:
+            column = stiffness(column, columns.get(marker.speed), modulus)
+        empty = np.isnan(column)
+        if need.default is not None:
+            column[empty] = need.default
+            if empty.any():
+                assumed[need.column] = int(empty.sum())
+        elif empty.any():
+            lacking[need.column] = int(empty.sum())
+        given[need.column] = column
+    return Values(np.asarray(marker.compute(given), dtype=np.float64), lacking, assumed)
+
+
+def stiffness(kpa: NDArray[np.float64], speed: NDArray[np.float64] | None, modulus: Modulus) -> NDArray[np.float64]:
+    """Young's modulus in kPa: from kPa of the stated modulus, else from shear-wave speed."""
+    young = kpa * 3 if modulus == "shear" else kpa
+    if speed is None:
+        return young
+    return np.where(np.isnan(young), kpa_from_speed(1.0) * np.asarray(speed) ** 2, young)

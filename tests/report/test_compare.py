@@ -1,0 +1,245 @@
+"""`compare` and `markers` as functions: what they answer, and what they say of bad tables."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from examples.serum.convert import convert
+
+from fibrostage.errors import FibrostageError
+from fibrostage.report.compare import Question, compare_scores
+from fibrostage.report.compare_answer import as_dict, conclusion
+from fibrostage.report.figures import scores_figure
+from fibrostage.report.marker_table import as_dict as markers_as_dict
+from fibrostage.report.marker_table import marker_table, write_markers
+from fibrostage.stats.auc import delong
+from fibrostage.stats.multiplicity import holm
+from tests.conftest import write_rows
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def scores_csv(folder: Path, n: int = 60) -> Path:
+    """Truth y, a good score a, a poor one b that row 3 lacks, and noise c; the last row has no truth."""
+    rng = np.random.default_rng(0)
+    rows: list[list[object]] = []
+    for index in range(n):
+        y = index % 2
+        a, b, c = y + rng.normal(0, 0.5), y + rng.normal(0, 2.0), rng.normal()
+        rows.append([f"P{index}", y, f"{a:.4f}", "NA" if index == 3 else f"{b:.4f}", f"{c:.4f}"])
+    rows.append(["PX", "", "1", "1", "1"])
+    return write_rows(folder / "s.csv", ["id", "y", "a", "b", "c"], rows)
+
+
+def test_rows_that_lack_a_score_are_left_out_pair_by_pair(tmp_path: Path) -> None:
+    made = compare_scores(scores_csv(tmp_path), Question("y", ("a", "b", "c")))
+    content = as_dict(made)
+    assert (content["n"], content["positives"], content["without_truth"]) == (60, 30, 1)
+    assert content["missing"] == {"b": 1}
+    assert {name: area["n"] for name, area in content["auc"].items()} == {"a": 60, "b": 59, "c": 60}
+    assert {(pair["a"], pair["b"]): pair["n"] for pair in content["pairs"]} == {
+        ("a", "b"): 59, ("a", "c"): 60, ("b", "c"): 59,
+    }  # fmt: skip
+    with open(tmp_path / "s.csv", encoding="utf-8") as file:
+        table = [row for row in csv.DictReader(file) if row["y"] and row["b"] != "NA"]
+    common = delong([int(row["y"]) for row in table], [[float(row[name]) for row in table] for name in "ab"])
+    pair = content["pairs"][0]
+    assert pair["difference"] == pytest.approx(common.values[0] - common.values[1])
+    assert pair["p"] == pytest.approx(common.difference(0, 1).p)
+    adjusted = holm([pair["p"] for pair in content["pairs"]])
+    assert [pair["p_holm"] for pair in content["pairs"]] == pytest.approx(list(adjusted))
+    for area in content["auc"].values():
+        assert area["lo"] < area["value"] < area["hi"]
+        assert area["hi"] - area["value"] <= 1.96 * area["se"] + 1e-3
+
+
+def test_the_sentence_says_no_more_than_the_figures(tmp_path: Path) -> None:
+    path = scores_csv(tmp_path)
+    told = conclusion(compare_scores(path, Question("y", ("a", "c"))))
+    assert told.startswith("a is better than c by 0.")
+    assert "p < 0.001" in told
+    unsure = conclusion(compare_scores(path, Question("y", ("b", "c"))))
+    assert "cannot tell b from c" in unsure or "a lead only" in unsure
+    assert "do not show that c does better than chance" in conclusion(compare_scores(path, Question("y", ("c",))))
+    assert "better than chance" in conclusion(compare_scores(path, Question("y", ("a",))))
+
+
+def test_a_lead_is_called_a_lead(shared_data: Path) -> None:
+    path = shared_data.parent / "golden" / "aSAH.csv"
+    told = conclusion(compare_scores(path, Question("y", ("s100b", "wfns", "ndka"))))
+    assert "p = 0.027 alone and 0.054 among 3 comparisons: a lead only" in told
+
+
+def test_lower_scores_are_turned_and_a_wrong_direction_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    write_rows(path, ["y", "platelets"], [[i % 2, 200 - 50 * (i % 2) + i % 7] for i in range(40)])
+    wrong = compare_scores(path, Question("y", ("platelets",)))
+    assert "--lower platelets" in wrong.caveats[0]
+    right = compare_scores(path, Question("y", (), ("platelets",)))
+    assert right.main.areas["platelets"].figure.value == pytest.approx(1.0)
+    assert right.main.areas["platelets"].figure.lo is not None
+    assert not right.caveats
+
+
+def test_images_of_a_patient_are_noticed_and_clustered() -> None:
+    path = GOLDEN / "clustered_840.csv"
+    naive = compare_scores(path, Question("stage", ("score",), positive=("3", "4")))
+    assert "840 rows are of 168 patients" in naive.caveats[0]
+    assert "--cluster patient" in naive.caveats[0]
+    made = compare_scores(path, Question("stage", ("score", "score2"), positive=("3", "4"), cluster="patient"))
+    content = as_dict(made)
+    assert content["clusters"] == 168
+    assert content["auc"]["score"]["se"] == pytest.approx(0.0302910860929581, rel=1e-10)
+    assert content["pairs"][0]["p"] == pytest.approx(5.85207870806848e-05, rel=1e-8)
+    assert not made.caveats
+
+
+def test_ordinal_gives_the_index_and_every_cut() -> None:
+    made = compare_scores(GOLDEN / "ordinal_168.csv", Question("stage", ("test1", "test2"), ordinal=True))
+    content = as_dict(made)
+    assert content["n_by_stage"] == {"0": 41, "1": 51, "2": 31, "3": 27, "4": 18}
+    assert content["obuchowski"]["test1"]["se"] == pytest.approx(0.00817710438767027, rel=1e-10)
+    assert content["pairs"][0]["p"] == pytest.approx(0.00013410503745547, rel=1e-8)
+    assert list(content["auc_at_cut"]) == ["1", "2", "3", "4"]
+    assert content["auc_at_cut"]["4"]["test2"]["lo"] == pytest.approx(0.57520867131085, rel=1e-10)
+    assert content["pairs_at_cut"]["3"][0]["p"] == pytest.approx(0.000172510727596667, rel=1e-8)
+    drawing = scores_figure(made)
+    assert drawing.lstrip().startswith("<?xml")
+    assert "≥3" in drawing
+    assert "0.874 [0.813–0.934], n = 168" in drawing, "a panel shows its own cut's area"
+
+
+def test_words_need_an_order(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    rows = [[("mild", "severe", "none")[i % 3], i % 3 + i / 50] for i in range(30)]
+    write_rows(path, ["grade", "x"], rows)
+    with pytest.raises(FibrostageError, match="--classes A,B,C"):
+        compare_scores(path, Question("grade", ("x",), ordinal=True))
+    made = compare_scores(path, Question("grade", ("x",), ordinal=True, classes=("none", "mild", "severe")))
+    assert list(made.counts) == ["none", "mild", "severe"]
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        (Question("y", ()), "at least one --score"),
+        (Question("y", ("a", "a")), "given twice"),
+        (Question("why", ("a",)), "column 'why' is missing, did you mean"),
+        (Question("y", ("A1",)), "column 'A1' is missing"),
+        (Question("id", ("a",)), "Name the labels that are positive"),
+        (Question("y", ("id",)), "must hold numbers"),
+        (Question("y", ("a",), positive=("2",)), "does not occur in 'y'"),
+        (Question("y", ("a",), positive=("1",), ordinal=True), "with --ordinal every stage counts"),
+        (Question("y", ("a",), classes=("0", "1")), "--classes orders"),
+        (Question("y", ("a",), ordinal=True, penalty="steep"), "'linear', 'unit'"),  # type: ignore[arg-type]
+        (Question("y", ("a",), confidence=95), "between 0 and 1, got 95"),
+    ],
+)
+def test_bad_questions(tmp_path: Path, question: Question, message: str) -> None:
+    with pytest.raises(FibrostageError) as caught:
+        compare_scores(scores_csv(tmp_path), question)
+    assert message in str(caught.value)
+
+
+def test_one_label_alone_is_said_and_not_an_area(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "s.csv", ["y", "a"], [[1, 0.1], [1, 0.2], [0, 0.4]])
+    made = compare_scores(path, Question("y", ("a",)))
+    assert "2 positives and 1 negatives" in conclusion(made)
+    assert as_dict(made)["auc"]["a"]["value"] is None
+
+
+def test_simulated_rows_say_so_in_the_answer_and_the_figure(tmp_path: Path) -> None:
+    rows = [[i % 2, i % 2 + i / 99, "SIMULATED"] for i in range(20)]
+    made = compare_scores(write_rows(tmp_path / "s.csv", ["y", "a", "origin"], rows), Question("y", ("a",)))
+    assert as_dict(made)["simulated"]
+    assert "SIMULATED" in scores_figure(made)
+
+
+def test_markers_of_real_patients(shared_data: Path, tmp_path: Path) -> None:
+    """LiveFbr: our FIB-4 is the table's own, and the AUCs of advanced fibrosis are those known of it."""
+    patients = tmp_path / "P.csv"
+    assert convert(shared_data / "serum" / "livefbr_validation1.csv", patients) == 147
+    made = marker_table(patients)
+    write_markers(made, tmp_path / "M.csv")
+    with open(tmp_path / "M.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 147
+    for row in rows:
+        assert float(row["fib4"]) == pytest.approx(float(row["fib4_given"]), abs=6e-4)
+        if row["nfs"]:
+            assert float(row["nfs"]) == pytest.approx(float(row["nfs_given"]), abs=2e-3)
+    content = markers_as_dict(made)["markers"]
+    assert content["fib4"]["auc_at_cut"]["S3"]["value"] == pytest.approx(0.849, abs=5e-4)
+    assert content["apri"]["auc_at_cut"]["S3"]["value"] == pytest.approx(0.783, abs=5e-4)
+    assert content["apri"]["assumed"] == {"ast_uln": 147}
+    assert content["gpr"]["n"] == 0
+    assert content["gpr"]["lacking"] == {"ggt_uln": 147}
+    assert [(refusal.column, refusal.value) for refusal in made.refusals] == [("bmi", "6.9")]
+
+
+def test_units_that_cannot_be_are_refused_by_patient(tmp_path: Path) -> None:
+    header = ["patient_id", "stage", "ast", "alt", "age", "platelets", "albumin", "swe", "ifg_dm"]
+    rows = [
+        ["A", "F0", 40, 36, 50, 90_000, 4.1, 6, 1],
+        ["B", "F4", 80, 64, 50, 100, 41, "9,5", 0.5],
+        ["C", "F2", 0, -3, 50, 100, 4, "", 1],
+        ["D", "F2", "NA", "abc", "", 100, 4, 7, 1],
+    ]
+    made = marker_table(write_rows(tmp_path / "P.csv", header, rows))
+    reasons = "\n".join(refusal.reason for refusal in made.refusals)
+    assert "patient 'A': platelets = 90000 is outside 1–2000 1e9/L (a count per µL is 1000 times" in reasons
+    assert "patient 'B': albumin = 41 is outside 0.5–8 g/dL (g/L is 10 times g/dL)" in reasons
+    assert "patient 'B': swe = '9,5' is not a number (write a decimal point)" in reasons
+    assert "patient 'B': ifg_dm = 0.5 is not 0 or 1" in reasons
+    assert "patient 'C': ast = 0 is outside" in reasons
+    assert "patient 'C': alt = -3 is outside" in reasons
+    assert "patient 'D': alt = 'abc' is not a number" in reasons
+    apri = made.values["apri"].values
+    assert np.isnan(apri[[0, 2, 3]]).all()
+    assert apri[1] == pytest.approx(80 / 40 / 100 * 100)
+    content = markers_as_dict(made)["markers"]["apri"]
+    assert content["missing"] == 3
+    assert content["lacking"] == {"ast": 1}
+    assert content["refused"] == {"ast": 1, "platelets": 1}
+    assert math.isfinite(content["median"])
+
+
+def test_cut_offs_are_applied_to_their_own_system_alone(tmp_path: Path) -> None:
+    rows = [[f"P{i}", f"F{i % 5}", 5 + 2 * (i % 5) + i / 100] for i in range(50)]
+    content = markers_as_dict(marker_table(write_rows(tmp_path / "P.csv", ["patient_id", "stage", "te"], rows)))
+    who = content["markers"]["te"]["at_cutoffs"]
+    assert [(row["cut"], row["value"], row["verified"]) for row in who] == [("F2", 7.0, True), ("F4", 12.5, True)]
+    assert who[0]["sensitivity"]["value"] == 1.0
+    assert who[0]["n"] == 50
+    other = markers_as_dict(marker_table(tmp_path / "P.csv", classes=("F0", "F1", "F2", "F3", "F4")))
+    assert other["markers"]["te"]["at_cutoffs"] == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([["A", 1], ["A", 2]], "already stands in row 2"),
+        ([["", 1]], "patient_id is empty"),
+    ],
+)
+def test_a_table_is_one_row_a_patient(tmp_path: Path, rows: list[list[object]], message: str) -> None:
+    with pytest.raises(FibrostageError, match=message):
+        marker_table(write_rows(tmp_path / "P.csv", ["patient_id", "ast"], rows))
+
+
+def test_a_column_is_never_overwritten(tmp_path: Path) -> None:
+    made = marker_table(write_rows(tmp_path / "P.csv", ["patient_id", "fib4"], [["A", 1]]))
+    with pytest.raises(FibrostageError, match="already has 'fib4'"):
+        write_markers(made, tmp_path / "M.csv")
+    assert not (tmp_path / "M.csv").exists()
+
+
+def test_unknown_stages_cost_the_aucs_and_nothing_else(tmp_path: Path) -> None:
+    rows = [["A", "mild", 40, 100], ["B", "bad", 80, 100]]
+    made = marker_table(write_rows(tmp_path / "P.csv", ["patient_id", "stage", "ast", "platelets"], rows))
+    assert made.values["apri"].values.tolist() == [1.0, 2.0]
+    assert "no AUC" in made.caveats[0]
