@@ -50,7 +50,7 @@ def test_summed_tables_equal_one_layer_over_the_concatenation() -> None:
 
 def test_dropout_passes_equal_the_literal_network_with_the_same_masks() -> None:
     head, features = make_head()
-    tables = head.passes(features, 3, np.random.default_rng(7))
+    tables = head.passes(features, head.masks(3, np.random.default_rng(7)))
     fused = head.fuse(tables, ROWS)
     rng = np.random.default_rng(7)
     masks = {n: dropout_mask((3, 8), 0.5, rng) for n in head.modalities}

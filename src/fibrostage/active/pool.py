@@ -35,12 +35,17 @@ class Pool:
 
     def blocks(self, size: int = BLOCK) -> Iterator[NDArray[np.int64]]:
         """Unlabelled ids, ascending, at most `size` at a time."""
+        for low, high in self.spans(size):
+            ids = np.arange(low, high, dtype=np.int64)
+            fresh = ids[~contains(self.labelled, ids)]
+            if len(fresh):
+                yield fresh
+
+    def spans(self, size: int = BLOCK) -> Iterator[tuple[int, int]]:
+        """Ranges of neighbouring ids, labelled ones among them, at most `size` long."""
         for start, stop in self.ranges():
             for low in range(start, stop, size):
-                ids = np.arange(low, min(low + size, stop), dtype=np.int64)
-                fresh = ids[~contains(self.labelled, ids)]
-                if len(fresh):
-                    yield fresh
+                yield low, min(low + size, stop)
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Ranges of ids of neighbouring patients, joined."""

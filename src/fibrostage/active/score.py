@@ -1,46 +1,135 @@
-"""Scoring a pool: per-image tables once, then sums, block by block, keeping only the best k.
+"""Scoring a pool: per-image tables once, then products, block by block on all cores, keeping only the best k.
 
 With Monte-Carlo dropout there is one mask per stream and pass, so a pass is a table too (networks.mmfn): the
-cost of a pool is its images through the head T times, and additions.
+cost of a pool is its images through the head T times, and the kernel. Memory is the tables and a block a core,
+whatever the pool. The answer does not depend on the blocks, nor on how many cores there are.
 """
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from fibrostage.active.kernel import spread
 from fibrostage.active.picker import Best
-from fibrostage.active.pool import Pool
+from fibrostage.active.pool import BLOCK, Pool, contains
 from fibrostage.active.strategies.spec import Known, Strategy
+from fibrostage.active.tables import PoolTables, build_tables
+from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.learn.learner import Learner
 
-CELLS = 4_000_000  # probabilities held at once
+
+@dataclass(frozen=True)
+class UnitScores:
+    """Scores of the candidates of a unit (an image, a patient): their mean, largest and number; NaN, −∞, 0 for none."""
+
+    mean: NDArray[np.float64]
+    largest: NDArray[np.float64]
+    count: NDArray[np.int64]
 
 
-@torch.inference_mode()
 def choose(
     learner: Learner, pool: Pool, strategy: Strategy, count: int, passes: int, seed: int, round_: int
 ) -> NDArray[np.int64]:
     """The `count` candidates of the pool that score highest, best first, ties by candidate id."""
-    tables: dict[str, torch.Tensor] = {}
-    if strategy.needs == "passes":
-        rng = np.random.default_rng([seed, round_, 10])
-        tables = learner.head.passes(learner.features, passes, rng)
-    elif strategy.needs == "probabilities":
-        single = learner.head.tables(learner.features)
-        tables = {name: table[None] for name, table in single.items()}
-    drawn = passes if strategy.needs == "passes" else 1
-    size = max(1, CELLS // (drawn * learner.head.classes))
     best = Best(count)
-    for ids in pool.blocks(size):
-        probabilities = None
-        if tables:
-            rows = torch.from_numpy(pool.space.decode(ids))
-            probabilities = learner.head.fuse(tables, rows).softmax(-1).numpy()
-        known = Known(uniform(seed, round_, ids), probabilities)
-        best.add(ids, strategy.score(known))
+    for ids, scores in scored(tables_for(learner, strategy, passes, seed, round_), pool, strategy, seed, round_, best):
+        best.add(ids, scores)
     return best.ids()
+
+
+def unit_scores(
+    learner: Learner, pool: Pool, strategy: Strategy, passes: int, seed: int, round_: int
+) -> tuple[dict[str, UnitScores], UnitScores]:
+    """Scores of every image, by modality, and of every patient, over their candidates in the pool."""
+    space = pool.space
+    tables = tables_for(learner, strategy, passes, seed, round_)
+    firsts, starts = (tables.firsts, tables.starts) if tables else bare_rows(space)
+    rows = starts[-1] + int(space.counts[:, -1].sum()) + 1
+    sums, largest, counts = np.zeros(rows), np.full(rows, -np.inf), np.zeros(rows, dtype=np.int64)
+    by_patient = np.zeros(len(space.counts)), np.full(len(space.counts), -np.inf), np.zeros(len(space.counts), np.int64)
+    for ids, scores in scored(tables, pool, strategy, seed, round_):
+        spread(ids, scores, space.offsets, space.radices, firsts, sums, largest, counts)
+        patients, first = np.unique(space.patient_of(ids), return_index=True)
+        by_patient[0][patients] += np.add.reduceat(scores, first)
+        by_patient[1][patients] = np.maximum(by_patient[1][patients], np.maximum.reduceat(scores, first))
+        by_patient[2][patients] += np.diff(np.append(first, len(ids)))
+    images = {}
+    for column, (name, start) in enumerate(zip(space.modalities, starts, strict=True)):
+        part = slice(start, start + int(space.counts[:, column].sum()))
+        images[name] = unit(sums[part], largest[part], counts[part])
+    return images, unit(*by_patient)
+
+
+def unit(sums: NDArray[np.float64], largest: NDArray[np.float64], counts: NDArray[np.int64]) -> UnitScores:
+    mean = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return UnitScores(mean, largest, counts)
+
+
+def bare_rows(space: CandidateSpace) -> tuple[NDArray[np.int64], tuple[int, ...]]:
+    """Rows of images as tables number them, for a strategy that needs no tables."""
+    sizes = space.counts.sum(axis=0) + 1
+    starts = np.concatenate([[0], np.cumsum(sizes)])[:-1]
+    firsts = np.where(space.counts > 0, space.first_rows + starts, starts + sizes - 1)
+    return np.ascontiguousarray(firsts), tuple(starts.tolist())
+
+
+def tables_for(learner: Learner, strategy: Strategy, passes: int, seed: int, round_: int) -> PoolTables | None:
+    """The tables a strategy needs; None when it needs no probabilities."""
+    if strategy.needs == "noise":
+        return None
+    rng = np.random.default_rng([seed, round_, 10]) if strategy.needs == "passes" else None
+    return build_tables(learner.head, learner.features, learner.space, passes, rng)
+
+
+def scored(
+    tables: PoolTables | None,
+    pool: Pool,
+    strategy: Strategy,
+    seed: int,
+    round_: int,
+    best: Best | None = None,
+    size: int = BLOCK,
+    cores: int | None = None,
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Unlabelled candidates with their scores, a block at a time in ascending order, computed on all cores.
+
+    With `best`, candidates that can no longer be among them are left out.
+    """
+
+    def work(low: int, high: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        ids = np.arange(low, high, dtype=np.int64)
+        fresh = ~contains(pool.labelled, ids)
+        probabilities = tables.probabilities(low, high) if tables is not None else None
+        if not fresh.all():
+            ids = ids[fresh]
+            probabilities = None if probabilities is None else probabilities[fresh]
+        noise = uniform(seed, round_, ids) if strategy.needs == "noise" else None
+        scores = strategy.score(Known(noise, probabilities))
+        if best is not None:
+            worth = ~(scores < best.worst)
+            ids, scores = ids[worth], scores[worth]
+        return ids, scores
+
+    cores = cores or available_cores()
+    waiting: deque[Future[tuple[NDArray[np.int64], NDArray[np.float64]]]] = deque()
+    with ThreadPoolExecutor(cores) as workers:
+        for low, high in pool.spans(size):
+            waiting.append(workers.submit(work, low, high))
+            if len(waiting) > 2 * cores:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def uniform(seed: int, round_: int, ids: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -66,17 +66,29 @@ class Head(nn.Module):
             result[name] = torch.cat([stream.shares(v, keep), stream.offset[None]])
         return result
 
-    def passes(self, features: Mapping[str, Tensor], passes: int, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Tables under Monte-Carlo dropout [T, n_m + 1, K]: one mask per stream and pass, shared by its images."""
+    def masks(self, passes: int, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Monte-Carlo dropout [T, reduce] a stream: one mask a pass, shared by the stream's images."""
+        return {
+            name: dropout_mask((passes, self.stream(name).reduce.out_features), self.dropout, rng)
+            for name in self.modalities
+        }
+
+    def shares(self, modality: str, z: Tensor, masks: Tensor | None = None) -> Tensor:
+        """A stream's share of the logits [T, n, K] of images z [n, C]: a pass a mask, or one without dropout."""
+        stream = self.stream(modality)
+        v = stream.embed(z)
+        if masks is None:
+            return stream.shares(v)[None]
+        masked_weights = masks.to(v.device)[:, None, :] * stream.classify.weight  # [T, K, reduce]
+        passes, classes, reduce = masked_weights.shape
+        return (v @ masked_weights.reshape(passes * classes, reduce).T).view(len(v), passes, classes).transpose(0, 1)
+
+    def passes(self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tables under Monte-Carlo dropout [T, n_m + 1, K]."""
         result = {}
         for name in self.modalities:
-            stream = self.stream(name)
-            v = stream.embed(features[name])
-            keep = dropout_mask((passes, v.shape[1]), self.dropout, rng).to(v.device)
-            masked_weights = keep[:, None, :] * stream.classify.weight  # [T, K, reduce]
-            shares = torch.einsum("nr,tkr->tnk", v, masked_weights)
-            offset = stream.offset.expand(passes, 1, -1)
-            result[name] = torch.cat([shares, offset], dim=1)
+            shares = self.shares(name, features[name], masks[name])
+            result[name] = torch.cat([shares, self.stream(name).offset.expand(len(shares), 1, -1)], dim=1)
         return result
 
     def fuse(self, tables: Mapping[str, Tensor], rows: Tensor) -> Tensor:

@@ -129,7 +129,8 @@ def against_none(value: float, se: float, confidence: float, df: float | None = 
     if se < NO_SPREAD:
         if abs(value) < NO_SPREAD:
             return Difference(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, df, "the two rank alike")
-        return Difference(value, None, None, None, None, None, df, "the difference is the same for every patient: no test")
+        why = "the difference is the same for every patient: no test"
+        return Difference(value, None, None, None, None, None, df, why)
     z = value / se
     if df is None:
         half, p = quantile(confidence) * se, 2 * float(ndtr(-abs(z)))

@@ -2,4 +2,4 @@
 
 from fibrostage.active.strategies.spec import Strategy, entropy
 
-STRATEGY = Strategy("entropy", "ES", "probabilities", lambda known: entropy(known.passes()[0]))
+STRATEGY = Strategy("entropy", "ES", "probabilities", lambda known: entropy(known.stages()))

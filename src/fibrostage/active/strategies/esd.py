@@ -2,4 +2,4 @@
 
 from fibrostage.active.strategies.spec import Strategy, entropy
 
-STRATEGY = Strategy("esd", "ESD", "passes", lambda known: entropy(known.passes().mean(axis=0)))
+STRATEGY = Strategy("esd", "ESD", "passes", lambda known: entropy(known.stages()))

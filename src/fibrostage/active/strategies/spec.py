@@ -17,16 +17,21 @@ Needs = Literal["noise", "probabilities", "passes"]
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of n candidates.
+    """What is known of n candidates, as far as the strategy's `needs` say.
 
     `noise` [n] is uniform in [0, 1) and a function of seed, round and candidate id alone. `probabilities`
-    [T, n, K] has one pass without dropout, or T passes with it, as the strategy needs.
+    [n, K] are of the network without dropout, or the mean over T passes with it.
     """
 
-    noise: NDArray[np.float64]
+    noise: NDArray[np.float64] | None = None
     probabilities: NDArray[np.float32] | None = None
 
-    def passes(self) -> NDArray[np.float32]:
+    def drawn(self) -> NDArray[np.float64]:
+        if self.noise is None:
+            raise ValueError("this strategy needs noise; its `needs` must say so")
+        return self.noise
+
+    def stages(self) -> NDArray[np.float32]:
         if self.probabilities is None:
             raise ValueError("this strategy needs probabilities; its `needs` must say so")
         return self.probabilities
@@ -43,7 +48,11 @@ class Strategy:
 
 
 def entropy(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    """H = −Σ p log p over the last axis, in nats, with 0 log 0 = 0."""
-    p = np.asarray(probabilities, dtype=np.float64)
-    logs = np.log(p, where=p > 0, out=np.zeros_like(p))
-    return np.asarray(-(p * logs).sum(axis=-1))
+    """H = −Σ p log p over the last axis, in nats, with 0 log 0 = 0; logarithms in the precision that came."""
+    p = np.asarray(probabilities)
+    terms = np.log(np.maximum(p, np.finfo(p.dtype).tiny))
+    terms *= p
+    total = np.zeros(p.shape[:-1], dtype=np.float64)
+    for stage in range(p.shape[-1]):
+        total -= terms[..., stage]
+    return total

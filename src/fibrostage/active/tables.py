@@ -1,0 +1,66 @@
+"""Per-image logit tables of a whole cohort, laid out for the kernel: rows of all modalities in one array."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fibrostage.active.kernel import mean_probabilities, padded
+from fibrostage.cohort.candidates import CandidateSpace
+from fibrostage.networks.mmfn import Head
+
+IMAGES = 8192  # through a stream at once: bounds the memory beside the tables
+
+
+@dataclass(frozen=True)
+class PoolTables:
+    """What the kernel reads. A modality's rows are its images in order, then one row for the absent image."""
+
+    space: CandidateSpace
+    logits: NDArray[np.float32]  # [rows, K, T]
+    powers: NDArray[np.float32]  # [rows, K, padded T]
+    firsts: NDArray[np.int64]  # [patients, M] rows
+    starts: tuple[int, ...]  # first row of each modality
+
+    @property
+    def passes(self) -> int:
+        return self.logits.shape[2]
+
+    def probabilities(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Mean stage probabilities [stop − start, K] of neighbouring candidate ids; releases the GIL."""
+        out = np.empty((stop - start, self.logits.shape[1]), dtype=np.float32)
+        space = self.space
+        mean_probabilities(start, stop, space.offsets, space.radices, self.firsts, self.powers, self.logits, out)
+        return out
+
+
+@torch.inference_mode()
+def build_tables(
+    head: Head, features: Mapping[str, Tensor], space: CandidateSpace, passes: int, rng: np.random.Generator | None
+) -> PoolTables:
+    """Tables of every image: T dropout passes drawn from `rng`, or one pass without dropout when it is None."""
+    masks = None if rng is None else head.masks(passes, rng)
+    drawn = passes if masks is not None else 1
+    sizes = [len(features[name]) + 1 for name in head.modalities]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    logits = np.empty((int(starts[-1]), head.classes, drawn), dtype=np.float32)
+    for name, start in zip(head.modalities, starts, strict=False):
+        table = features[name]
+        own = None if masks is None else masks[name]
+        for low in range(0, len(table), IMAGES):
+            shares = head.shares(name, table[low : low + IMAGES], own)  # [T, n, K]
+            logits[start + low : start + low + shares.shape[1]] = shares.permute(1, 2, 0).numpy()
+        logits[start + len(table)] = head.stream(name).offset.detach().numpy()[:, None]
+    logits[: sizes[0]] += head.bias.detach().numpy()[:, None]
+    powers = np.ones((*logits.shape[:2], padded(drawn)), dtype=np.float32)
+    for low in range(0, len(logits), IMAGES):
+        part = logits[low : low + IMAGES]
+        np.exp(part - part.max(axis=1, keepdims=True), out=powers[low : low + IMAGES, :, :drawn])
+    absent = starts[:-1] + np.array(sizes) - 1
+    firsts = np.where(space.counts > 0, space.first_rows + starts[:-1], absent)
+    return PoolTables(space, logits, powers, np.ascontiguousarray(firsts), tuple(starts[:-1].tolist()))
