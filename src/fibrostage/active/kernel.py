@@ -32,7 +32,7 @@ def place(start: int, offsets: NDArray[np.int64], radices: NDArray[np.int64], di
     for m in range(len(digits) - 1, -1, -1):
         digits[m] = rest % radices[patient, m]
         rest //= radices[patient, m]
-    return patient
+    return int(patient)
 
 
 @njit(nogil=True, cache=True, fastmath=True)

@@ -7,10 +7,15 @@ import math
 import os
 import platform
 import statistics
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+import psutil
+
+T = TypeVar("T")
 
 LEAST = 0.05  # seconds a round
 
@@ -52,6 +57,42 @@ def side_by_side(ways: Mapping[str, Callable[[], Any]], rounds: int) -> tuple[di
             wall[name].append((time.perf_counter() - began) / calls[name])
             cpu[name].append((time.process_time() - began_cpu) / calls[name])
     return {name: Timing(tuple(wall[name]), tuple(cpu[name])) for name in ways}, answers
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds by the wall and of CPU, and how far the process's memory rose above where it began [MB]."""
+
+    wall: float
+    cpu: float
+    peak_mb: float
+
+    def as_dict(self) -> dict[str, float]:
+        return {"wall_s": self.wall, "cpu_s": self.cpu, "peak_mb": self.peak_mb}
+
+
+def once(way: Callable[[], T]) -> tuple[Cost, T]:
+    """Runs something long once; returns what it cost and what it answered."""
+    gc.collect()
+    process = psutil.Process()
+    base = peak = process.memory_info().rss
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.02):
+            peak = max(peak, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    began, began_cpu = time.perf_counter(), time.process_time()
+    try:
+        answer = way()
+    finally:
+        wall, cpu = time.perf_counter() - began, time.process_time() - began_cpu
+        done.set()
+        watcher.join()
+    return Cost(wall, cpu, (max(peak, process.memory_info().rss) - base) / 2**20), answer
 
 
 def machine() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fibrostage.cli.console import err, out, print_json, show_caveats
+from fibrostage.cli.console import err, make_progress, out, print_json, show_caveats
 from fibrostage.errors import IntakeError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -146,10 +146,33 @@ bench = typer.Typer(no_args_is_help=True, help="Ours beside others, on the same 
 def bench_statistics(as_json: AsJson = False) -> None:
     """DeLong and bootstrap beside confidenceinterval and MLstatkit."""
     from fibrostage.bench.stats import bench_stats
-    from fibrostage.cli.tables import bench_stats_view
+    from fibrostage.cli.bench_tables import stats_view
 
     content = bench_stats()
     if as_json:
         print_json(content)
     else:
-        out.print(bench_stats_view(content))
+        out.print(stats_view(content))
+
+
+@bench.command("pool")
+def bench_pools(
+    shape: Annotated[
+        list[str] | None, typer.Option(help="5x5, 5x21, paper, four, cached or huge (repeat for several).")
+    ] = None,
+    backbone: Annotated[str, typer.Option(help="Which backbone.")] = "efficientnet_lite0",
+    passes: Annotated[int, typer.Option(min=1, help="Dropout passes.")] = 20,
+    naive: Annotated[int, typer.Option(min=2, help="Candidates measured of each per-candidate way.")] = 8,
+    threads: Annotated[int | None, typer.Option(min=1, help="Torch's threads; all cores by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Scoring a pool under Monte-Carlo dropout beside Baal and beside one pass of the backbone."""
+    from fibrostage.bench.pool import bench_pool
+    from fibrostage.cli.bench_tables import pool_views
+
+    content = bench_pool(tuple(shape or ("5x21",)), backbone, passes, naive, threads, progress=make_progress())
+    if as_json:
+        print_json(content)
+    else:
+        for view in pool_views(content):
+            out.print(view)

@@ -169,16 +169,3 @@ def pairs_table(pairs: tuple[Pair, ...], percent: str) -> Table:
         shown = f"{d.value:+.3f} [{d.lo:+.3f}, {d.hi:+.3f}]"
         table.add_row(names, str(pair.n), shown, f"{d.z:.2f}", f"{d.p:.2g}", f"{pair.p_holm or 0.0:.2g}")
     return table
-
-
-def bench_stats_view(content: dict[str, Any]) -> Table:
-    where = content["machine"]
-    versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
-    table = Table(title=f"{where['cpu']}, {where['cores']} cores, one thread each; {versions}", title_justify="left")
-    for column in ("task", "n", "other", "ours [ms]", "other [ms]", "other / ours", "answers apart"):
-        table.add_column(column)
-    for row in content["rows"]:
-        task = row["task"] + (f", {row['resamples']} resamples" if row["resamples"] else "")
-        times = (f"{1000 * row[name]:.3g}" for name in ("ours_s", "other_s"))
-        table.add_row(task, f"{row['n']:,}", row["other"], *times, f"{row['ratio']:.3g}×", f"{row['apart']:.1e}")
-    return table

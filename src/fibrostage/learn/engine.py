@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from fibrostage.learn.memory import keep_memory
+
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
@@ -20,6 +22,8 @@ def make_engine(precision: str) -> Accelerator:
     if torch.cuda.is_available():  # a resumed run must repeat itself there too
         torch.backends.cudnn.deterministic = True
         torch.use_deterministic_algorithms(True, warn_only=True)
+    else:
+        keep_memory()
     if precision == "auto":
         precision = "bfloat16" if multiplies_bfloat16() else "float32"
     AcceleratorState._reset_state()  # Accelerate keeps the first precision of a process otherwise

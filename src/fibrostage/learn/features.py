@@ -24,7 +24,7 @@ from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.weights import weights_hash
 from fibrostage.progress import SILENT, Progress
 
-BATCH = 32
+BATCH = 16
 CACHE_VARIABLE = "FIBROSTAGE_CACHE"
 
 

@@ -1,0 +1,417 @@
+"""`bench pool`: scoring a pool of pairs under Monte-Carlo dropout, ours beside Baal and beside the floor.
+
+One network, one set of random pictures (what they show does not matter to the clock). Ours scores the whole pool;
+the ways that run the network once per candidate and pass are measured on a stated number of candidates and given
+per candidate. The floor is one pass of the backbone over the unique images in the fastest setting found, with no
+data path at all: nobody who looks at every image once can be faster.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fibrostage.active.picker import Best
+from fibrostage.active.pool import Pool
+from fibrostage.active.score import scored
+from fibrostage.active.strategies import STRATEGIES
+from fibrostage.active.strategies.spec import entropy
+from fibrostage.active.tables import PoolTables, build_tables
+from fibrostage.bench.timing import machine, once
+from fibrostage.cohort.candidates import CandidateSpace
+from fibrostage.errors import PlanError, RunError
+from fibrostage.learn.engine import make_engine
+from fibrostage.learn.features import extract
+from fibrostage.learn.images import as_tensor, normalise
+from fibrostage.learn.learner import resolve_precision
+from fibrostage.networks.backbones import BACKBONES
+from fibrostage.networks.backbones.spec import Backbone
+from fibrostage.networks.mmfn import Head
+from fibrostage.networks.weights import build_backbone
+from fibrostage.progress import SILENT, Progress
+
+CLASSES = 5
+KEPT = 1000  # candidates a query asks for
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A pool: images of each modality and patient [patients, M]; `pixels` says whether there are pictures at all."""
+
+    name: str
+    counts: NDArray[np.int64]
+    pixels: bool = True
+
+    @property
+    def space(self) -> CandidateSpace:
+        names = tuple("ABCD"[: self.counts.shape[1]])
+        return CandidateSpace(names, self.counts)
+
+
+def even(images: int, patients: int) -> NDArray[np.int64]:
+    """Images dealt to patients as evenly as can be."""
+    edges = np.linspace(0, images, patients + 1).round().astype(np.int64)
+    return edges[1:] - edges[:-1]
+
+
+def shapes() -> dict[str, Shape]:
+    """The paper's whole LSTE×LUS pool has 778 × 3572 images of 168 patients (MMFN paper, table 1)."""
+    made = (
+        Shape("5x5", np.full((40, 2), 5)),
+        Shape("5x21", np.tile([5, 21], (20, 1))),
+        Shape("paper", np.stack([even(778, 168), even(3572, 168)], axis=1)),
+        Shape("four", np.tile([5, 7, 4, 4], (20, 1))),
+        Shape("cached", np.stack([even(778, 168), even(3572, 168)], axis=1), pixels=False),
+        Shape("huge", np.full((100, 2), 1000), pixels=False),
+    )
+    return {shape.name: shape for shape in made}
+
+
+class PairNetwork(nn.Module):
+    """The same network as public libraries see it: images of one batch of candidates in, logits out."""
+
+    def __init__(self, backbones: dict[str, nn.Module], head: Head) -> None:
+        super().__init__()
+        self.names = head.modalities
+        self.backbones = nn.ModuleList(backbones[name] for name in self.names)
+        self.streams = nn.ModuleList(head.stream(name) for name in self.names)
+        self.dropout = nn.Dropout(head.dropout)
+        self.bias = head.bias
+
+    def forward(self, images: list[Tensor]) -> Tensor:
+        logits: Tensor = self.bias
+        for backbone, stream, batch in zip(self.backbones, self.streams, images, strict=True):
+            z = backbone(batch).mean(dim=(2, 3))
+            logits = logits + stream.classify(self.dropout(stream.embed(z)))  # type: ignore[operator]
+        return logits
+
+
+@dataclass
+class Setting:
+    """What every way is given."""
+
+    shape: Shape
+    spec: Backbone
+    backbones: dict[str, nn.Module]
+    head: Head
+    pixels: dict[str, NDArray[np.uint8]]
+    passes: int
+    seed: int
+
+
+def bench_pool(
+    names: tuple[str, ...] = ("5x21",),
+    backbone: str = "efficientnet_lite0",
+    passes: int = 20,
+    naive: int = 8,
+    threads: int | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> dict[str, Any]:
+    """The table that `fibrostage bench pool` shows; `naive` candidates are measured of each per-candidate way."""
+    known = shapes()
+    for name in names:
+        if name not in known:
+            raise PlanError(f"--shape {name!r} is not known; the shapes are {', '.join(known)}")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    results = [bench_shape(known[name], backbone, passes, naive, seed, progress) for name in names]
+    where = {**machine(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    return {"machine": where, "backbone": backbone, "passes": passes, "baal": baal_version(), "shapes": results}
+
+
+def baal_version() -> str | None:
+    try:
+        return version("baal")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def bench_shape(shape: Shape, backbone: str, passes: int, naive: int, seed: int, progress: Progress) -> dict[str, Any]:
+    space = shape.space
+    result: dict[str, Any] = {
+        "shape": shape.name,
+        "patients": len(shape.counts),
+        "images": shape.counts.sum(axis=0).tolist(),
+        "candidates": space.total,
+        "passes": passes,
+    }
+    progress.say(f"{shape.name}: {space.total:,} candidates of {int(shape.counts.sum()):,} images")
+    setting = make_setting(shape, backbone, passes, seed)
+    if not shape.pixels:
+        features = random_features(shape, setting.spec.features, seed)
+        return result | {"ways": {"fibrostage, cached features": score_cached(setting, features)}}
+    progress.say("ours, the whole pool")
+    cost, features = once(lambda: features_of(setting, resolve_precision("auto")))
+    later = score_cached(setting, features)
+    ours = {"wall_s": cost.wall + later["wall_s"], "cpu_s": cost.cpu + later["cpu_s"], "candidates": space.total}
+    ours["peak_mb"] = max(cost.peak_mb, later["peak_mb"])
+    progress.say("the floor: the backbone alone")
+    floor = measure_floor(setting)
+    ways = {"fibrostage": ours, "fibrostage, later rounds (frozen backbone)": later, "floor": floor}
+    ids = np.sort(np.random.default_rng([seed, 2]).choice(space.total, min(naive, space.total), replace=False))
+    answers: dict[str, NDArray[np.float64]] = {}
+    for name, way in per_candidate_ways(setting).items():
+        progress.say(f"{name}, {len(ids)} candidates")
+        spent, probabilities = once(lambda way=way: way(ids))  # type: ignore[misc]
+        ways[name] = {**spent.as_dict(), "candidates": len(ids)}
+        answers[name] = entropy(probabilities.astype(np.float64))
+    for row in ways.values():
+        row["cpu_s_per_candidate"] = row["cpu_s"] / row["candidates"]
+        row["cpu_ratio"] = row["cpu_s_per_candidate"] / (ours["cpu_s"] / space.total)
+    result["over_floor"] = {"wall": ours["wall_s"] / floor["wall_s"], "cpu": ours["cpu_s"] / floor["cpu_s"]}
+    return result | {"ways": ways, "agreement": agreement(setting, ids, answers)}
+
+
+def make_setting(shape: Shape, backbone: str, passes: int, seed: int) -> Setting:
+    spec = BACKBONES[backbone]
+    names = shape.space.modalities
+    rng = np.random.default_rng([seed, 1])
+    torch.manual_seed(seed)
+    weights = "imagenet" if backbone == "efficientnet_lite0" else "random"
+    head = Head(names, dict.fromkeys(names, spec.features), CLASSES)
+    with torch.no_grad():
+        for name in names:
+            head.stream(name).classify.weight.mul_(30)  # a head that has opinions
+    backbones = {name: build_backbone(spec, weights, seed).eval() for name in names} if shape.pixels else {}
+    pixels = {}
+    if shape.pixels:
+        for column, name in enumerate(names):
+            size = (int(shape.counts[:, column].sum()), spec.size, spec.size, 1)
+            coarse = rng.integers(0, 256, (size[0], 14, 14, 1), dtype=np.uint8)
+            pixels[name] = coarse.repeat(size[1] // 14, axis=1).repeat(size[2] // 14, axis=2)
+    return Setting(shape, spec, backbones, head.eval(), pixels, passes, seed)
+
+
+def random_features(shape: Shape, width: int, seed: int) -> dict[str, Tensor]:
+    """Features as projection leaves them: at most 400 wide."""
+    torch.manual_seed(seed)
+    return {
+        name: torch.randn(int(shape.counts[:, column].sum()), min(400, width))
+        for column, name in enumerate(shape.space.modalities)
+    }
+
+
+def features_of(setting: Setting, precision: str) -> dict[str, Tensor]:
+    return {
+        name: torch.from_numpy(extract(pixels, setting.spec, setting.backbones[name], precision))
+        for name, pixels in setting.pixels.items()
+    }
+
+
+def tables_of(setting: Setting, features: dict[str, Tensor], seed: int) -> PoolTables:
+    head = setting.head
+    if next(iter(features.values())).shape[1] != head.stream(head.modalities[0]).reduce.in_features:
+        torch.manual_seed(setting.seed)
+        head = Head(head.modalities, {name: z.shape[1] for name, z in features.items()}, CLASSES)
+    return build_tables(head, features, setting.shape.space, setting.passes, np.random.default_rng(seed))
+
+
+def score_cached(setting: Setting, features: dict[str, Tensor]) -> dict[str, Any]:
+    """ESD over the whole pool from features: tables, kernel, entropy and the best."""
+    space = setting.shape.space
+    pool = Pool(space, np.arange(len(space.counts)), np.empty(0, dtype=np.int64))
+
+    def score() -> NDArray[np.int64]:
+        best = Best(KEPT)
+        for ids, scores in scored(tables_of(setting, features, 3), pool, STRATEGIES["esd"], 0, 1, best):
+            best.add(ids, scores)
+        return best.ids()
+
+    score()  # compiles the kernel
+    spent, _ = once(score)
+    flops = setting.passes * (4 * CLASSES + 1)
+    return {
+        **spent.as_dict(),
+        "candidates": space.total,
+        "candidates_per_s": space.total / spent.wall,
+        "flops_per_candidate": flops,
+        "arithmetic_floor_s": space.total * flops / matrix_flops(),
+    }
+
+
+def matrix_flops() -> float:
+    """Float32 operations a second that these cores reach in a matrix product: the arithmetic nobody exceeds."""
+    a = torch.randn(1024, 1024)
+    a @ a
+    spent, _ = once(lambda: [a @ a for _ in range(20)])
+    return 20 * 2 * 1024**3 / spent.wall
+
+
+def measure_floor(setting: Setting) -> dict[str, Any]:
+    """The backbone over as many images, on one batch made beforehand, in the fastest of a few settings."""
+    backbone = next(iter(setting.backbones.values())).eval()
+    total = sum(len(pixels) for pixels in setting.pixels.values())
+    rates = {}
+    for precision in ("float32", "bfloat16"):
+        for batch in (8, 16, 32, 64):
+            with on_a_batch(setting, backbone, precision, batch) as step:
+                step()
+                spent, _ = once(lambda step=step: (step(), step()))  # type: ignore[misc]
+                rates[precision, batch] = 2 * batch / spent.wall
+    precision, batch = max(rates, key=lambda key: rates[key])
+    steps = -(-total // batch)
+    with on_a_batch(setting, backbone, precision, batch) as step:
+        spent, _ = once(lambda: [step() for _ in range(steps)])
+    share = total / (steps * batch)
+    return {
+        "wall_s": spent.wall * share,
+        "cpu_s": spent.cpu * share,
+        "peak_mb": spent.peak_mb,
+        "candidates": setting.shape.space.total,
+        "setting": f"{precision}, batches of {batch}",
+        "images_per_s": total / (spent.wall * share),
+    }
+
+
+@contextmanager
+def on_a_batch(setting: Setting, backbone: nn.Module, precision: str, batch: int) -> Iterator[Callable[[], object]]:
+    engine = make_engine(precision)
+    network = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    pixels = next(iter(setting.pixels.values()))
+    rows = np.resize(np.arange(len(pixels)), batch)
+    images = normalise(as_tensor(pixels[rows], setting.spec), setting.spec)
+    with torch.inference_mode(), engine.autocast():
+        yield lambda: network(images).float().mean(dim=(2, 3))
+
+
+Way = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+
+
+def images_of(setting: Setting, ids: NDArray[np.int64]) -> list[Tensor]:
+    rows = setting.shape.space.decode(ids)
+    return [
+        normalise(as_tensor(setting.pixels[name][rows[:, k]], setting.spec), setting.spec).contiguous()
+        for k, name in enumerate(setting.head.modalities)
+    ]
+
+
+class Pairs(torch.utils.data.Dataset[tuple[list[Tensor], int]]):
+    """Candidates as a dataset of pairs, as a user of a public library would write it."""
+
+    def __init__(self, setting: Setting, ids: NDArray[np.int64]) -> None:
+        self.setting, self.ids = setting, ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> tuple[list[Tensor], int]:
+        return [images[0] for images in images_of(self.setting, self.ids[index : index + 1])], 0
+
+
+BATCH = 4  # candidates; Baal makes passes × as many images of it
+
+
+def per_candidate_ways(setting: Setting) -> dict[str, Way]:
+    """Baal's three ways where it is installed, and a plain batched loop."""
+    ways: dict[str, Way] = {"plain batched loop": lambda ids: plain_loop(setting, ids)}
+    if baal_version() is not None:
+        for name, replicate, caching in (
+            ("Baal, default", True, False),
+            ("Baal, loop", False, False),
+            ("Baal, loop with its caching module", False, True),
+        ):
+            ways[name] = lambda ids, replicate=replicate, caching=caching: with_baal(setting, ids, replicate, caching)  # type: ignore[misc]
+    return ways
+
+
+@torch.inference_mode()
+def plain_loop(setting: Setting, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    network = PairNetwork(setting.backbones, setting.head).eval()
+    network.dropout.train()
+    means = []
+    for start in range(0, len(ids), BATCH):
+        images = images_of(setting, ids[start : start + BATCH])
+        means.append(torch.stack([network(images).softmax(-1) for _ in range(setting.passes)]).mean(0))
+    return torch.cat(means).numpy()
+
+
+def with_baal(setting: Setting, ids: NDArray[np.int64], replicate: bool, caching: bool) -> NDArray[np.float32]:
+    """Mean probabilities by Baal's ModelWrapper over a dataset of pairs; without worker processes, to its advantage."""
+    try:
+        caches = importlib.import_module("baal.bayesian.caching_utils")
+        dropout = importlib.import_module("baal.bayesian.dropout")
+        wrapper = importlib.import_module("baal.modelwrapper")
+    except ImportError as error:
+        raise RunError(f"the comparison with Baal needs {error.name}: pip install baal") from None
+    network: nn.Module = PairNetwork(setting.backbones, setting.head).eval()
+    network = dropout.MCDropoutModule(network)
+    if caching:
+        network = caches.MCCachingModule(network)
+    arguments = wrapper.TrainingArgs(batch_size=BATCH, use_cuda=False, workers=0, replicate_in_memory=replicate)
+    with torch.inference_mode():
+        logits = wrapper.ModelWrapper(network, arguments).predict_on_dataset(
+            Pairs(setting, ids), setting.passes, verbose=False
+        )
+    if caching:
+        network = network.unpatch()  # type: ignore[operator]
+    network.unpatch()  # type: ignore[operator]
+    return torch.from_numpy(logits).softmax(1).mean(-1).numpy()
+
+
+def agreement(setting: Setting, ids: NDArray[np.int64], answers: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
+    """Entropies: the literal network with our masks, in float32; the others within Monte-Carlo error of ours."""
+    precise = features_of(subset(setting, ids), "float32")
+    rows = local_rows(setting, ids)
+    head = setting.head
+    with torch.inference_mode():
+        literal = literal_probabilities(setting, ids, head.masks(setting.passes, np.random.default_rng(3)))
+        summed = head.fuse(head.passes(precise, head.masks(setting.passes, np.random.default_rng(3))), rows)
+        ours = entropy(summed.softmax(-1).mean(0).double().numpy())
+        others = [
+            entropy(head.fuse(head.passes(precise, head.masks(setting.passes, np.random.default_rng([4, r]))), rows)
+                    .softmax(-1).mean(0).double().numpy())
+            for r in range(20)
+        ]  # fmt: skip
+    half = features_of(subset(setting, ids), resolve_precision("auto"))
+    with torch.inference_mode():
+        coarse = head.fuse(head.passes(half, head.masks(setting.passes, np.random.default_rng(3))), rows)
+    spread = float(np.std(others, axis=0, ddof=1).mean())
+    centre = np.mean(others, axis=0)
+    return {
+        "same_masks_float32": float(np.abs(ours - literal).max()),
+        "same_masks_as_run": float(np.abs(entropy(coarse.softmax(-1).mean(0).double().numpy()) - literal).max()),
+        "monte_carlo_sd": spread,
+        "own_masks_in_sd": {
+            name: float(np.sqrt(np.mean((answer - centre) ** 2)) / spread) for name, answer in answers.items()
+        },
+    }
+
+
+def literal_probabilities(setting: Setting, ids: NDArray[np.int64], masks: dict[str, Tensor]) -> NDArray[np.float64]:
+    """Entropies of the per-candidate network with given masks."""
+    network = PairNetwork(setting.backbones, setting.head).eval()
+    images = images_of(setting, ids)
+    mean = torch.zeros(len(ids), CLASSES, dtype=torch.float64)
+    embedded = [
+        stream.embed(backbone(batch).mean(dim=(2, 3)))  # type: ignore[operator]
+        for backbone, stream, batch in zip(network.backbones, network.streams, images, strict=True)
+    ]
+    for t in range(setting.passes):
+        logits: Tensor = network.bias
+        for name, stream, v in zip(network.names, network.streams, embedded, strict=True):
+            logits = logits + stream.classify(v * masks[name][t])  # type: ignore[operator]
+        mean += logits.double().softmax(-1) / setting.passes
+    return entropy(mean.numpy())
+
+
+def local_rows(setting: Setting, ids: NDArray[np.int64]) -> Tensor:
+    rows = setting.shape.space.decode(ids)
+    local = [np.unique(column, return_inverse=True)[1] for column in rows.T]
+    return torch.from_numpy(np.stack(local, axis=1).astype(np.int64))
+
+
+def subset(setting: Setting, ids: NDArray[np.int64]) -> Setting:
+    """Only the pictures of some candidates."""
+    rows = setting.shape.space.decode(ids)
+    pixels = {name: setting.pixels[name][np.unique(rows[:, k])] for k, name in enumerate(setting.head.modalities)}
+    return Setting(setting.shape, setting.spec, setting.backbones, setting.head, pixels, setting.passes, setting.seed)

@@ -1,0 +1,61 @@
+"""What the benchmarks show a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Table
+
+
+def stats_view(content: dict[str, Any]) -> Table:
+    where = content["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
+    table = Table(title=f"{where['cpu']}, {where['cores']} cores, one thread each; {versions}", title_justify="left")
+    for column in ("task", "n", "other", "ours [ms]", "other [ms]", "other / ours", "answers apart"):
+        table.add_column(column)
+    for row in content["rows"]:
+        task = row["task"] + (f", {row['resamples']} resamples" if row["resamples"] else "")
+        times = (f"{1000 * row[name]:.3g}" for name in ("ours_s", "other_s"))
+        table.add_row(task, f"{row['n']:,}", row["other"], *times, f"{row['ratio']:.3g}×", f"{row['apart']:.1e}")
+    return table
+
+
+def pool_views(content: dict[str, Any]) -> Iterator[Table]:
+    where = content["machine"]
+    for shape in content["shapes"]:
+        images = " × ".join(f"{count:,}" for count in shape["images"])
+        table = Table(
+            title=f"{shape['shape']}: {shape['candidates']:,} candidates of {images} images, T = {shape['passes']}; "
+            f"{content['backbone']}, {where['cpu']}, {where['threads']} threads",
+            title_justify="left",
+        )
+        for column in ("way", "measured on", "wall [s]", "CPU [s]", "CPU a candidate [ms]", "× ours", "peak [MB]"):
+            table.add_column(column, justify="left" if column == "way" else "right")
+        for name, way in shape["ways"].items():
+            each = 1000 * way["cpu_s"] / way["candidates"]
+            ratio = f"{way['cpu_ratio']:.3g}" if "cpu_ratio" in way else "–"
+            extra = f" ({way['setting']})" if "setting" in way else ""
+            if "candidates_per_s" in way:
+                extra = f" ({way['candidates_per_s'] / 1e6:.3g} million/s)"
+            table.add_row(
+                name + extra, f"{way['candidates']:,}", f"{way['wall_s']:.3g}", f"{way['cpu_s']:.3g}", f"{each:.3g}",
+                ratio, f"{way['peak_mb']:.0f}",
+            )  # fmt: skip
+        yield table
+        if "agreement" in shape:
+            yield agreement_table(shape)
+
+
+def agreement_table(shape: dict[str, Any]) -> Table:
+    found, over = shape["agreement"], shape["over_floor"]
+    table = Table(title="entropies, and the floor", title_justify="left", show_header=False)
+    table.add_column("what")
+    table.add_column("figure")
+    table.add_row("ours against the literal network, same masks, float32", f"{found['same_masks_float32']:.1e}")
+    table.add_row("the same with features as run", f"{found['same_masks_as_run']:.1e}")
+    table.add_row("Monte-Carlo standard deviation", f"{found['monte_carlo_sd']:.1e}")
+    for name, ratio in found["own_masks_in_sd"].items():
+        table.add_row(f"{name}, its own masks: distance in standard deviations", f"{ratio:.2f}")
+    table.add_row("ours over the floor, wall / CPU", f"{over['wall']:.2f} / {over['cpu']:.2f}")
+    return table
