@@ -102,20 +102,26 @@ class NetworkPlan(Section):
 class TrainingPlan(Section):
     """How a fit is done; the papers state none of it (docs/decisions 0001 and 0002 say why).
 
-    `finetune = "head"` fits on frozen, cached features with the `frozen_*` values; "last" and "all" train the
+    `finetune = "head"` fits on frozen, cached features with the `frozen_*` values, each the mean of a picture's and
+    its mirror image's with `mirror`; "last" and "all" train the
     backbones too, with `batch`, the two learning rates, and an exponential `average` of the weights.
+    `together` candidates of a patient share a batch and every pair of their images joins it. `boundary` lets
+    "last" train from cached maps at the freeze boundary instead of pixels.
     `stream_loss` is the weight of each stream's own cross-entropy beside that of their fusion.
     """
 
     finetune: Literal["head", "last", "all"] = "head"
     epochs: int = Field(40, ge=1)
     batch: int = Field(16, ge=1)
+    together: int = Field(1, ge=1)
+    boundary: bool = True
     backbone_lr: float = Field(1e-4, gt=0, le=1)
     head_lr: float = Field(1e-3, gt=0, le=1)
     weight_decay: float = Field(1e-2, ge=0)
-    frozen_batch: int = Field(1024, ge=1)
+    frozen_batch: int = Field(20_000, ge=1)
     frozen_lr: float = Field(3e-3, gt=0, le=1)
     frozen_l2: float = Field(0.1, ge=0)
+    mirror: bool = True
     components: int = Field(400, ge=1)
     stream_loss: float = Field(0.5, ge=0)
     class_weights: bool = False

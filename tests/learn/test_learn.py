@@ -1,6 +1,7 @@
 """Fitting and predicting on a tiny cohort: right, repeatable, and the same through every door."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,20 +14,23 @@ from numpy.typing import NDArray
 from fibrostage.cohort.describe import space_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import FibrostageError, PlanError, RunError, WeightsError
+from fibrostage.learn import boundary
 from fibrostage.learn.apply import predict_cohort
+from fibrostage.learn.boundary import BoundarySource, maps_of
 from fibrostage.learn.checkpoint import load_network
 from fibrostage.learn.features import cache_folder, features_of
 from fibrostage.learn.fit_frozen import Examples, class_weights, fit_frozen, unique_rows
-from fibrostage.learn.fit_whole import PixelSource, batch_loss, cover, set_training
-from fibrostage.learn.images import apply, draw
+from fibrostage.learn.fit_whole import PixelSource, batch_loss, epoch_batches, set_training
+from fibrostage.learn.images import apply, as_tensor, draw, normalise
 from fibrostage.learn.learner import FrozenLearner, make_learner, predict
 from fibrostage.learn.projection import fit_projection, fold
-from fibrostage.learn.train import make_task, plan_for, train
+from fibrostage.learn.train import examples_of, make_task, plan_for, train
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.mmfn import MMFN, Head
 from fibrostage.networks.stream import Stream
 from fibrostage.networks.weights import build_backbone
 from fibrostage.plan import Plan, TrainingPlan
+from fibrostage.progress import SILENT
 
 Build = Callable[..., Plan]
 
@@ -106,12 +110,27 @@ def test_unique_rows_renumber_a_batch() -> None:
     assert local.tolist() == [[1, 0], [1, -1], [0, 0]]
 
 
-def test_an_epoch_covers_every_image_in_few_candidates() -> None:
-    rows = np.array([[i, j] for i in range(5) for j in range(21)])
-    order = cover(rows, np.random.default_rng(0))
-    assert set(rows[order, 0]) == set(range(5))
-    assert set(rows[order, 1]) == set(range(21))
-    assert 21 <= len(order) <= 26
+@pytest.mark.parametrize("together", [1, 4])
+def test_an_epoch_covers_every_image_in_few_candidates(together: int) -> None:
+    rows = np.array([[5 * p + i, 21 * p + j] for p in range(6) for i in range(5) for j in range(21)])
+    patients = np.arange(6).repeat(105)
+    batches = epoch_batches(rows, patients, 16, together, np.random.default_rng(0))
+    drawn = np.concatenate(batches)
+    assert set(rows[drawn, 0]) == set(range(30))
+    assert set(rows[drawn, 1]) == set(range(126))
+    images = sum(len(np.unique(rows[part, 0])) + len(np.unique(rows[part, 1])) for part in batches)
+    if together == 1:
+        assert 126 <= len(drawn) <= 156
+    else:
+        assert len(drawn) > 2.5 * 156, "more pairs of no more images"
+    assert images <= 2 * 156
+    assert all(len(np.unique(part)) == len(part) for part in batches)
+
+
+def test_one_pair_a_patient_is_the_same_epoch_however_many_go_together() -> None:
+    rows = np.stack([np.arange(50), np.where(np.arange(50) % 7, np.arange(50), -1)], axis=1)
+    batches = epoch_batches(rows, np.arange(50), 16, 4, np.random.default_rng(0))
+    assert sorted(np.concatenate(batches)) == list(range(50))
 
 
 def test_colours_of_an_elastogram_are_never_changed() -> None:
@@ -286,3 +305,93 @@ def test_plans_that_do_not_fit_the_cohort(cohort: Cohort, tmp_path: Path, tiny_p
     assert not (tmp_path / "failed").exists()
     with pytest.raises(FibrostageError, match="holds no model"):
         predict_cohort(tmp_path / "full", cohort, tmp_path / "out.csv")
+
+
+class Precise(PixelSource):
+    """Pictures in float64, for backbones in float64: batch statistics of a few pictures magnify rounding."""
+
+    def images(self, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None) -> torch.Tensor:
+        return super().images(modality, rows, rng).double()
+
+
+@pytest.mark.parametrize("grid", [True, False])
+def test_batch_statistics_are_over_unique_images(cohort: Cohort, tiny_plan: Build, grid: bool) -> None:
+    """With BatchNorm training, sharing equals the literal batch when every image occurs as often; else it differs.
+
+    The literal batch holds an image once for every candidate it is in, so its statistics are weighed by that.
+    """
+    network, source, _ = whole_network(cohort, tiny_plan())
+    space = space_of(cohort, ("LSTE", "LUS"))
+    ids = np.concatenate([space.all_ids([p]) for p in (0, 1)]) if grid else np.array([0, 1, 2, 6])
+    examples = Examples(space.decode(ids), cohort.stages[space.patient_of(ids)])
+    set_training(network, source.spec, "all")
+    network.backbones.double()
+    source = Precise(source.cohort, source.modalities, source.spec)
+    loss = batch_loss(network, source, examples, None, None, None, 0.0)
+    loss.backward()
+    shared = {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
+    network.zero_grad()
+    logits: torch.Tensor = network.head.bias
+    for k, name in enumerate(("LSTE", "LUS")):
+        z = network.pooled(name, source.images(name, examples.rows[:, k], None))
+        logits = logits + network.head.stream(name)(z)
+    literal = torch.nn.functional.cross_entropy(logits, torch.from_numpy(examples.stages))
+    literal.backward()
+    apart = max(
+        float((shared[n] - p.grad).abs().max())
+        for n, p in network.named_parameters()
+        if n in shared and p.grad is not None
+    )
+    largest = max(float(grad.abs().max()) for grad in shared.values())
+    if grid:
+        assert float((loss - literal).abs()) < 1e-4
+        assert apart < 1e-4 * max(1.0, largest)
+    else:
+        assert 1e-4 < float((loss - literal).abs()) < 0.5
+
+
+def test_last_trains_from_cached_maps_as_it_would_from_pixels(cohort: Cohort, tiny_plan: Build) -> None:
+    """Without random changes the two are one computation, to the half precision that the maps are kept in."""
+    settings = ("training.finetune=last", "training.epochs=2", "training.augment=false", "training.average=0")
+    fitted = []
+    for cached in ("true", "false"):
+        plan = tiny_plan(*settings, f"training.boundary={cached}")
+        task = make_task(cohort, plan)
+        learner = make_learner(cohort, plan, task.space, task.folds[0].train, 0)
+        learner.fit(examples_of(task, task.folds[0].train, 0), 0)
+        fitted.append(learner)
+    assert isinstance(fitted[0].source, BoundarySource)  # type: ignore[attr-defined]
+    for name in ("LSTE", "LUS"):
+        of_maps, direct = (learner.features[name] for learner in fitted)
+        torch.testing.assert_close(of_maps, direct, rtol=0.02, atol=0.02)
+
+
+def test_maps_are_cached_by_what_they_depend_on(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = BACKBONES["resnet18"]
+    backbone = build_backbone(spec, "random", 0).eval()
+    first = maps_of(cohort, "LUS", spec, backbone, "float32", SILENT)
+    pixels = cohort.pixels("LUS")
+    images = normalise(as_tensor(pixels[:3], spec), spec)
+    with torch.inference_mode():
+        for view, seen in enumerate((images, images.flip(3))):
+            kept = torch.from_numpy(first[:3, view].copy()).float()
+            torch.testing.assert_close(kept, backbone.front(seen), rtol=2e-3, atol=2e-3)
+    calls = []
+    monkeypatch.setattr(boundary, "compute", lambda *a: calls.append(a))
+    with torch.no_grad():
+        next(p for n, p in backbone.named_parameters() if n.startswith("layer4")).add_(1)
+    again = maps_of(cohort, "LUS", spec, backbone, "float32", SILENT)
+    np.testing.assert_array_equal(first, again)
+    assert not calls, "what lies behind the boundary does not matter"
+    with torch.no_grad():
+        backbone.conv1.weight.add_(1)
+    with pytest.raises(FileNotFoundError):
+        maps_of(cohort, "LUS", spec, backbone, "float32", SILENT)
+    assert len(calls) == 1
+
+
+def test_a_disk_too_small_for_the_maps_is_said(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = BACKBONES["resnet18"]
+    monkeypatch.setattr(boundary.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))  # type: ignore[attr-defined]
+    with pytest.raises(RunError, match=r"need 0\.\d GiB .* training.boundary = false"):
+        maps_of(cohort, "LUS", spec, build_backbone(spec, "random", 9), "float32", SILENT)

@@ -31,6 +31,27 @@ def test_contract(name: str) -> None:
     assert spec.licence
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_freeze_boundary_cuts_where_last_begins(name: str) -> None:
+    """front then back is the network; what `last` names is behind the boundary and all of it."""
+    spec = BACKBONES[name]
+    network = build_backbone(spec, "random", 3).eval()
+    x = torch.rand(2, 3, 64, 64)
+    maps = network.front(x)
+    torch.testing.assert_close(network.back(maps.detach()), network(x))
+    network.back(maps.detach()).sum().backward()
+    behind = {n for n, p in network.named_parameters() if p.grad is not None}
+    named = {n for n, _ in network.named_parameters() if any(n.startswith(f"{p}.") for p in spec.last)}
+    assert behind == named
+    before = weights_hash(network, spec.last)
+    with torch.no_grad():
+        for n, p in network.named_parameters():
+            if n in named:
+                p.add_(1)
+    assert weights_hash(network, spec.last) == before
+    assert weights_hash(network) != before
+
+
 def test_unknown_names_list_the_known() -> None:
     with pytest.raises(PlanError, match=r"unknown backbone 'resnet5', did you mean 'resnet50'.*known: efficientnet"):
         BACKBONES["resnet5"]

@@ -8,7 +8,9 @@ data path at all: nobody who looks at every image once can be faster.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -136,7 +138,16 @@ def baal_version() -> str | None:
         return None
 
 
-def bench_shape(shape: Shape, backbone: str, passes: int, naive: int, seed: int, progress: Progress) -> dict[str, Any]:
+def bench_shape(
+    shape: Shape,
+    backbone: str,
+    passes: int,
+    naive: int,
+    seed: int,
+    progress: Progress,
+    batches: tuple[int, ...] = (8, 16, 32, 64),
+) -> dict[str, Any]:
+    """One shape's rows; `batches` are tried for the floor."""
     space = shape.space
     result: dict[str, Any] = {
         "shape": shape.name,
@@ -156,7 +167,7 @@ def bench_shape(shape: Shape, backbone: str, passes: int, naive: int, seed: int,
     ours = {"wall_s": cost.wall + later["wall_s"], "cpu_s": cost.cpu + later["cpu_s"], "candidates": space.total}
     ours["peak_mb"] = max(cost.peak_mb, later["peak_mb"])
     progress.say("the floor: the backbone alone")
-    floor = measure_floor(setting)
+    floor = measure_floor(setting, batches)
     ways = {"fibrostage": ours, "fibrostage, later rounds (frozen backbone)": later, "floor": floor}
     ids = np.sort(np.random.default_rng([seed, 2]).choice(space.total, min(naive, space.total), replace=False))
     answers: dict[str, NDArray[np.float64]] = {}
@@ -247,13 +258,13 @@ def matrix_flops() -> float:
     return 20 * 2 * 1024**3 / spent.wall
 
 
-def measure_floor(setting: Setting) -> dict[str, Any]:
+def measure_floor(setting: Setting, batches: tuple[int, ...]) -> dict[str, Any]:
     """The backbone over as many images, on one batch made beforehand, in the fastest of a few settings."""
     backbone = next(iter(setting.backbones.values())).eval()
     total = sum(len(pixels) for pixels in setting.pixels.values())
     rates = {}
     for precision in ("float32", "bfloat16"):
-        for batch in (8, 16, 32, 64):
+        for batch in batches:
             with on_a_batch(setting, backbone, precision, batch) as step:
                 step()
                 spent, _ = once(lambda step=step: (step(), step()))  # type: ignore[misc]
@@ -348,7 +359,7 @@ def with_baal(setting: Setting, ids: NDArray[np.int64], replicate: bool, caching
     if caching:
         network = caches.MCCachingModule(network)
     arguments = wrapper.TrainingArgs(batch_size=BATCH, use_cuda=False, workers=0, replicate_in_memory=replicate)
-    with torch.inference_mode():
+    with torch.inference_mode(), contextlib.redirect_stdout(io.StringIO()):  # it logs to stdout
         logits = wrapper.ModelWrapper(network, arguments).predict_on_dataset(
             Pairs(setting, ids), setting.passes, verbose=False
         )

@@ -176,3 +176,22 @@ def bench_pools(
     else:
         for view in pool_views(content):
             out.print(view)
+
+
+@bench.command("train")
+def bench_training(
+    backbone: Annotated[str, typer.Option(help="Which backbone.")] = "efficientnet_lite0",
+    batch: Annotated[int, typer.Option(min=2, help="Candidates drawn for a batch.")] = 16,
+    steps: Annotated[int, typer.Option(min=1, help="Batches measured of each way.")] = 6,
+    threads: Annotated[int | None, typer.Option(min=1, help="Torch's threads; all cores by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fine-tuning on pairs beside the naive pair loader, from the freeze boundary, and a head fit."""
+    from fibrostage.bench.train import bench_train
+    from fibrostage.cli.bench_tables import train_view
+
+    content = bench_train(backbone, batch, steps, threads, progress=make_progress())
+    if as_json:
+        print_json(content)
+    else:
+        out.print(train_view(content))

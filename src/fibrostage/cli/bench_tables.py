@@ -59,3 +59,29 @@ def agreement_table(shape: dict[str, Any]) -> Table:
         table.add_row(f"{name}, its own masks: distance in standard deviations", f"{ratio:.2f}")
     table.add_row("ours over the floor, wall / CPU", f"{over['wall']:.2f} / {over['cpu']:.2f}")
     return table
+
+
+def train_view(content: dict[str, Any]) -> Table:
+    where = content["machine"]
+    table = Table(
+        title=f"{content['backbone']} on 5 × 21 pictures a patient, {where['cpu']}, {where['threads']} threads",
+        title_justify="left",
+    )
+    for column in ("batches", "way", "pairs/s", "images/s", "ratio", "peak [MB]"):
+        table.add_column(column, justify="left" if column in ("batches", "way") else "right")
+    for name, ways in content["ways"].items():
+        for way in ("ours", "naive"):
+            row = ways[way]
+            ratio = f"{ways['ratio']:.1f}× pairs/s" if way == "ours" else ""
+            speeds = (f"{row['pairs_per_s']:.1f}", f"{row['images_per_s']:.1f}")
+            table.add_row(name, way, *speeds, ratio, f"{row['peak_mb']:.0f}")
+    row = content["boundary"]
+    speeds = (f"{row['pairs_per_s']:.1f}", f"{row['images_per_s']:.1f}")
+    name = f"last blocks from the boundary (cache made in {row['cache_s']:.1f} s)"
+    table.add_row(name, "ours", *speeds, f"{row['ratio']:.1f}× images/s", f"{row['peak_mb']:.0f}")
+    head = content["head"]
+    table.add_row(
+        f"head on cached features: {head['candidates']:,} candidates, {head['epochs']} epochs", "ours",
+        "", "", f"{head['wall_s']:.2f} s", "",
+    )  # fmt: skip
+    return table

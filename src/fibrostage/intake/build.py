@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from fibrostage import SIMULATED
 from fibrostage.cohort.confounding import check_confounding
-from fibrostage.cohort.store import Cohort, Modality, hash_pixels, open_cohort, whole_or_absent, write_tables
+from fibrostage.cohort.store import Cohort, Modality, hash_pixels, new_array, open_cohort, whole_or_absent, write_tables
 from fibrostage.cohort.tables import EXCLUSIONS, IMAGES
 from fibrostage.errors import IntakeError, Problems
 from fibrostage.intake.csvs import read_csv
@@ -123,7 +122,7 @@ def store_pictures(
             wanted = [request for request in requests if request.modality == name]
             shape = (len(wanted), modality.size, modality.size, modality.stored_channels)
             target = folder / f"{name}.npy"
-            pixels = new_pixels(target, shape) if wanted else np.empty(shape, dtype=np.uint8)
+            pixels = new_array(target, shape, np.uint8) if wanted else np.empty(shape, dtype=np.uint8)
             stored: dict[str, Request] = {}  # by what their pixels hash to
             start = len(records)
             for chunk in (wanted[at : at + CHUNK] for at in range(0, len(wanted), CHUNK)):
@@ -172,15 +171,6 @@ def attempt(request: Request, folder: Path, modality: ModalityPlan) -> Picture |
         return str(error)
 
 
-def new_pixels(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """A writable pixel file whose space is really there: writing to a sparse map on a full disk kills the process."""
-    pixels: NDArray[np.uint8] = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return pixels
-
-
 def finish_pixels(path: Path, stored: int, shape: tuple[int, ...]) -> None:
     """Shortens a pixel file to the rows that were stored."""
     if stored == shape[0] and path.exists():
@@ -188,7 +178,7 @@ def finish_pixels(path: Path, stored: int, shape: tuple[int, ...]) -> None:
     shorter = path.with_suffix(".short.npy")
     if stored:
         source = np.load(path, mmap_mode="r")
-        result = new_pixels(shorter, (stored, *shape[1:]))
+        result = new_array(shorter, (stored, *shape[1:]), np.uint8)
         for start in range(0, stored, CHUNK):
             result[start : start + CHUNK] = source[start : min(start + CHUNK, stored)]
         del result

@@ -65,8 +65,9 @@ def predict_patients(
     """Patient rows [P] and mean probabilities [P, K] over at most `evaluation.candidates` each."""
     spec = BACKBONES[plan.network.backbone]
     precision = resolve_precision(plan.training.precision)
+    mirror = plan.training.finetune == "head" and plan.training.mirror  # as the head was fitted
     features = {
-        name: torch.from_numpy(features_of(cohort, name, spec, network.backbone(name), precision, progress))
+        name: torch.from_numpy(features_of(cohort, name, spec, network.backbone(name), precision, progress, mirror))
         for name in plan.fused
     }
     space = space_of(cohort, plan.fused, plan.network.missing == "keep")

@@ -37,9 +37,11 @@ def cache_folder() -> Path:
     return Path(base) / "fibrostage"
 
 
-def cache_key(cohort: Cohort, modality: str, spec: Backbone, network_hash: str, precision: str) -> str:
+def cache_key(
+    cohort: Cohort, modality: str, spec: Backbone, network_hash: str, precision: str, mirror: bool = False
+) -> str:
     parts = (
-        "features-1",
+        "features-2" if mirror else "features-1",
         network_hash,
         spec.name,
         str((spec.size, spec.mean, spec.std)),
@@ -57,16 +59,20 @@ def features_of(
     backbone: nn.Module,
     precision: str = "float32",
     progress: Progress = SILENT,
+    mirror: bool = False,
 ) -> NDArray[np.float32]:
-    """z [n, C] of every image of a modality, from the cache or computed and cached."""
-    key = cache_key(cohort, modality, spec, weights_hash(backbone), precision)
+    """z [n, C] of every image of a modality, from the cache or computed and cached.
+
+    With `mirror`, the mean of the image's and its mirror image's.
+    """
+    key = cache_key(cohort, modality, spec, weights_hash(backbone), precision, mirror)
     path = cache_folder() / "features" / f"{key}.npy"
     if path.is_file():
         try:
             return np.asarray(np.load(path), dtype=np.float32)
         except (OSError, ValueError, EOFError):  # a damaged cache file is recomputed
             path.unlink(missing_ok=True)
-    features = extract(cohort.pixels(modality), spec, backbone, precision, progress, modality)
+    features = extract(cohort.pixels(modality), spec, backbone, precision, progress, modality, mirror)
     store(path, features)
     return features
 
@@ -78,6 +84,7 @@ def extract(
     precision: str,
     progress: Progress = SILENT,
     label: str = "images",
+    mirror: bool = False,
 ) -> NDArray[np.float32]:
     """z = GAP(backbone(x)) [n, C] for stored pixels [n, H, W, C]; the backbone in evaluation mode."""
     engine = make_engine(precision)
@@ -90,8 +97,10 @@ def extract(
     ):
         for start in range(0, len(pixels), BATCH):
             images = as_tensor(pixels[start : start + BATCH], spec).to(engine.device)
-            maps = network(normalise(images, spec))
-            result[start : start + len(images)] = maps.float().mean(dim=(2, 3)).cpu().numpy()
+            z = network(normalise(images, spec)).float().mean(dim=(2, 3))
+            if mirror:
+                z = (z + network(normalise(images.flip(3), spec)).float().mean(dim=(2, 3))) / 2
+            result[start : start + len(images)] = z.cpu().numpy()
             advance(len(images))
     return result
 

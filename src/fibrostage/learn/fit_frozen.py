@@ -34,6 +34,21 @@ class Examples:
         return len(self.rows)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What a step computes with: features of the batch's distinct images, rows of them a candidate, stages."""
+
+    features: dict[str, Tensor]
+    rows: Tensor
+    stages: Tensor
+
+
+def gathered(head: Head, features: Mapping[str, Tensor], examples: Examples, part: NDArray[np.int64]) -> Batch:
+    images, local = unique_rows(examples.rows[part])
+    own = {name: features[name][torch.from_numpy(rows)] for name, rows in zip(head.modalities, images, strict=True)}
+    return Batch(own, torch.from_numpy(local), torch.from_numpy(examples.stages[part]))
+
+
 def class_weights(stages: NDArray[np.int64], classes: int, balanced: bool) -> Tensor | None:
     """Weights inverse to the classes' frequency, mean 1 over the examples; None when not asked for."""
     if not balanced:
@@ -96,19 +111,15 @@ def fit_frozen(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.frozen_lr, total_steps=max(2, plan.epochs * batches))
     best = BestEpoch(plan.patience, head.state_dict())
     rng = np.random.default_rng([seed, 5])
+    whole = gathered(head, features, examples, np.arange(len(examples))) if batches == 1 else None
     with seeded(seed):
         for epoch in range(plan.epochs):
             total = 0.0
             order = rng.permutation(len(examples))
             for part in np.array_split(order, batches):
-                images, local = unique_rows(examples.rows[part])
-                batch = {
-                    name: features[name][torch.from_numpy(rows)]
-                    for name, rows in zip(head.modalities, images, strict=True)
-                }
-                tables = head.tables(batch, rng)
-                stages = torch.from_numpy(examples.stages[part])
-                loss = fused_loss(head, tables, torch.from_numpy(local), stages, weights, plan.stream_loss)
+                batch = whole or gathered(head, features, examples, part)
+                tables = head.tables(batch.features, rng)
+                loss = fused_loss(head, tables, batch.rows, batch.stages, weights, plan.stream_loss)
                 penalty = torch.stack([matrix.square().sum() for matrix in matrices]).sum()
                 optimiser.zero_grad(set_to_none=True)
                 (loss + plan.frozen_l2 / 2 * penalty).backward()

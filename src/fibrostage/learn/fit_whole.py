@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -41,15 +42,66 @@ class PixelSource:
             images = apply(images, draw(len(rows), self.cohort.modality(modality).kind, rng))
         return normalise(images, self.spec)
 
+    def pooled(self, network: MMFN, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Tensor:
+        """z [n, C] of images, with gradients."""
+        device = next(network.parameters()).device
+        return network.pooled(modality, self.images(modality, rows, rng).to(device))
 
-def cover(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """A random order of a few candidates in which every image of every modality occurs: one epoch.
+
+class Source(Protocol):
+    """What a fit needs of pictures: pixels, or maps at the freeze boundary."""
+
+    @property
+    def cohort(self) -> Cohort: ...
+
+    @property
+    def spec(self) -> Backbone: ...
+
+    def pooled(
+        self, network: MMFN, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None
+    ) -> Tensor: ...
+
+
+def epoch_batches(
+    rows: NDArray[np.int64], patients: NDArray[np.int64], batch: int, together: int, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """One epoch: batches of candidates in which every image of every modality occurs.
 
     Going through all pairs would show each of 5 elastograms 21 times for one look at each of 21 B-mode frames.
+    About `batch` candidates are drawn for a batch, `together` of one patient; then every labelled candidate whose
+    images are all in the batch joins it, at no cost but a sum: 4 together are 16 pairs of 8 images.
     """
     order = rng.permutation(len(rows))
     first = [np.unique(rows[order, column], return_index=True)[1] for column in range(rows.shape[1])]
-    return np.asarray(order[np.unique(np.concatenate(first))])
+    cover = order[np.unique(np.concatenate(first))]
+    if together > 1:
+        by_patient = cover[np.argsort(patients[cover], kind="stable")]
+        starts = np.flatnonzero(np.append(True, np.diff(patients[by_patient])))
+        groups = [
+            own[low : low + together]
+            for own in np.split(by_patient, starts[1:])
+            for low in range(0, len(own), together)
+        ]
+        cover = np.concatenate([groups[k] for k in rng.permutation(len(groups))])
+    batches = np.array_split(cover, -(-len(cover) // batch))
+    return batches if together == 1 else [joined(rows, part) for part in batches]
+
+
+def joined(rows: NDArray[np.int64], part: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Every candidate all of whose images are in those of `part`."""
+    inside = np.ones(len(rows), dtype=bool)
+    for column in range(rows.shape[1]):
+        inside &= np.isin(rows[:, column], rows[part, column])
+    return np.flatnonzero(inside)
+
+
+def patients_of(cohort: Cohort, modalities: tuple[str, ...], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The patient of each candidate, from any image it has."""
+    patients = np.full(len(rows), -1, dtype=np.int64)
+    for column, name in enumerate(modalities):
+        present = rows[:, column] >= 0
+        patients[present] = cohort.owners(name)[rows[present, column]]
+    return patients
 
 
 def trainable_names(network: nn.Module, spec: Backbone, finetune: str) -> set[str]:
@@ -97,7 +149,7 @@ class WeightAverage:
 
 def fit_whole(
     network: MMFN,
-    source: PixelSource,
+    source: Source,
     examples: Examples,
     plan: TrainingPlan,
     seed: int,
@@ -107,9 +159,10 @@ def fit_whole(
     """Fine-tunes; returns the averaged network (the best epoch's with validation) and a record an epoch."""
     engine = make_engine(plan.precision)
     rng = np.random.default_rng([seed, 6])
-    epochs = [cover(examples.rows, rng) for _ in range(plan.epochs)]
+    patients = patients_of(source.cohort, network.head.modalities, examples.rows)
+    epochs = [epoch_batches(examples.rows, patients, plan.batch, plan.together, rng) for _ in range(plan.epochs)]
     set_training(network, source.spec, plan.finetune)
-    optimiser, schedule = make_optimiser(network, plan, sum(-(-len(epoch) // plan.batch) for epoch in epochs))
+    optimiser, schedule = make_optimiser(network, plan, sum(map(len, epochs)))
     network = network.to(engine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network, optimiser = engine.prepare(network, optimiser)
     inner: MMFN = engine.unwrap_model(network)
@@ -120,9 +173,9 @@ def fit_whole(
     history: list[dict[str, float]] = []
     best = BestEpoch(plan.patience, averaged.average)
     with seeded(seed), progress.task("fine-tuning", sum(map(len, epochs))) as advance:
-        for epoch, order in enumerate(epochs):
+        for epoch, batches in enumerate(epochs):
             total = 0.0
-            for part in np.array_split(order, -(-len(order) // plan.batch)):
+            for part in batches:
                 batch = Examples(examples.rows[part], examples.stages[part])
                 changes = rng if plan.augment else None
                 with engine.autocast():
@@ -133,8 +186,8 @@ def fit_whole(
                 schedule.step()
                 averaged.update()
                 total += float(loss.detach()) * len(part)
-                advance(len(part))
-            record = {"epoch": epoch, "loss": total / len(order)}
+                advance(1)
+            record = {"epoch": epoch, "loss": total / sum(map(len, batches))}
             if validation is not None:
                 record["validation_loss"] = validation_loss(averaged.average, source, validation, plan)
                 best.offer(record["validation_loss"], lambda: copy.deepcopy(averaged.average))
@@ -160,7 +213,7 @@ def make_optimiser(
 
 def batch_loss(
     network: MMFN,
-    source: PixelSource,
+    source: Source,
     batch: Examples,
     changes: np.random.Generator | None,
     dropout: np.random.Generator | None,
@@ -173,8 +226,7 @@ def batch_loss(
     features = {}
     for modality, rows in zip(network.head.modalities, images, strict=True):
         if len(rows):
-            pixels = source.images(modality, rows, changes).to(device)
-            features[modality] = network.pooled(modality, pixels)
+            features[modality] = source.pooled(network, modality, rows, changes)
         else:
             features[modality] = torch.empty((0, source.spec.features), device=device)
     tables = network.head.tables({k: v.float() for k, v in features.items()}, dropout)
@@ -183,7 +235,7 @@ def batch_loss(
 
 
 @torch.inference_mode()
-def validation_loss(network: MMFN, source: PixelSource, examples: Examples, plan: TrainingPlan) -> float:
+def validation_loss(network: MMFN, source: Source, examples: Examples, plan: TrainingPlan) -> float:
     total = 0.0
     for start in range(0, len(examples), plan.batch):
         part = slice(start, start + plan.batch)

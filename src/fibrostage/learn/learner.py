@@ -19,6 +19,7 @@ from torch import Tensor
 from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import PlanError
+from fibrostage.learn.boundary import BoundarySource, boundary_source
 from fibrostage.learn.engine import multiplies_bfloat16
 from fibrostage.learn.features import extract, features_of
 from fibrostage.learn.fit_frozen import Examples, fit_frozen
@@ -99,7 +100,7 @@ class FrozenLearner:
         self.features: dict[str, Tensor] = {}
         precision = resolve_precision(plan.training.precision)
         for name in plan.fused:
-            z = features_of(cohort, name, self.spec, self.backbone, precision, progress)
+            z = features_of(cohort, name, self.spec, self.backbone, precision, progress, plan.training.mirror)
             own = np.isin(cohort.owners(name), pool)
             if not own.any():
                 raise PlanError(
@@ -146,7 +147,11 @@ class FinetuneLearner:
         backbones = {name: build_backbone(self.spec, plan.network.weights, plan.seed) for name in names}
         head = make_head(cohort, plan, dict.fromkeys(plan.fused, self.spec.features), seed)
         self._network = MMFN(backbones, head, plan.network.share_backbone)
-        self.source = PixelSource(cohort, plan.fused, self.spec)
+        self.source: PixelSource | BoundarySource = PixelSource(cohort, plan.fused, self.spec)
+        if plan.training.finetune == "last" and plan.training.boundary:
+            backbone = next(iter(backbones.values()))  # all begin from the same weights
+            precision = resolve_precision(plan.training.precision)
+            self.source = boundary_source(cohort, plan.fused, self.spec, backbone, precision, progress)
         self._features: dict[str, Tensor] = {}
 
     @property
@@ -159,8 +164,11 @@ class FinetuneLearner:
         if not self._features:
             precision = resolve_precision(self.plan.training.precision)
             for name in self.plan.fused:
-                backbone = self._network.backbone(name)
-                z = extract(self.cohort.pixels(name), self.spec, backbone, precision, self.progress, name)
+                if isinstance(self.source, BoundarySource):
+                    z = self.source.features(self._network.eval(), name, precision)
+                else:
+                    backbone = self._network.backbone(name)
+                    z = extract(self.cohort.pixels(name), self.spec, backbone, precision, self.progress, name)
                 self._features[name] = torch.from_numpy(z)
         return self._features
 

@@ -120,3 +120,7 @@ class MMFN(nn.Module):
     def pooled(self, modality: str, images: Tensor) -> Tensor:
         """Normalised images [B, 3, S, S] → pooled features z = GAP(backbone(x)) [B, C] in float32."""
         return self.backbone(modality)(images).float().mean(dim=(2, 3))
+
+    def pooled_from_boundary(self, modality: str, maps: Tensor) -> Tensor:
+        """The same from maps at the backbone's freeze boundary."""
+        return self.backbone(modality).back(maps).float().mean(dim=(2, 3))  # type: ignore[operator]

@@ -110,10 +110,15 @@ def load_strictly(network: nn.Module, spec: Backbone, path: Path) -> None:
     network.load_state_dict(renamed)
 
 
-def weights_hash(network: nn.Module) -> str:
-    """SHA-256 of a network's parameters and buffers: the identity of what computes features."""
+def weights_hash(network: nn.Module, without: tuple[str, ...] = ()) -> str:
+    """SHA-256 of a network's parameters and buffers: the identity of what computes features.
+
+    `without` are prefixes of what does not count, because it lies behind what is computed.
+    """
     digest = hashlib.sha256()
     for key, tensor in sorted(network.state_dict().items()):
+        if any(key.startswith(f"{prefix}.") for prefix in without):
+            continue
         digest.update(key.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

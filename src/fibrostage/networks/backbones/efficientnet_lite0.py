@@ -32,6 +32,7 @@ STAGES = (
     (4, 5, 2, 6, 112, 192),
     (1, 3, 1, 6, 192, 320),
 )
+BOUNDARY = 11  # blocks before it stay as they are when only the last ones are trained
 
 
 class SameConv(nn.Conv2d):
@@ -98,9 +99,15 @@ class EfficientNetLite0(nn.Module):
         self.act = nn.ReLU6(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.back(self.front(x))
+
+    def front(self, x: Tensor) -> Tensor:
+        """Up to the freeze boundary: maps [B, 112, 14, 14]."""
         x = self.act(self.bn0(self.conv_stem(x)))
-        x = self.blocks(x)
-        return self.act(self.bn1(self.conv_head(x)))
+        return self.blocks[:BOUNDARY](x)
+
+    def back(self, x: Tensor) -> Tensor:
+        return self.act(self.bn1(self.conv_head(self.blocks[BOUNDARY:](x))))
 
 
 def rename(key: str) -> str | None:
@@ -126,7 +133,7 @@ BACKBONE = Backbone(
     size=224,
     mean=(127.0, 127.0, 127.0),
     std=(128.0, 128.0, 128.0),
-    last=("blocks.12", "blocks.13", "blocks.14", "blocks.15", "conv_head", "bn1"),
+    last=("blocks.11", "blocks.12", "blocks.13", "blocks.14", "blocks.15", "conv_head", "bn1"),
     build=EfficientNetLite0,
     rename=rename,
     imagenet=imagenet,

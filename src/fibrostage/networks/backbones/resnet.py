@@ -40,8 +40,16 @@ class Trunk(nn.Module):
         self.layer3, self.layer4 = whole.layer3, whole.layer4
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.back(self.front(x))
+
+    def front(self, x: Tensor) -> Tensor:
+        """Up to the freeze boundary: the maps that the last stage reads."""
         x = self.maxpool(self.act(self.bn1(self.conv1(x))))
-        result: torch.Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        result: torch.Tensor = self.layer3(self.layer2(self.layer1(x)))
+        return result
+
+    def back(self, x: Tensor) -> Tensor:
+        result: torch.Tensor = self.layer4(x)
         return result
 
 

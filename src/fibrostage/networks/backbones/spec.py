@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+
+class Trunk(Protocol):
+    """A network cut at its freeze boundary."""
+
+    def front(self, x: Tensor) -> Tensor: ...
+
+    def back(self, x: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -16,8 +24,9 @@ class Backbone:
     """A convolutional feature extractor: images [B, 3, S, S] → maps [B, features, S/32, S/32].
 
     `mean` and `std` are in the 0–255 range of stored pixels. `last` are the parameter-name prefixes that
-    `finetune = "last"` trains. `rename` turns a key of the published weights into ours, or None to drop it
-    (the ImageNet classifier). `imagenet` finds the published weights on this machine, or raises
+    `finetune = "last"` trains; the network that `build` makes is `back(front(x))`, and `back` is what they
+    name. `rename` turns a key of the published weights into ours, or None to drop it (the ImageNet
+    classifier). `imagenet` finds the published weights on this machine, or raises
     `WeightsError` saying where to get them.
     """
 

@@ -1,0 +1,191 @@
+"""`bench train`: fine-tuning on pairs, ours beside the naive pair loader; from the freeze boundary; and head fits.
+
+Both ways take the same batches of candidates, hence make the same updates (their batch statistics apart): the
+naive one loads and runs both images of every pair, ours runs each image of the batch once. Pictures are random:
+the clock does not mind.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fibrostage.bench.pool import PairNetwork, Setting, Shape, even, make_setting
+from fibrostage.bench.timing import machine, once
+from fibrostage.learn.boundary import BoundarySource, compute
+from fibrostage.learn.engine import make_engine
+from fibrostage.learn.fit_frozen import Examples, fit_frozen
+from fibrostage.learn.fit_whole import batch_loss, epoch_batches, set_training
+from fibrostage.learn.images import as_tensor, normalise
+from fibrostage.learn.learner import resolve_precision
+from fibrostage.networks.backbones.spec import Backbone
+from fibrostage.networks.mmfn import MMFN, Head
+from fibrostage.plan import TrainingPlan
+from fibrostage.progress import SILENT, Progress
+
+PATIENTS = 8
+TOGETHER = 4
+WITH_REUSE = f"{TOGETHER} pictures of a patient together"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Pixels in memory, as `fit_whole` asks for them."""
+
+    setting: Setting
+    spec: Backbone
+
+    def pooled(self, network: MMFN, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Tensor:
+        images = as_tensor(self.setting.pixels[modality][rows], self.spec)
+        return network.pooled(modality, normalise(images, self.spec))
+
+
+def bench_train(
+    backbone: str = "efficientnet_lite0",
+    batch: int = 16,
+    steps: int = 6,
+    threads: int | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> dict[str, Any]:
+    """The table that `fibrostage bench train` shows; `steps` batches of each way are measured."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    setting = make_setting(Shape("5x21", np.tile([5, 21], (PATIENTS, 1))), backbone, 1, seed)
+    space = setting.shape.space
+    ids = np.arange(space.total)
+    examples = Examples(space.decode(ids), space.patient_of(ids) % 5)
+    ways: dict[str, dict[str, Any]] = {}
+    for name, together in (("single pairs", 1), (WITH_REUSE, TOGETHER)):
+        rng = np.random.default_rng([seed, together])
+        batches = epoch_batches(examples.rows, space.patient_of(ids), batch, together, rng)[:steps]
+        progress.say(f"{name}: ours")
+        ours = ours_on(setting, examples, batches)
+        progress.say(f"{name}: naive")
+        naive = naive_on(setting, examples, batches[: max(1, steps // 3)])
+        ways[name] = {"ours": ours, "naive": naive, "ratio": ours["pairs_per_s"] / naive["pairs_per_s"]}
+    progress.say("from the freeze boundary")
+    boundary = boundary_on(setting, examples, batches)
+    whole = ways[WITH_REUSE]["ours"]["images_per_s"]
+    return {
+        "machine": {**machine(), "threads": torch.get_num_threads(), "torch": torch.__version__},
+        "backbone": backbone,
+        "batch": batch,
+        "ways": ways,
+        "boundary": {**boundary, "ratio": boundary["images_per_s"] / whole},
+        "head": head_fit(seed),
+    }
+
+
+def counted(examples: Examples, batches: list[NDArray[np.int64]], wall: float, cpu: float) -> dict[str, Any]:
+    pairs = sum(map(len, batches))
+    images = sum(len(np.unique(examples.rows[part, k])) for part in batches for k in range(2))
+    return {
+        "pairs": pairs, "images": images, "wall_s": wall, "cpu_s": cpu,
+        "pairs_per_s": pairs / wall, "images_per_s": images / wall,
+    }  # fmt: skip
+
+
+def ours_on(setting: Setting, examples: Examples, batches: list[NDArray[np.int64]]) -> dict[str, Any]:
+    network = MMFN(setting.backbones, setting.head)
+    set_training(network, setting.spec, "all")
+    return stepped(network, Memory(setting, setting.spec), examples, batches)
+
+
+def stepped(network: MMFN, source: Any, examples: Examples, batches: list[NDArray[np.int64]]) -> dict[str, Any]:
+    engine = make_engine("auto")
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], 1e-5)
+    rng = np.random.default_rng(0)
+
+    def step(part: NDArray[np.int64]) -> None:
+        with engine.autocast():
+            own = Examples(examples.rows[part], examples.stages[part])
+            loss = batch_loss(network, source, own, None, rng, None, 0.5)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    step(batches[0])
+
+    def epoch() -> None:
+        for part in batches:
+            step(part)
+
+    spent, _ = once(epoch)
+    return counted(examples, batches, spent.wall, spent.cpu) | {"peak_mb": spent.peak_mb}
+
+
+def naive_on(setting: Setting, examples: Examples, batches: list[NDArray[np.int64]]) -> dict[str, Any]:
+    """Every pair loads its two images and both run, in float32, as a plain loop over a DataLoader of pairs does."""
+    network: nn.Module = PairNetwork(setting.backbones, setting.head)
+    for parameter in network.parameters():
+        parameter.requires_grad_(True)
+    network.train()
+    optimiser = torch.optim.AdamW(network.parameters(), 1e-5)
+    names = setting.head.modalities
+
+    def load(part: NDArray[np.int64]) -> list[Tensor]:
+        return [
+            torch.cat([picture(setting, name, row) for row in examples.rows[part, k]]) for k, name in enumerate(names)
+        ]
+
+    def step(part: NDArray[np.int64]) -> None:
+        loss = F.cross_entropy(network(load(part)), torch.from_numpy(examples.stages[part]))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    step(batches[0][:8])
+
+    def epoch() -> None:
+        for part in batches:
+            step(part)
+
+    spent, _ = once(epoch)
+    return counted(examples, batches, spent.wall, spent.cpu) | {"peak_mb": spent.peak_mb}
+
+
+def picture(setting: Setting, name: str, row: int) -> Tensor:
+    return normalise(as_tensor(setting.pixels[name][row : row + 1], setting.spec), setting.spec)
+
+
+def boundary_on(setting: Setting, examples: Examples, batches: list[NDArray[np.int64]]) -> dict[str, Any]:
+    """The last blocks from cached maps, and what making the cache costs."""
+    precision = resolve_precision("auto")
+    with tempfile.TemporaryDirectory() as folder:
+        source = BoundarySource(None, setting.spec)  # type: ignore[arg-type]
+
+        def fill() -> None:
+            for name, pixels in setting.pixels.items():
+                path = Path(folder) / f"{name}.npy"
+                compute(pixels, setting.spec, setting.backbones[name], precision, path, SILENT, name)
+                source.maps[name] = np.load(path, mmap_mode="r")
+
+        filled, _ = once(fill)
+        network = MMFN(setting.backbones, setting.head)
+        set_training(network, setting.spec, "last")
+        found = stepped(network, source, examples, batches)
+    return found | {"cache_s": filled.wall}
+
+
+def head_fit(seed: int) -> dict[str, Any]:
+    """A head on cached features: 16,592 candidates of the paper's pool, 40 epochs."""
+    counts = np.stack([even(778, 168), even(3572, 168)], axis=1)
+    space = Shape("paper", counts).space
+    torch.manual_seed(seed)
+    features = {name: torch.randn(int(counts[:, k].sum()), 400) for k, name in enumerate(space.modalities)}
+    head = Head(space.modalities, dict.fromkeys(space.modalities, 400), 5)
+    ids = np.arange(space.total)
+    examples = Examples(space.decode(ids), space.patient_of(ids) % 5)
+    plan = TrainingPlan()
+    spent, _ = once(lambda: fit_frozen(head, features, examples, plan, seed))
+    return {"candidates": len(ids), "epochs": plan.epochs, "wall_s": spent.wall, "cpu_s": spent.cpu}
