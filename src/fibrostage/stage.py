@@ -6,6 +6,7 @@ silently equated: METAVIR F2, Scheuer S2 and Ishak I3 are different labels, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -72,6 +73,7 @@ SCHEUER = Staging("Scheuer", ("S0", "S1", "S2", "S3", "S4"), ("S2", "S3", "S4"))
 # Ishak et al. 1995; 3 and 5 are the cuts most used for significant fibrosis and cirrhosis.
 ISHAK = Staging("Ishak", ("I0", "I1", "I2", "I3", "I4", "I5", "I6"), ("I3", "I4", "I5"))
 
+MOST_NUMBERS = 20  # different numbers that still pass for stages
 KNOWN = {system.name: system for system in (METAVIR, SCHEUER, ISHAK)}
 
 
@@ -90,10 +92,17 @@ def staging_of(labels: Iterable[str], classes: Sequence[str] = ()) -> Staging:
         if found and set(found) <= set(system.classes):
             return system
     try:
-        ordered = tuple(sorted(found, key=float))
+        values = {label: float(label) for label in found}
+        ordered = tuple(sorted(found, key=values.__getitem__))
     except ValueError:
         raise PlanError(
             f"the stages {', '.join(map(repr, found[:8]))} are of no known system ({', '.join(KNOWN)}); "
             "give their order, mildest first, as --classes A,B,C"
         ) from None
+    if not all(math.isfinite(value) for value in values.values()) or len(set(values.values())) < len(values):
+        raise PlanError(f"the stages {', '.join(map(repr, found[:8]))} are not different numbers")
+    if len(ordered) > MOST_NUMBERS:
+        raise PlanError(
+            f"{len(ordered)} different numbers are a measurement and no stages; if they are, give all in --classes"
+        )
     return Staging("numbers", ordered, ordered[1:])

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from fibrostage.bench import train
+from fibrostage.bench import pool, train
 from fibrostage.bench.pool import Shape, bench_pool, bench_shape
 from fibrostage.bench.stats import bench_stats
 from fibrostage.bench.timing import side_by_side
@@ -31,8 +31,9 @@ def test_statistics_beside_the_others() -> None:
         assert row["apart"] < (1e-6 if row["resamples"] is None else 0.03), row
 
 
-def test_a_pool_beside_baal_and_the_floor() -> None:
-    """Tiny, with the real backbone: everybody answers, and the answers agree."""
+def test_a_pool_beside_baal_and_the_floor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiny, with the real backbone, all in one process: everybody answers, and the answers agree."""
+    monkeypatch.setattr(pool, "in_own_process", lambda work, *arguments: work(*arguments))
     shape = Shape("tiny", np.array([[2, 3], [3, 2]]))
     content = bench_shape(shape, "efficientnet_lite0", 3, 3, 0, SILENT, batches=(2,))
     ways = content["ways"]
@@ -61,6 +62,7 @@ def test_an_unknown_shape_lists_the_known() -> None:
 
 
 def test_training_beside_the_naive_loader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "in_own_process", lambda work, *arguments: work(*arguments))
     monkeypatch.setattr(train, "PATIENTS", 1)
     content = bench_train("efficientnet_lite0", batch=2, steps=1)
     for ways in content["ways"].values():

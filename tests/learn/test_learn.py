@@ -1,7 +1,10 @@
 """Fitting and predicting on a tiny cohort: right, repeatable, and the same through every door."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +20,9 @@ from fibrostage.errors import FibrostageError, PlanError, RunError, WeightsError
 from fibrostage.learn import boundary
 from fibrostage.learn.apply import predict_cohort
 from fibrostage.learn.boundary import BoundarySource, maps_of
+from fibrostage.learn.cache import cache_folder
 from fibrostage.learn.checkpoint import load_network
-from fibrostage.learn.features import cache_folder, features_of
+from fibrostage.learn.features import features_of
 from fibrostage.learn.fit_frozen import Examples, class_weights, fit_frozen, unique_rows
 from fibrostage.learn.fit_whole import PixelSource, batch_loss, epoch_batches, set_training
 from fibrostage.learn.images import apply, as_tensor, draw, normalise
@@ -395,3 +399,31 @@ def test_a_disk_too_small_for_the_maps_is_said(cohort: Cohort, monkeypatch: pyte
     monkeypatch.setattr(boundary.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))  # type: ignore[attr-defined]
     with pytest.raises(RunError, match=r"need 0\.\d GiB .* training.boundary = false"):
         maps_of(cohort, "LUS", spec, build_backbone(spec, "random", 9), "float32", SILENT)
+
+
+def test_two_processes_fill_one_cache(cohort: Cohort, tmp_path: Path) -> None:
+    """Features and maps asked for by two processes at once: both get them whole, and one file of each is left."""
+    script = """
+import hashlib, sys
+from pathlib import Path
+import numpy as np
+from fibrostage.cohort.store import open_cohort
+from fibrostage.learn.boundary import maps_of
+from fibrostage.learn.features import features_of
+from fibrostage.networks.backbones import BACKBONES
+from fibrostage.networks.weights import build_backbone
+from fibrostage.progress import SILENT
+cohort, spec = open_cohort(Path(sys.argv[1])), BACKBONES["resnet18"]
+backbone = build_backbone(spec, "random", 5)
+z = features_of(cohort, "LUS", spec, backbone, "float32")
+maps = maps_of(cohort, "LSTE", spec, backbone, "float32", SILENT)
+print(hashlib.sha256(z.tobytes() + np.ascontiguousarray(maps).tobytes()).hexdigest())
+"""
+    environment = {**os.environ, "FIBROSTAGE_CACHE": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", script, str(cohort.path)]
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    answers = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert answers[0] == answers[1]
+    assert len(answers[0].strip()) == 64
+    assert sorted(path.suffix for path in tmp_path.rglob("*") if path.is_file()) == [".npy", ".npy"]

@@ -11,12 +11,33 @@ contradict one another by some seventy units; such candidates are computed again
 
 from __future__ import annotations
 
+import os
+
+import numba
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from fibrostage.learn.cache import cache_folder
+
 LANES = 8  # passes are padded to whole vectors of float32; a padding pass is uniform and taken out again
 UNDERFLOW = np.float32(1e-30)
+
+
+def cache_compiled() -> bool:
+    """Whether compiled kernels can be kept: where numba was told to, or in our cache folder."""
+    if numba.config.CACHE_DIR:
+        return True
+    folder = cache_folder() / "numba"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    numba.config.CACHE_DIR = str(folder)
+    return os.access(folder, os.W_OK)
+
+
+CACHE = cache_compiled()
 
 
 def padded(passes: int) -> int:
@@ -24,7 +45,7 @@ def padded(passes: int) -> int:
     return passes if passes == 1 else -(-passes // LANES) * LANES
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=CACHE)
 def place(start: int, offsets: NDArray[np.int64], radices: NDArray[np.int64], digits: NDArray[np.int64]) -> int:
     """The patient of a candidate id; its digits (image within the patient, a modality each) go to `digits`."""
     patient = np.searchsorted(offsets, start, side="right") - 1
@@ -35,7 +56,7 @@ def place(start: int, offsets: NDArray[np.int64], radices: NDArray[np.int64], di
     return int(patient)
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=CACHE, fastmath=True)
 def mean_probabilities(
     start: int,
     stop: int,
@@ -95,7 +116,7 @@ def mean_probabilities(
             image += 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=CACHE)
 def from_logits(
     firsts: NDArray[np.int64], digits: NDArray[np.int64], logits: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
@@ -114,7 +135,7 @@ def from_logits(
         out[k] = mean[k] / passes
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=CACHE)
 def spread(
     ids: NDArray[np.int64],
     scores: NDArray[np.float64],

@@ -26,8 +26,9 @@ from fibrostage.cohort.splits import Fold
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import PlanError, RunError
 from fibrostage.learn import checkpoint, runfolder
+from fibrostage.learn.engine import make_engine
 from fibrostage.learn.fit_frozen import Examples
-from fibrostage.learn.learner import Learner, make_learner
+from fibrostage.learn.learner import Learner, make_learner, resolve_precision
 from fibrostage.learn.train import (
     Task,
     evaluate_predictions,
@@ -146,7 +147,8 @@ def run_active(
 def open_ledger(out: Path, task: Task, fold: Fold, resume: bool) -> tuple[Ledger, LedgerState]:
     """A new run's ledger, or an old one's after checking that plan, cohort and fold are the same."""
     plan, cohort = task.plan, task.cohort
-    identity = {"plan": plan.digest(), "cohort": cohort.fingerprint, "fold": fold.label}
+    numerics = f"{resolve_precision(plan.training.precision)} on {make_engine(plan.training.precision).device.type}"
+    identity = {"plan": plan.digest(), "cohort": cohort.fingerprint, "fold": fold.label, "numerics": numerics}
     if not resume:
         runfolder.new_run(out)
         runfolder.write_json(out / runfolder.PLAN, plan.model_dump(mode="json"))
@@ -161,9 +163,10 @@ def open_ledger(out: Path, task: Task, fold: Fold, resume: bool) -> tuple[Ledger
         ledger.append("opened", -1, identity)
         return ledger, ledger.state()
     for key, value in identity.items():
-        if state.opened[key] != value:
+        before = state.opened.get(key, value)
+        if before != value:
             raise RunError(
-                f"{out} was run with another {key} ({state.opened[key][:12]}, now {value[:12]}); "
+                f"{out} was run with another {key} ({before[:16]}, now {value[:16]}); "
                 "resume with what it was started with, or start a new run"
             )
     return ledger, state

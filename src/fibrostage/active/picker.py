@@ -38,6 +38,8 @@ class Best:
         worth = scores >= self.worst
         if not worth.all():
             ids, scores = ids[worth], scores[worth]
+        if not len(ids):
+            return
         self._gathered.append((ids, scores))
         self._waiting += len(ids)
         if self._waiting >= max(self.count, LEAST) or len(self._ids) < self.count <= self._waiting + len(self._ids):
@@ -51,7 +53,8 @@ class Best:
             limit = -np.partition(-scores, self.count - 1)[self.count - 1]
             ids, scores = ids[scores >= limit], scores[scores >= limit]
         order = np.lexsort((ids, -scores))[: self.count]
-        self._ids, self._scores = ids[order], scores[order]
+        self._scores = scores[order]
+        self._ids = ids[order]
 
     def ids(self) -> NDArray[np.int64]:
         """The picked candidates, best first."""

@@ -7,13 +7,13 @@ whatever the pool. The answer does not depend on the blocks, nor on how many cor
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from fibrostage.active.kernel import spread
@@ -117,7 +117,7 @@ def scored(
             ids, scores = ids[worth], scores[worth]
         return ids, scores
 
-    cores = cores or available_cores()
+    cores = cores or torch.get_num_threads()  # a study's workers have one each
     waiting: deque[Future[tuple[NDArray[np.int64], NDArray[np.float64]]]] = deque()
     with ThreadPoolExecutor(cores) as workers:
         for low, high in pool.spans(size):
@@ -126,10 +126,6 @@ def scored(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def uniform(seed: int, round_: int, ids: NDArray[np.int64]) -> NDArray[np.float64]:

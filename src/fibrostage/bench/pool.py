@@ -11,9 +11,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -28,13 +30,14 @@ from fibrostage.active.score import scored
 from fibrostage.active.strategies import STRATEGIES
 from fibrostage.active.strategies.spec import entropy
 from fibrostage.active.tables import PoolTables, build_tables
-from fibrostage.bench.timing import machine, once
+from fibrostage.bench.timing import in_own_process, machine, once
 from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.errors import PlanError, RunError
 from fibrostage.learn.engine import make_engine
 from fibrostage.learn.features import extract
 from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.learn.learner import resolve_precision
+from fibrostage.learn.memory import keep_memory
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.mmfn import Head
@@ -138,6 +141,26 @@ def baal_version() -> str | None:
         return None
 
 
+@dataclass(frozen=True)
+class Job:
+    """One way of scoring one pool, to be run in a process of its own."""
+
+    shape: Shape
+    backbone: str
+    passes: int
+    seed: int
+    threads: int
+    ids: NDArray[np.int64]
+    batches: tuple[int, ...]
+
+    def begin(self) -> Setting:
+        """The same start for every way: threads, the CPU alone, memory that is kept."""
+        os.environ["ACCELERATE_USE_CPU"] = "true"
+        torch.set_num_threads(self.threads)
+        keep_memory()
+        return make_setting(self.shape, self.backbone, self.passes, self.seed)
+
+
 def bench_shape(
     shape: Shape,
     backbone: str,
@@ -149,6 +172,8 @@ def bench_shape(
 ) -> dict[str, Any]:
     """One shape's rows; `batches` are tried for the floor."""
     space = shape.space
+    ids = np.sort(np.random.default_rng([seed, 2]).choice(space.total, min(naive, space.total), replace=False))
+    job = Job(shape, backbone, passes, seed, torch.get_num_threads(), ids, batches)
     result: dict[str, Any] = {
         "shape": shape.name,
         "patients": len(shape.counts),
@@ -157,30 +182,55 @@ def bench_shape(
         "passes": passes,
     }
     progress.say(f"{shape.name}: {space.total:,} candidates of {int(shape.counts.sum()):,} images")
-    setting = make_setting(shape, backbone, passes, seed)
     if not shape.pixels:
-        features = random_features(shape, setting.spec.features, seed)
-        return result | {"ways": {"fibrostage, cached features": score_cached(setting, features)}}
+        return result | {"ways": {"fibrostage, cached features": in_own_process(run_cached, job)}}
     progress.say("ours, the whole pool")
-    cost, features = once(lambda: features_of(setting, resolve_precision("auto")))
-    later = score_cached(setting, features)
-    ours = {"wall_s": cost.wall + later["wall_s"], "cpu_s": cost.cpu + later["cpu_s"], "candidates": space.total}
-    ours["peak_mb"] = max(cost.peak_mb, later["peak_mb"])
+    ours, later = in_own_process(run_ours, job)
     progress.say("the floor: the backbone alone")
-    floor = measure_floor(setting, batches)
+    floor = in_own_process(run_floor, job)
     ways = {"fibrostage": ours, "fibrostage, later rounds (frozen backbone)": later, "floor": floor}
-    ids = np.sort(np.random.default_rng([seed, 2]).choice(space.total, min(naive, space.total), replace=False))
     answers: dict[str, NDArray[np.float64]] = {}
-    for name, way in per_candidate_ways(setting).items():
+    for name in per_candidate_ways():
         progress.say(f"{name}, {len(ids)} candidates")
-        spent, probabilities = once(lambda way=way: way(ids))  # type: ignore[misc]
-        ways[name] = {**spent.as_dict(), "candidates": len(ids)}
-        answers[name] = entropy(probabilities.astype(np.float64))
+        ways[name], answers[name] = in_own_process(run_per_candidate, job, name)
     for row in ways.values():
         row["cpu_s_per_candidate"] = row["cpu_s"] / row["candidates"]
         row["cpu_ratio"] = row["cpu_s_per_candidate"] / (ours["cpu_s"] / space.total)
     result["over_floor"] = {"wall": ours["wall_s"] / floor["wall_s"], "cpu": ours["cpu_s"] / floor["cpu_s"]}
-    return result | {"ways": ways, "agreement": agreement(setting, ids, answers)}
+    progress.say("agreement")
+    return result | {"ways": ways, "agreement": in_own_process(run_agreement, job, answers)}
+
+
+def run_ours(job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The whole pool from pixels, and again from the features of the first time."""
+    setting = job.begin()
+    precision = resolve_precision("auto")
+    few = {name: pixels[:16] for name, pixels in setting.pixels.items()}
+    cost, features = once(
+        lambda: features_of(setting.backbones, setting.spec, setting.pixels, precision),
+        warm=lambda: features_of(setting.backbones, setting.spec, few, precision),
+    )
+    later = score_cached(setting, features)
+    ours = {"wall_s": cost.wall + later["wall_s"], "cpu_s": cost.cpu + later["cpu_s"]}
+    ours |= {"candidates": job.shape.space.total, "peak_mb": cost.peak_mb + later["peak_mb"]}
+    return ours, later
+
+
+def run_cached(job: Job) -> dict[str, Any]:
+    setting = job.begin()
+    return score_cached(setting, random_features(job.shape, setting.spec.features, job.seed))
+
+
+def run_floor(job: Job) -> dict[str, Any]:
+    return measure_floor(job.begin(), job.batches)
+
+
+def run_per_candidate(job: Job, name: str) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """A way that runs the network per candidate; its first candidate is run once more beforehand, untimed."""
+    setting = job.begin()
+    way = per_candidate_ways()[name]
+    spent, probabilities = once(lambda: way(setting, job.ids), warm=lambda: way(setting, job.ids[:1]))
+    return {**spent.as_dict(), "candidates": len(job.ids)}, entropy(probabilities.astype(np.float64))
 
 
 def make_setting(shape: Shape, backbone: str, passes: int, seed: int) -> Setting:
@@ -212,11 +262,10 @@ def random_features(shape: Shape, width: int, seed: int) -> dict[str, Tensor]:
     }
 
 
-def features_of(setting: Setting, precision: str) -> dict[str, Tensor]:
-    return {
-        name: torch.from_numpy(extract(pixels, setting.spec, setting.backbones[name], precision))
-        for name, pixels in setting.pixels.items()
-    }
+def features_of(
+    backbones: dict[str, nn.Module], spec: Backbone, pixels: dict[str, NDArray[np.uint8]], precision: str
+) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(extract(own, spec, backbones[name], precision)) for name, own in pixels.items()}
 
 
 def tables_of(setting: Setting, features: dict[str, Tensor], seed: int) -> PoolTables:
@@ -238,8 +287,7 @@ def score_cached(setting: Setting, features: dict[str, Tensor]) -> dict[str, Any
             best.add(ids, scores)
         return best.ids()
 
-    score()  # compiles the kernel
-    spent, _ = once(score)
+    spent, _ = once(score, warm=score)  # the first time compiles the kernel
     flops = setting.passes * (4 * CLASSES + 1)
     return {
         **spent.as_dict(),
@@ -295,7 +343,7 @@ def on_a_batch(setting: Setting, backbone: nn.Module, precision: str, batch: int
         yield lambda: network(images).float().mean(dim=(2, 3))
 
 
-Way = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+Way = Callable[[Setting, NDArray[np.int64]], NDArray[np.float32]]
 
 
 def images_of(setting: Setting, ids: NDArray[np.int64]) -> list[Tensor]:
@@ -322,16 +370,13 @@ class Pairs(torch.utils.data.Dataset[tuple[list[Tensor], int]]):
 BATCH = 4  # candidates; Baal makes passes × as many images of it
 
 
-def per_candidate_ways(setting: Setting) -> dict[str, Way]:
+def per_candidate_ways() -> dict[str, Way]:
     """Baal's three ways where it is installed, and a plain batched loop."""
-    ways: dict[str, Way] = {"plain batched loop": lambda ids: plain_loop(setting, ids)}
+    ways: dict[str, Way] = {"plain batched loop": plain_loop}
     if baal_version() is not None:
-        for name, replicate, caching in (
-            ("Baal, default", True, False),
-            ("Baal, loop", False, False),
-            ("Baal, loop with its caching module", False, True),
-        ):
-            ways[name] = lambda ids, replicate=replicate, caching=caching: with_baal(setting, ids, replicate, caching)  # type: ignore[misc]
+        ways["Baal, default"] = partial(with_baal, replicate=True, caching=False)
+        ways["Baal, loop"] = partial(with_baal, replicate=False, caching=False)
+        ways["Baal, loop with its caching module"] = partial(with_baal, replicate=False, caching=True)
     return ways
 
 
@@ -369,28 +414,17 @@ def with_baal(setting: Setting, ids: NDArray[np.int64], replicate: bool, caching
     return torch.from_numpy(logits).softmax(1).mean(-1).numpy()
 
 
-def agreement(setting: Setting, ids: NDArray[np.int64], answers: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
-    """Entropies: the literal network with our masks, in float32; the others within Monte-Carlo error of ours."""
-    precise = features_of(subset(setting, ids), "float32")
-    rows = local_rows(setting, ids)
-    head = setting.head
-    with torch.inference_mode():
-        literal = literal_probabilities(setting, ids, head.masks(setting.passes, np.random.default_rng(3)))
-        summed = head.fuse(head.passes(precise, head.masks(setting.passes, np.random.default_rng(3))), rows)
-        ours = entropy(summed.softmax(-1).mean(0).double().numpy())
-        others = [
-            entropy(head.fuse(head.passes(precise, head.masks(setting.passes, np.random.default_rng([4, r]))), rows)
-                    .softmax(-1).mean(0).double().numpy())
-            for r in range(20)
-        ]  # fmt: skip
-    half = features_of(subset(setting, ids), resolve_precision("auto"))
-    with torch.inference_mode():
-        coarse = head.fuse(head.passes(half, head.masks(setting.passes, np.random.default_rng(3))), rows)
-    spread = float(np.std(others, axis=0, ddof=1).mean())
-    centre = np.mean(others, axis=0)
+def run_agreement(job: Job, answers: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
+    """Entropies of some candidates: the kernel's against the literal network's with the same masks, the others'
+    against the spread of ours over draws of masks."""
+    setting = job.begin()
+    precise = alone(setting, job.ids, "float32")
+    draws = [precise(seed) for seed in range(100, 120)]
+    spread, centre = float(np.std(draws, axis=0, ddof=1).mean()), np.mean(draws, axis=0)
+    literal = literal_entropies(setting, job.ids, setting.head.masks(setting.passes, np.random.default_rng(3)))
     return {
-        "same_masks_float32": float(np.abs(ours - literal).max()),
-        "same_masks_as_run": float(np.abs(entropy(coarse.softmax(-1).mean(0).double().numpy()) - literal).max()),
+        "same_masks_float32": float(np.abs(precise(3) - literal).max()),
+        "same_masks_as_run": float(np.abs(alone(setting, job.ids, resolve_precision("auto"))(3) - literal).max()),
         "monte_carlo_sd": spread,
         "own_masks_in_sd": {
             name: float(np.sqrt(np.mean((answer - centre) ** 2)) / spread) for name, answer in answers.items()
@@ -398,8 +432,22 @@ def agreement(setting: Setting, ids: NDArray[np.int64], answers: dict[str, NDArr
     }
 
 
-def literal_probabilities(setting: Setting, ids: NDArray[np.int64], masks: dict[str, Tensor]) -> NDArray[np.float64]:
-    """Entropies of the per-candidate network with given masks."""
+def alone(setting: Setting, ids: NDArray[np.int64], precision: str) -> Callable[[int], NDArray[np.float64]]:
+    """Entropies of candidates by tables and kernel, given a seed of masks; each stands as a patient of its own."""
+    rows = setting.shape.space.decode(ids)
+    pixels = {name: setting.pixels[name][rows[:, k]] for k, name in enumerate(setting.head.modalities)}
+    features = features_of(setting.backbones, setting.spec, pixels, precision)
+    own = replace(setting, shape=Shape("some", np.ones_like(rows)))
+
+    def entropies(seed: int) -> NDArray[np.float64]:
+        return entropy(tables_of(own, features, seed).probabilities(0, len(ids)).astype(np.float64))
+
+    return entropies
+
+
+@torch.inference_mode()
+def literal_entropies(setting: Setting, ids: NDArray[np.int64], masks: dict[str, Tensor]) -> NDArray[np.float64]:
+    """The per-candidate network with given masks, in float32."""
     network = PairNetwork(setting.backbones, setting.head).eval()
     images = images_of(setting, ids)
     mean = torch.zeros(len(ids), CLASSES, dtype=torch.float64)
@@ -413,16 +461,3 @@ def literal_probabilities(setting: Setting, ids: NDArray[np.int64], masks: dict[
             logits = logits + stream.classify(v * masks[name][t])  # type: ignore[operator]
         mean += logits.double().softmax(-1) / setting.passes
     return entropy(mean.numpy())
-
-
-def local_rows(setting: Setting, ids: NDArray[np.int64]) -> Tensor:
-    rows = setting.shape.space.decode(ids)
-    local = [np.unique(column, return_inverse=True)[1] for column in rows.T]
-    return torch.from_numpy(np.stack(local, axis=1).astype(np.int64))
-
-
-def subset(setting: Setting, ids: NDArray[np.int64]) -> Setting:
-    """Only the pictures of some candidates."""
-    rows = setting.shape.space.decode(ids)
-    pixels = {name: setting.pixels[name][np.unique(rows[:, k])] for k, name in enumerate(setting.head.modalities)}
-    return Setting(setting.shape, setting.spec, setting.backbones, setting.head, pixels, setting.passes, setting.seed)

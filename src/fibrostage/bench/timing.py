@@ -10,7 +10,9 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any, TypeVar
 
 import psutil
@@ -71,11 +73,15 @@ class Cost:
         return {"wall_s": self.wall, "cpu_s": self.cpu, "peak_mb": self.peak_mb}
 
 
-def once(way: Callable[[], T]) -> tuple[Cost, T]:
-    """Runs something long once; returns what it cost and what it answered."""
+def once(way: Callable[[], T], warm: Callable[[], object] | None = None) -> tuple[Cost, T]:
+    """Runs something long once, after an untimed `warm`; memory is counted from before that."""
     gc.collect()
     process = psutil.Process()
     base = peak = process.memory_info().rss
+    if warm is not None:
+        warm()
+        gc.collect()
+        peak = max(peak, process.memory_info().rss)
     done = threading.Event()
 
     def watch() -> None:
@@ -93,6 +99,15 @@ def once(way: Callable[[], T]) -> tuple[Cost, T]:
         done.set()
         watcher.join()
     return Cost(wall, cpu, (max(peak, process.memory_info().rss) - base) / 2**20), answer
+
+
+def in_own_process(work: Callable[..., T], *arguments: Any) -> T:
+    """The answer of a function run in a fresh process: what others left in memory or caches is not there.
+
+    It and its arguments must be importable and picklable.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
 
 
 def machine() -> dict[str, Any]:

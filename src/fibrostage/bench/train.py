@@ -1,12 +1,14 @@
 """`bench train`: fine-tuning on pairs, ours beside the naive pair loader; from the freeze boundary; and head fits.
 
-Both ways take the same batches of candidates, hence make the same updates (their batch statistics apart): the
-naive one loads and runs both images of every pair, ours runs each image of the batch once. Pictures are random:
-the clock does not mind.
+All ways take the same batches of candidates and the same loss, so they make the same updates but for batch
+statistics, dropout's draws and precision: the naive one loads and runs both images of every pair in float32, ours
+runs each image of the batch once, in float32 too or in the precision it would choose. Pictures are random: the
+clock does not mind. Each way has a process of its own.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +21,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fibrostage.bench.pool import PairNetwork, Setting, Shape, even, make_setting
-from fibrostage.bench.timing import machine, once
+from fibrostage.bench.timing import in_own_process, machine, once
 from fibrostage.learn.boundary import BoundarySource, compute
 from fibrostage.learn.engine import make_engine
 from fibrostage.learn.fit_frozen import Examples, fit_frozen
 from fibrostage.learn.fit_whole import batch_loss, epoch_batches, set_training
 from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.learn.learner import resolve_precision
+from fibrostage.learn.memory import keep_memory
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.mmfn import MMFN, Head
 from fibrostage.plan import TrainingPlan
@@ -56,33 +59,58 @@ def bench_train(
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
-    """The table that `fibrostage bench train` shows; `steps` batches of each way are measured."""
-    if threads is not None:
-        torch.set_num_threads(threads)
-    setting = make_setting(Shape("5x21", np.tile([5, 21], (PATIENTS, 1))), backbone, 1, seed)
-    space = setting.shape.space
-    ids = np.arange(space.total)
-    examples = Examples(space.decode(ids), space.patient_of(ids) % 5)
+    """The table that `fibrostage bench train` shows; `steps` batches of each way are measured, naive a third."""
+    job = Job(backbone, batch, steps, threads or torch.get_num_threads(), seed)
     ways: dict[str, dict[str, Any]] = {}
     for name, together in (("single pairs", 1), (WITH_REUSE, TOGETHER)):
-        rng = np.random.default_rng([seed, together])
-        batches = epoch_batches(examples.rows, space.patient_of(ids), batch, together, rng)[:steps]
-        progress.say(f"{name}: ours")
-        ours = ours_on(setting, examples, batches)
-        progress.say(f"{name}: naive")
-        naive = naive_on(setting, examples, batches[: max(1, steps // 3)])
-        ways[name] = {"ours": ours, "naive": naive, "ratio": ours["pairs_per_s"] / naive["pairs_per_s"]}
+        rows = {}
+        for way in ("ours", "ours, float32", "naive"):
+            progress.say(f"{name}: {way}")
+            rows[way] = in_own_process(run_way, job, way, together)
+        naive = rows["naive"]["pairs_per_s"]
+        ways[name] = {**rows, "ratio": rows["ours"]["pairs_per_s"] / naive}
+        ways[name]["ratio_float32"] = rows["ours, float32"]["pairs_per_s"] / naive
     progress.say("from the freeze boundary")
-    boundary = boundary_on(setting, examples, batches)
-    whole = ways[WITH_REUSE]["ours"]["images_per_s"]
+    boundary = in_own_process(run_way, job, "boundary", TOGETHER)
     return {
-        "machine": {**machine(), "threads": torch.get_num_threads(), "torch": torch.__version__},
+        "machine": {**machine(), "threads": job.threads, "torch": torch.__version__},
         "backbone": backbone,
         "batch": batch,
         "ways": ways,
-        "boundary": {**boundary, "ratio": boundary["images_per_s"] / whole},
-        "head": head_fit(seed),
+        "boundary": {**boundary, "ratio": boundary["images_per_s"] / ways[WITH_REUSE]["ours"]["images_per_s"]},
+        "head": in_own_process(head_fit, seed),
     }
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every way is given, each in a process of its own."""
+
+    backbone: str
+    batch: int
+    steps: int
+    threads: int
+    seed: int
+
+
+def run_way(job: Job, way: str, together: int) -> dict[str, Any]:
+    os.environ["ACCELERATE_USE_CPU"] = "true"
+    torch.set_num_threads(job.threads)
+    keep_memory()
+    setting = make_setting(Shape("5x21", np.tile([5, 21], (PATIENTS, 1))), job.backbone, 1, job.seed)
+    space = setting.shape.space
+    ids = np.arange(space.total)
+    examples = Examples(space.decode(ids), space.patient_of(ids) % 5)
+    rng = np.random.default_rng([job.seed, together])
+    batches = epoch_batches(examples.rows, space.patient_of(ids), job.batch, together, rng)[: job.steps]
+    if way == "naive":
+        return naive_on(setting, examples, batches[: max(1, job.steps // 3)])
+    if way == "boundary":
+        return boundary_on(setting, examples, batches)
+    network = MMFN(setting.backbones, setting.head)
+    set_training(network, setting.spec, "all")
+    precision = "float32" if way.endswith("float32") else "auto"
+    return stepped(network, Memory(setting, setting.spec), examples, batches, precision)
 
 
 def counted(examples: Examples, batches: list[NDArray[np.int64]], wall: float, cpu: float) -> dict[str, Any]:
@@ -94,14 +122,11 @@ def counted(examples: Examples, batches: list[NDArray[np.int64]], wall: float, c
     }  # fmt: skip
 
 
-def ours_on(setting: Setting, examples: Examples, batches: list[NDArray[np.int64]]) -> dict[str, Any]:
-    network = MMFN(setting.backbones, setting.head)
-    set_training(network, setting.spec, "all")
-    return stepped(network, Memory(setting, setting.spec), examples, batches)
-
-
-def stepped(network: MMFN, source: Any, examples: Examples, batches: list[NDArray[np.int64]]) -> dict[str, Any]:
-    engine = make_engine("auto")
+def stepped(
+    network: MMFN, source: Any, examples: Examples, batches: list[NDArray[np.int64]], precision: str = "auto"
+) -> dict[str, Any]:
+    """Steps of our fit on batches, without the streams' own losses, as the naive way has none."""
+    engine = make_engine(precision)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], 1e-5)
     rng = np.random.default_rng(0)
@@ -109,18 +134,16 @@ def stepped(network: MMFN, source: Any, examples: Examples, batches: list[NDArra
     def step(part: NDArray[np.int64]) -> None:
         with engine.autocast():
             own = Examples(examples.rows[part], examples.stages[part])
-            loss = batch_loss(network, source, own, None, rng, None, 0.5)
+            loss = batch_loss(network, source, own, None, rng, None, 0.0)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-
-    step(batches[0])
 
     def epoch() -> None:
         for part in batches:
             step(part)
 
-    spent, _ = once(epoch)
+    spent, _ = once(epoch, warm=lambda: step(batches[0][:8]))
     return counted(examples, batches, spent.wall, spent.cpu) | {"peak_mb": spent.peak_mb}
 
 
@@ -144,13 +167,11 @@ def naive_on(setting: Setting, examples: Examples, batches: list[NDArray[np.int6
         loss.backward()
         optimiser.step()
 
-    step(batches[0][:8])
-
     def epoch() -> None:
         for part in batches:
             step(part)
 
-    spent, _ = once(epoch)
+    spent, _ = once(epoch, warm=lambda: step(batches[0][:8]))
     return counted(examples, batches, spent.wall, spent.cpu) | {"peak_mb": spent.peak_mb}
 
 

@@ -70,11 +70,11 @@ def train_view(content: dict[str, Any]) -> Table:
     for column in ("batches", "way", "pairs/s", "images/s", "ratio", "peak [MB]"):
         table.add_column(column, justify="left" if column in ("batches", "way") else "right")
     for name, ways in content["ways"].items():
-        for way in ("ours", "naive"):
+        for way, ratio in (("ours", "ratio"), ("ours, float32", "ratio_float32"), ("naive", None)):
             row = ways[way]
-            ratio = f"{ways['ratio']:.1f}× pairs/s" if way == "ours" else ""
+            times = f"{ways[ratio]:.1f}× pairs/s" if ratio else ""
             speeds = (f"{row['pairs_per_s']:.1f}", f"{row['images_per_s']:.1f}")
-            table.add_row(name, way, *speeds, ratio, f"{row['peak_mb']:.0f}")
+            table.add_row(name, way, *speeds, times, f"{row['peak_mb']:.0f}")
     row = content["boundary"]
     speeds = (f"{row['pairs_per_s']:.1f}", f"{row['images_per_s']:.1f}")
     name = f"last blocks from the boundary (cache made in {row['cache_s']:.1f} s)"

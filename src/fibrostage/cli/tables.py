@@ -87,8 +87,8 @@ def marker_view(content: dict[str, Any]) -> Table:
     cuts = [cut for cut in cuts if any(cut in row.get("auc_at_cut", {}) for row in content["markers"].values())]
     mark = f" · {SIMULATED}" if content["simulated"] else ""
     staging = f" · {content['staging']}" if "staging" in content else ""
-    table = Table(title=f"{content['n']} patients{staging}{mark}", title_justify="left")
-    for column in ("marker", "n", "missing", "median [quartiles]", *(f"AUC at {cut}" for cut in cuts)):
+    table = Table(title=escape(f"{content['n']} patients{staging}{mark}"), title_justify="left")
+    for column in ("marker", "n", "missing", "median [quartiles]", *(escape(f"AUC at {cut}") for cut in cuts)):
         table.add_column(column)
     for row in content["markers"].values():
         if not row["n"]:
@@ -148,7 +148,7 @@ def comparison_views(made: Comparison) -> Iterator[Table]:
     table.add_column("missing", justify="right")
     table.add_column(f"{'Obuchowski index' if made.question.ordinal else 'AUC'} {percent}")
     for cut in made.cuts:
-        table.add_column(f"AUC {made.data.staging.cut_name(cut.name)}" if made.data.staging else cut.name)
+        table.add_column(escape(f"AUC {made.data.staging.cut_name(cut.name)}" if made.data.staging else cut.name))
     for name, area in made.main.areas.items():
         at_cuts = [str(cut.areas[name].figure) for cut in made.cuts]
         table.add_row(escape(name), str(area.n), str(made.missing.get(name, 0)), str(area.figure), *at_cuts)

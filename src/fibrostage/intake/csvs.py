@@ -33,7 +33,7 @@ def read_csv(path: Path, needed: Sequence[str], problems: Problems, encoding: st
     if not any(line.strip() for line in lines):
         raise IntakeError(f"{path} is empty; it needs the columns {', '.join(needed)}")
     header = next(line for line in lines if line.strip())
-    delimiter = max(DELIMITERS, key=lambda mark: len(set(needed) & {cell.strip() for cell in split(header, mark)}))
+    delimiter = max(DELIMITERS, key=lambda mark: len(set(needed) & set(names_in(header, mark))))
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     columns: tuple[str, ...] = ()
     rows = []
@@ -62,8 +62,12 @@ def tolerant(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
         raise IntakeError(f"{path} cannot be read as a CSV: {error}") from None
 
 
-def split(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter))
+def names_in(header: str, delimiter: str) -> list[str]:
+    """The column names that a delimiter would make of a header; none where it makes a monster of it."""
+    try:
+        return [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter))]
+    except csv.Error:
+        return []
 
 
 def read_text(path: Path, encoding: str) -> str:

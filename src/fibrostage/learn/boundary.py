@@ -9,9 +9,7 @@ front's weights, the preprocessing and the pixels.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,8 +20,9 @@ from torch import Tensor, nn
 
 from fibrostage.cohort.store import Cohort, new_array
 from fibrostage.errors import RunError
+from fibrostage.learn.cache import cache_folder, cached, written_whole
 from fibrostage.learn.engine import make_engine
-from fibrostage.learn.features import BATCH, cache_folder, cache_key
+from fibrostage.learn.features import BATCH, cache_key
 from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.mmfn import MMFN
@@ -58,6 +57,7 @@ class BoundarySource:
             for low in range(0, count, BATCH):
                 rows = np.arange(low, min(low + BATCH, count))
                 result[rows] = self.pooled(network, modality, rows, None).cpu().numpy()
+        network.cpu()  # the head is used beside these features
         return result
 
 
@@ -82,11 +82,9 @@ def maps_of(
     front = weights_hash(backbone, spec.last)
     key = hashlib.sha256(("boundary-1" + cache_key(cohort, modality, spec, front, precision)).encode()).hexdigest()
     path = cache_folder() / "boundary" / f"{key}.npy"
-    if path.is_file():
-        try:
-            return np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError):  # a damaged cache file is computed again
-            path.unlink(missing_ok=True)
+    found = cached(path, lambda file: np.load(file, mmap_mode="r"))
+    if found is not None:
+        return found
     compute(cohort.pixels(modality), spec, backbone, precision, path, progress, modality)
     return np.load(path, mmap_mode="r")
 
@@ -126,21 +124,14 @@ def compute(
                 f"has {free / 2**30:.1f} GiB free; name another folder in $FIBROSTAGE_CACHE, or give "
                 "training.boundary = false"
             )
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-        os.close(handle)
-    except OSError as error:
-        raise RunError(f"cannot write to {path.parent}: {error.strerror}") from None
-    try:
-        table = new_array(Path(temporary), (len(pixels), VIEWS, *shape), np.float16)
-        with progress.task(f"maps of {label}", len(pixels)) as advance:
-            for low in range(0, len(pixels), BATCH):
-                part = pixels[low : low + BATCH]
-                for view in range(VIEWS):
-                    table[low : low + len(part), view] = front(part, bool(view))
-                advance(len(part))
-        del table
-        os.replace(temporary, path)
+        with written_whole(path) as temporary:
+            table = new_array(temporary, (len(pixels), VIEWS, *shape), np.float16)
+            with progress.task(f"maps of {label}", len(pixels)) as advance:
+                for low in range(0, len(pixels), BATCH):
+                    part = pixels[low : low + BATCH]
+                    for view in range(VIEWS):
+                        table[low : low + len(part), view] = front(part, bool(view))
+                    advance(len(part))
+            del table
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        Path(temporary).unlink(missing_ok=True)

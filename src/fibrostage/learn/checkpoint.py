@@ -52,7 +52,9 @@ def load_network(path: Path) -> tuple[MMFN, Plan]:
         raise RunError(f"cannot read the model {path}: {error}") from None
     if metadata.get("format") != FORMAT:
         raise RunError(f"{path} is not a model of this tool: format {metadata.get('format')!r}, needs {FORMAT!r}")
-    plan = Plan.parse(json.loads(metadata["plan"]), source=str(path))
+    data = json.loads(metadata["plan"])
+    data.get("training", {}).setdefault("mirror", False)  # models from before there was a choice
+    plan = Plan.parse(data, source=str(path))
     return rebuild(path, plan, tensors, metadata), plan
 
 

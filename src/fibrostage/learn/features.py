@@ -7,9 +7,8 @@ to a temporary name and renamed: two processes at once do the work twice and agr
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fibrostage.cohort.store import Cohort
+from fibrostage.learn.cache import cache_folder, cached, written_whole
 from fibrostage.learn.engine import make_engine
 from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.networks.backbones.spec import Backbone
@@ -25,16 +25,6 @@ from fibrostage.networks.weights import weights_hash
 from fibrostage.progress import SILENT, Progress
 
 BATCH = 16
-CACHE_VARIABLE = "FIBROSTAGE_CACHE"
-
-
-def cache_folder() -> Path:
-    """$FIBROSTAGE_CACHE, or fibrostage under the user's cache folder."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "fibrostage"
 
 
 def cache_key(
@@ -67,11 +57,9 @@ def features_of(
     """
     key = cache_key(cohort, modality, spec, weights_hash(backbone), precision, mirror)
     path = cache_folder() / "features" / f"{key}.npy"
-    if path.is_file():
-        try:
-            return np.asarray(np.load(path), dtype=np.float32)
-        except (OSError, ValueError, EOFError):  # a damaged cache file is recomputed
-            path.unlink(missing_ok=True)
+    found = cached(path, lambda file: np.asarray(np.load(file), dtype=np.float32))
+    if found is not None:
+        return found
     features = extract(cohort.pixels(modality), spec, backbone, precision, progress, modality, mirror)
     store(path, features)
     return features
@@ -106,15 +94,6 @@ def extract(
 
 
 def store(path: Path, features: NDArray[np.float32]) -> None:
-    """Writes the cache file atomically; a cache that cannot be written is no error."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, features)
-        os.replace(temporary, path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
+    """Writes the cache file; a cache that cannot be written is no error."""
+    with contextlib.suppress(OSError), written_whole(path) as temporary, temporary.open("wb") as file:
+        np.save(file, features)

@@ -70,34 +70,50 @@ class Marker:
 
 @dataclass(frozen=True)
 class Values:
-    """A marker of n patients, NaN where it is missing, with what was lacking or assumed, by column."""
+    """A marker of n patients, NaN where it is missing, with what was lacking, refused or assumed, by column."""
 
     values: NDArray[np.float64]
     lacking: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
     assumed: dict[str, int] = field(default_factory=dict)
 
 
-def values_of(marker: Marker, columns: Columns, n: int, modulus: Modulus = "young") -> Values:
+def values_of(
+    marker: Marker,
+    columns: Columns,
+    n: int,
+    modulus: Modulus = "young",
+    refused: Mapping[str, NDArray[np.bool_]] | None = None,
+) -> Values:
     """The marker of n patients from columns [n] (NaN = missing); never a zero for a missing input.
 
-    `modulus` says which modulus kPa columns hold; stiffness markers are Young's.
+    `modulus` says which modulus kPa columns hold; stiffness markers are Young's. Where a cell was `refused` [n],
+    nothing stands in for it: neither a default nor another column.
     """
     given: dict[str, NDArray[np.float64]] = {}
-    lacking: dict[str, int] = {}
-    assumed: dict[str, int] = {}
+    counts: dict[str, dict[str, int]] = {"lacking": {}, "refused": {}, "assumed": {}}
+    never = np.zeros(n, dtype=bool)
+    refused = refused or {}
     for need in marker.needs:
         column = np.array(columns.get(need.column, np.full(n, np.nan)), dtype=np.float64)
+        barred = refused.get(need.column, never)
         if marker.speed is not None:
-            column = stiffness(column, columns.get(marker.speed), modulus)
-        empty = np.isnan(column)
+            column = np.where(barred, np.nan, stiffness(column, columns.get(marker.speed), modulus))
+            no_speed = refused.get(marker.speed, never) & np.isnan(column) & ~barred
+            count(counts["refused"], marker.speed, no_speed)
+            barred = barred | no_speed
+        count(counts["refused"], need.column, refused.get(need.column, never))
+        empty = np.isnan(column) & ~barred
         if need.default is not None:
             column[empty] = need.default
-            if empty.any():
-                assumed[need.column] = int(empty.sum())
-        elif empty.any():
-            lacking[need.column] = int(empty.sum())
+        count(counts["lacking" if need.default is None else "assumed"], need.column, empty)
         given[need.column] = column
-    return Values(np.asarray(marker.compute(given), dtype=np.float64), lacking, assumed)
+    return Values(np.asarray(marker.compute(given), dtype=np.float64), **counts)
+
+
+def count(counts: dict[str, int], column: str, rows: NDArray[np.bool_]) -> None:
+    if rows.any():
+        counts[column] = int(rows.sum())
 
 
 def stiffness(kpa: NDArray[np.float64], speed: NDArray[np.float64] | None, modulus: Modulus) -> NDArray[np.float64]:

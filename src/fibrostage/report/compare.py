@@ -55,10 +55,11 @@ class Area:
     figure: Estimate
     n: int
     positives: int | None
+    chance: float = 0.5
 
     def as_dict(self) -> dict[str, Any]:
         found = {**self.figure.as_dict(), "se": self.figure.se, "n": self.n}
-        return found if self.positives is None else {**found, "positives": self.positives}
+        return {**found, "chance": self.chance} if self.positives is None else {**found, "positives": self.positives}
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def compare_scores(path: Path, question: Question, encoding: str = "utf-8") -> C
         missing={name: int(count) for name, count in zip(question.every, missing, strict=True) if count},
         main=main,
         cuts=cuts,
-        caveats=caveats_of(table, question, main),
+        caveats=caveats_of(table, question, data, main),
         simulated=is_simulated(table),
         data=data,
     )
@@ -147,6 +148,9 @@ def compare_scores(path: Path, question: Question, encoding: str = "utf-8") -> C
 def check_question(question: Question) -> None:
     if not question.every:
         raise IntakeError("compare needs at least one --score (or --lower) column")
+    for role, column in (("--truth", question.truth), ("--cluster", question.cluster)):
+        if column in question.every:
+            raise IntakeError(f"{column!r} is both {role} and a score")
     repeated = sorted({name for name in question.every if question.every.count(name) > 1})
     if repeated:
         raise IntakeError(f"the score {repeated[0]!r} is given twice")
@@ -215,8 +219,8 @@ def panel(data: Data, question: Question) -> Panel:
         clusters = None if data.clusters is None else data.clusters[rows].astype(str)
         if data.staging is None:
             return delong(data.truth[rows] == 1, scores, clusters)
-        stages = len(data.staging.classes)
-        return obuchowski(data.truth[rows], scores, stages, question.penalty, clusters=clusters)
+        names = data.staging.classes
+        return obuchowski(data.truth[rows], scores, len(names), question.penalty, clusters=clusters, names=names)
 
     name = question.truth if data.staging is None else f"Obuchowski index, {question.penalty} penalty"
     return measured(name, data, question, measure, None if data.staging else data.truth == 1)
@@ -243,10 +247,10 @@ def measured(name: str, data: Data, question: Question, measure: Measure, positi
         rows = present[k]
         count = None if positive is None else int(positive[rows].sum())
         try:
-            figure = measure(rows, data.scores[k, rows]).interval(0, question.confidence)
+            found = measure(rows, data.scores[k, rows])
+            areas[score] = Area(found.interval(0, question.confidence), int(rows.sum()), count, found.chance)
         except StatisticsError as error:
-            figure = undefined(str(error))
-        areas[score] = Area(figure, int(rows.sum()), count)
+            areas[score] = Area(undefined(str(error)), int(rows.sum()), count)
     pairs = []
     for a, b in itertools.combinations(range(len(question.every)), 2):
         rows = present[a] & present[b]
@@ -265,19 +269,30 @@ def adjusted(pairs: list[Pair]) -> tuple[Pair, ...]:
     return tuple(replace(pair, p_holm=stepped.get(index)) for index, pair in enumerate(pairs))
 
 
-def caveats_of(table: CsvTable, question: Question, main: Panel) -> tuple[str, ...]:
+def caveats_of(table: CsvTable, question: Question, data: Data, main: Panel) -> tuple[str, ...]:
     """What a reader must know before believing the intervals."""
     caveats = []
     if question.cluster is None:
         for column in table.columns:
-            names = [cells[column] for _, cells in table.rows]
-            if column.lower() in PATIENT_NAMES and len(set(names)) < len(names):
+            if column.lower() not in PATIENT_NAMES:
+                continue
+            both = zip(texts(table, question.truth), texts(table, column), strict=True)
+            names = [name for label, name in both if label is not None and name is not None]
+            if len(set(names)) < len(names):
                 caveats.append(
                     f"{len(names)} rows are of {len(set(names))} patients ({column!r}) and were taken as independent; "
                     f"the intervals are too narrow: give --cluster {column}"
                 )
     for name, area in main.areas.items():
         hi = area.figure.hi
-        if hi is not None and hi < 0.5:
+        if hi is None or hi >= area.chance:
+            continue
+        if name in question.lower:
+            caveats.append(f"{name!r} is higher in disease; if that is meant, give --score {name} instead of --lower")
+        else:
             caveats.append(f"{name!r} is lower in disease; if that is meant, give --lower {name} instead of --score")
+    if data.staging is not None:
+        stages = {frozenset(data.truth[~np.isnan(scores)].tolist()) for scores in data.scores}
+        if len(stages) > 1:
+            caveats.append("scores are missing for whole stages: their indices weigh other pairs and compare badly")
     return tuple(caveats)

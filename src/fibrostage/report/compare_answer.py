@@ -19,7 +19,9 @@ def conclusion(made: Comparison) -> str:
     open_pairs = [pair for pair in made.main.pairs if pair.p_holm is not None and pair not in decided]
     if not made.main.pairs:
         name, area = next(iter(figures.items()))
-        if area.figure.lo is not None and area.figure.lo > 0.5:
+        if area.figure.lo is None:
+            return f"{name}: {what} {area.figure}, n = {area.n}; without an interval nothing is said of chance."
+        if area.figure.lo > area.chance:
             return f"{name} tells them apart better than chance ({what} {area.figure}, n = {area.n})."
         return f"These {area.n} rows do not show that {name} does better than chance ({what} {area.figure})."
     sentences = []
@@ -36,8 +38,9 @@ def conclusion(made: Comparison) -> str:
         )
     for pair in open_pairs:
         d = pair.difference
-        if d.se == 0:
-            sentences.append(f"{pair.a} and {pair.b} rank these {pair.n} rows alike.")
+        if not d.se:
+            how = "rank these" if d.se == 0 else "do equally well, with no spread to compare, on these"
+            sentences.append(f"{pair.a} and {pair.b} {how} {pair.n} rows" + (" alike." if d.se == 0 else "."))
             continue
         assert d.lo is not None
         assert d.hi is not None
@@ -77,6 +80,7 @@ def as_dict(made: Comparison) -> dict[str, Any]:
     return result | {
         "truth": made.question.truth,
         "lower": list(made.question.lower),
+        "positive": list(made.question.positive),
         "cluster": made.question.cluster,
         "clusters": made.clusters,
         "confidence": made.question.confidence,

@@ -103,6 +103,7 @@ def scores_figure(made: Comparison) -> str:
     with drawing():
         made_figure, axes = figure(max(4.4, 3.7 * len(panels)), 4.3, len(panels))
         for ax, (title, panel, positive) in zip(axes, panels, strict=True):
+            handles, labels = [], []  # given, as matplotlib hides labels that begin with "_"
             for index, name in enumerate(names):
                 rows = ~np.isnan(data.scores[index])
                 area = panel.areas[name]
@@ -110,13 +111,14 @@ def scores_figure(made: Comparison) -> str:
                     continue
                 curve = roc_curve(positive[rows], data.scores[index, rows])
                 label = f"{name}  {area.figure}, n = {area.n}"
-                ax.plot(curve.fpr, curve.tpr, linewidth=1.6, label=label, **line_style(index))
+                handles += ax.plot(curve.fpr, curve.tpr, linewidth=1.6, **line_style(index))
+                labels.append(label)
             ax.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, zorder=0)
             ax.set_aspect("equal")
             ax.set_title(title)
             ax.set_xlabel("1 − specificity")
-            if ax.get_legend_handles_labels()[0]:
-                ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
+            if handles:
+                ax.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
             mark_simulated(ax, made.simulated)
         axes[0].set_ylabel("sensitivity")
         return to_svg_file(made_figure)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +67,8 @@ def marker_table(
     table = read_table(path, ("patient_id",), encoding)
     check_ids(table)
     columns, refusals = read_quantities(table)
-    values = {marker.name: values_of(marker, columns, len(table.rows), modulus) for marker in MARKERS}
+    barred = refused_cells(table, refusals)
+    values = {marker.name: values_of(marker, columns, len(table.rows), modulus, barred) for marker in MARKERS}
     staging, stages, caveats = read_stages(table, classes)
     at_cut = {}
     if staging is not None and stages is not None:
@@ -110,6 +110,15 @@ def read_quantities(table: CsvTable) -> tuple[dict[str, NDArray[np.float64]], li
             refusals += [Refusal(row, patient, column, text, problem.reason) for problem in problems]
         columns[column] = values
     return columns, refusals
+
+
+def refused_cells(table: CsvTable, refusals: Sequence[Refusal]) -> dict[str, NDArray[np.bool_]]:
+    """Per column the rows whose cell was refused."""
+    position = {row: index for index, (row, _) in enumerate(table.rows)}
+    barred: dict[str, NDArray[np.bool_]] = {}
+    for refusal in refusals:
+        barred.setdefault(refusal.column, np.zeros(len(table.rows), dtype=bool))[position[refusal.row]] = True
+    return barred
 
 
 def read_stages(
@@ -206,15 +215,14 @@ def summary(made: MarkerTable, marker: Marker) -> dict[str, Any]:
     """One marker: how many have it, what the others lack, its spread, and how well it stages."""
     found = made.values[marker.name]
     present = found.values[~np.isnan(found.values)]
-    refused = Counter(refusal.column for refusal in made.refusals)
     result: dict[str, Any] = {
         "title": marker.title,
         "unit": marker.unit,
         "column": column_of(marker),
         "n": len(present),
         "missing": len(made) - len(present),
-        "lacking": {name: count - refused[name] for name, count in found.lacking.items() if count > refused[name]},
-        "refused": {need.column: refused[need.column] for need in marker.needs if refused[need.column]},
+        "lacking": found.lacking,
+        "refused": found.refused,
         "assumed": found.assumed,
     }
     if len(present):
@@ -226,19 +234,18 @@ def summary(made: MarkerTable, marker: Marker) -> dict[str, Any]:
         for cut, figure in made.at_cut[marker.name].items():
             positives = int(made.staging.at_or_above(made.stages[usable], cut).sum())
             result["auc_at_cut"][cut] = {**figure.as_dict(), "n": int(usable.sum()), "positives": positives}
-        result["at_cutoffs"] = at_cutoffs(marker, found.values[usable], made.stages[usable], made.staging)
+        result["at_cutoffs"] = at_cutoffs(made, marker, usable)
     return result
 
 
-def at_cutoffs(
-    marker: Marker, values: NDArray[np.float64], stages: NDArray[np.int64], staging: Staging
-) -> list[dict[str, Any]]:
-    """What published cut-offs of the same staging system do on these patients."""
+def at_cutoffs(made: MarkerTable, marker: Marker, usable: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """What published cut-offs of the same staging system do on the patients that are `usable`."""
     rows: list[dict[str, Any]] = []
     for cutoff in marker.cutoffs:
-        if cutoff.system != staging.name or not len(values):
+        if made.staging is None or made.stages is None or cutoff.system != made.staging.name or not usable.any():
             continue
-        point = operating_point(staging.at_or_above(stages, cutoff.cut), values, cutoff.value)
+        positive = made.staging.at_or_above(made.stages[usable], cutoff.cut)
+        point = operating_point(positive, made.values[marker.name].values[usable], cutoff.value, made.confidence)
         rates = ("sensitivity", "specificity", "ppv", "npv", "lr_positive", "lr_negative")
         rows.append(
             {

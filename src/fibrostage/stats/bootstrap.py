@@ -56,6 +56,8 @@ def interval(
 
     BCa after Efron 1987, for several strata after Davison & Hinkley 1997 (eq. 5.31).
     """
+    if replicates.min() == replicates.max():
+        return Estimate(value, None, None, "every resample gives the same: no bootstrap interval")
     tail = (1 - confidence) / 2
     probabilities = np.array([tail, 1 - tail])
     if method == "bca":

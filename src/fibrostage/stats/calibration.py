@@ -74,6 +74,8 @@ def calibrate(
     else:
         extreme = int(((p == 0) | (p == 1)).sum())
         intercept = slope = undefined(f"{extreme} probabilities are exactly 0 or 1 and have no logit")
+    if resamples < 1:
+        raise StatisticsError(f"a bootstrap needs one resample or more, got {resamples}")
     edges = bin_edges(p, bins)
     rng = np.random.default_rng([seed, 5])
     replicates = np.array([scaled_and_ece(y[rows], p[rows], edges) for rows in resampled(len(y), resamples, rng)])
@@ -121,7 +123,10 @@ def scaled_and_ece(y: NDArray[np.float64], p: NDArray[np.float64], edges: NDArra
 
 def intercept_of(y: NDArray[np.float64], logits: NDArray[np.float64], confidence: float) -> Estimate:
     """a of logit P(y) = a + logit(p)."""
-    coefficients, covariance = logistic(np.ones((len(y), 1)), y, logits)
+    try:
+        coefficients, covariance = logistic(np.ones((len(y), 1)), y, logits)
+    except np.linalg.LinAlgError:
+        return undefined("the probabilities are too extreme for a logistic fit")
     return wald(coefficients[0], covariance[0, 0], confidence)
 
 
@@ -132,7 +137,10 @@ def slope_of(y: NDArray[np.float64], logits: NDArray[np.float64], confidence: fl
     low, high = logits[y == 1], logits[y == 0]
     if low.min() >= high.max() or low.max() <= high.min():
         return undefined("the probabilities separate the labels: the slope has no finite value")
-    coefficients, covariance = logistic(np.stack([np.ones(len(y)), logits], axis=1), y, np.zeros(len(y)))
+    try:
+        coefficients, covariance = logistic(np.stack([np.ones(len(y)), logits], axis=1), y, np.zeros(len(y)))
+    except np.linalg.LinAlgError:
+        return undefined("the probabilities are too extreme for a logistic fit")
     return wald(coefficients[1], covariance[1, 1], confidence)
 
 

@@ -27,7 +27,7 @@ from fibrostage.stats.estimate import Estimate, quantile
 
 Floats = NDArray[np.float64]
 
-NO_SPREAD = 1e-13  # a standard error below this is rounding: the smallest real one, at 10⁶ rows, is far above
+ROUNDING = 1e-12  # a variance below this share of the terms it is summed from is rounding
 
 
 @dataclass(frozen=True)
@@ -58,22 +58,31 @@ class Part:
     def covariance(self, contrasts: Floats) -> Floats:
         return self.factor * (contrasts @ self.left) @ (contrasts @ self.right).T
 
-    def variance_of_difference(self, a: int, b: int) -> float:
-        """Of score a minus score b: exactly zero for scores that rank alike."""
-        return self.factor * float((self.left[a] - self.left[b]) @ (self.right[a] - self.right[b]))
+    def of(self, contrast: Callable[[Floats], Floats]) -> tuple[float, float]:
+        """What it adds to the variance of a contrast of scores, and the same with nothing cancelling."""
+        left, right = contrast(self.left), contrast(self.right)
+        return self.factor * float(left @ right), self.factor * float(np.abs(left) @ np.abs(right))
 
 
 @dataclass(frozen=True)
 class Concordance:
     """θ of k scores on the same rows, with what their covariance is made of.
 
-    `sizes` are the units in each group that carry information: patients when clustered, else rows.
+    `sizes` are the units in each group that carry information: patients when clustered, else rows; `units` are
+    all of them, `weight` is Σ W.
     """
 
     values: Floats  # [k]
     parts: tuple[Part, ...]
     n: int
     sizes: tuple[int, ...]
+    units: int
+    weight: float
+
+    @property
+    def chance(self) -> float:
+        """θ of a score that knows nothing: every AUC ½."""
+        return 1 - self.weight / 2
 
     @property
     def covariance(self) -> Floats:
@@ -83,15 +92,21 @@ class Concordance:
         return (total + total.T) / 2
 
     def variance(self, a: int = 0) -> float:
-        return sum(part.factor * float(part.left[a] @ part.right[a]) for part in self.parts)
+        """Of score a; zero where nothing but rounding is left."""
+        return self._variance(lambda table: table[a])
+
+    def _variance(self, contrast: Callable[[Floats], Floats]) -> float:
+        terms = [part.of(contrast) for part in self.parts]
+        total, size = sum(term[0] for term in terms), sum(term[1] for term in terms)
+        return total if total > ROUNDING * size else 0.0
 
     def se(self, a: int = 0) -> float:
-        return standard_error(self.variance(a))
+        return math.sqrt(self.variance(a))
 
     def interval(self, a: int = 0, confidence: float = 0.95) -> Estimate:
         """θ with its normal interval, cut to [0, 1]; without spread there is none, and `why` says so."""
         value, se = float(self.values[a]), self.se(a)
-        if se < NO_SPREAD:
+        if se == 0:
             return self.score_interval(value, confidence)
         half = quantile(confidence) * se
         return Estimate(value, max(0.0, value - half), min(1.0, value + half), se=se)
@@ -102,33 +117,34 @@ class Concordance:
         With two groups Newcombe's interval 5 (Stat. Med. 2006) holds there: θ for which the value found lies
         within z standard errors, by Hanley and McNeil's variance at θ. No width is not certainty.
         """
-        if len(self.sizes) != 2:
+        if len(self.sizes) != 2 or self.weight == 0:
             return Estimate(value, None, None, "no spread: every patient adds the same")
         z2, (n, m) = quantile(confidence) ** 2, self.sizes
+        area = 1 - (1 - value) / self.weight
 
         def beyond(theta: float) -> bool:
-            return (value - theta) ** 2 > z2 * hanley_mcneil_variance(theta, (m + n) / 2, (m + n) / 2, m * n)
+            return (area - theta) ** 2 > z2 * hanley_mcneil_variance(theta, (m + n) / 2, (m + n) / 2, m * n)
 
         why = "no spread for DeLong's interval; this is Newcombe's"
-        return Estimate(value, bisect(beyond, 0.0, value), bisect(beyond, 1.0, value), why)
+        lo, hi = (1 - self.weight * (1 - bisect(beyond, end, area)) for end in (0.0, 1.0))
+        return Estimate(value, lo, hi, why)
 
     def difference(self, a: int, b: int, confidence: float = 0.95) -> Difference:
         """Score a minus score b on the same rows, with the paired test."""
         value = float(self.values[a] - self.values[b])
-        se = standard_error(sum(part.variance_of_difference(a, b) for part in self.parts))
+        se = math.sqrt(self._variance(lambda table: table[a] - table[b]))
+        if se == 0 and abs(value) < ROUNDING:
+            if self.se(a) == 0:  # both perfect, say: as good as one another here, and no more can be said
+                return Difference(0.0, None, None, None, 0.0, 1.0, why="neither has any spread")
+            return Difference(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, why="the two rank alike")
         return against_none(value, se, confidence)
-
-
-def standard_error(variance: float) -> float:
-    """The root, where rounding (or a clustered estimate of next to nothing) may have gone below zero."""
-    return math.sqrt(variance) if variance > 0 else 0.0
 
 
 def against_none(value: float, se: float, confidence: float, df: float | None = None) -> Difference:
     """A difference with its interval and its two-sided test against none."""
-    if se < NO_SPREAD:
-        if abs(value) < NO_SPREAD:
-            return Difference(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, df, "the two rank alike")
+    if se == 0:
+        if abs(value) < ROUNDING:
+            return Difference(0.0, None, None, None, 0.0, 1.0, df, "neither has any spread")
         why = "the difference is the same for every patient: no test"
         return Difference(value, None, None, None, None, None, df, why)
     z = value / se
@@ -143,10 +159,10 @@ def unpaired(first: Concordance, second: Concordance, confidence: float = 0.95) 
     """The first score of one set of patients minus that of another set, by Welch's t as in pROC."""
     variances = first.variance(), second.variance()
     value = float(first.values[0] - second.values[0])
-    se = standard_error(sum(variances))
-    if se < NO_SPREAD:
+    se = math.sqrt(sum(variances))
+    if se == 0:
         return against_none(value, se, confidence)
-    freedom = (sum(first.sizes) - 1, sum(second.sizes) - 1)
+    freedom = (first.units - 1, second.units - 1)
     df = sum(variances) ** 2 / sum(v**2 / f for v, f in zip(variances, freedom, strict=True))
     return against_none(value, se, confidence, df)
 
@@ -219,8 +235,10 @@ def concordance(
     deviations = [added[:, rows] - added[:, rows].mean(axis=1, keepdims=True) for rows in members]
     if clusters is None:
         parts = [row_part(deviation) for deviation in deviations]
-        return Concordance(values, tuple(parts), len(groups), tuple(len(rows) for rows in members))
-    return Concordance(values, *cluster_parts(deviations, members, np.asarray(clusters)))
+        sizes = tuple(len(rows) for rows in members)
+        return Concordance(values, tuple(parts), len(groups), sizes, len(groups), float(weights.sum()))
+    parts, sizes, units = cluster_parts(deviations, members, np.asarray(clusters))
+    return Concordance(values, tuple(parts), len(groups), sizes, units, float(weights.sum()))
 
 
 def row_part(deviation: Floats) -> Part:
@@ -232,8 +250,8 @@ def row_part(deviation: Floats) -> Part:
 
 def cluster_parts(
     deviations: Sequence[Floats], members: Sequence[NDArray[np.int64]], clusters: NDArray[np.generic]
-) -> tuple[tuple[Part, ...], int, tuple[int, ...]]:
-    """The parts of clustered rows, their number, and how many clusters each group has."""
+) -> tuple[list[Part], tuple[int, ...], int]:
+    """The parts of clustered rows, how many clusters each group has, and how many there are."""
     names, of_row = np.unique(clusters, return_inverse=True)
     total = len(names)
     sums, sizes = [], []
@@ -247,4 +265,4 @@ def cluster_parts(
     parts = [Part(table, table, size / (size - 1)) for table, size in zip(sums, sizes, strict=True)]
     for i, left in enumerate(sums):
         parts += [Part(left, right, 2 * total / (total - 1)) for right in sums[i + 1 :]]
-    return tuple(parts), len(of_row), tuple(sizes)
+    return parts, tuple(sizes), total

@@ -82,8 +82,6 @@ def evaluate(
     called = table.argmax(axis=1)
     try:
         macro = macro_auc_interval(truth, table, resamples, seed, confidence)
-        if macro.lo == macro.hi:
-            macro = replace(macro, lo=None, hi=None, why="too few patients for a bootstrap interval")
         absent = [name for k, name in enumerate(staging.classes) if not (truth == k).any()]
         if absent:
             reason = f"over the stages present; no patient is {', '.join(absent)}"

@@ -84,6 +84,8 @@ def ratio(a: int, of_a: int, b: int, of_b: int, confidence: float) -> Estimate:
     value = (a / of_a) / (b / of_b)
     if a == 0:
         return Estimate(value, None, None, "a count is zero: no log interval")
+    if a == of_a and b == of_b:
+        return Estimate(value, None, None, "both rates are 1: no log interval")
     half = quantile(confidence) * math.sqrt(1 / a - 1 / of_a + 1 / b - 1 / of_b)
     return Estimate(value, value * math.exp(-half), value * math.exp(half))
 

@@ -7,6 +7,7 @@ with reference weights, one that does not move with the stage mix of a study.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -54,11 +55,12 @@ def obuchowski(
     penalty: Penalty | ArrayLike = "linear",
     prevalence: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
+    names: Sequence[str] = (),
 ) -> Concordance:
     """The index of scores [n] or [k, n] for stages [n] in 0 … K−1, with variance and covariance.
 
     Pairs are weighed by the stages found, or by `prevalence` [K] of a reference population. Every stage that
-    weighs anything needs two patients; raises `StatisticsError` naming the stage that lacks them.
+    weighs anything needs two patients; raises `StatisticsError` naming the stage (by `names`) that lacks them.
     """
     truth = np.asarray(stages, dtype=np.int64)
     table = check_scores(scores, len(truth))
@@ -74,7 +76,8 @@ def obuchowski(
         clusters = check_clusters(clusters, len(truth))
         units = np.array([len(np.unique(clusters[truth == k])) for k in range(classes)])
     for k in np.flatnonzero((shares > 0) & (units < 2)):
-        raise StatisticsError(f"the index needs two patients of every stage it weighs; stage {k} has {units[k]}")
+        name = names[k] if names else k
+        raise StatisticsError(f"the index needs two patients of every stage it weighs; stage {name} has {units[k]}")
     used = np.flatnonzero(shares > 0)  # stages without weight take no part
     kept = np.isin(truth, used)
     return concordance(

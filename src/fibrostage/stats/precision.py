@@ -9,6 +9,8 @@ from fibrostage.errors import StatisticsError
 from fibrostage.stats.concordance import hanley_mcneil_variance
 from fibrostage.stats.estimate import Estimate, quantile, wilson
 
+MOST = 10**9  # patients
+
 
 @dataclass(frozen=True)
 class Precision:
@@ -27,18 +29,21 @@ def expected_precision(
     for name, value in (("prevalence", prevalence), ("auc", auc), ("accuracy", accuracy)):
         if not 0 < value < 1:
             raise StatisticsError(f"{name} lies between 0 and 1, got {value}")
+    if not 1 <= n <= MOST:
+        raise StatisticsError(f"patients must be between 1 and {MOST:,}, got {n}")
     positives = round(n * prevalence)
     if min(positives, n - positives) < 2:
         raise StatisticsError(
             f"{n} patients at a prevalence of {prevalence:g} are {positives} positives and {n - positives} negatives; "
             "an AUC needs two of each"
         )
-    half = quantile(confidence) * math.sqrt(hanley_mcneil_variance(auc, positives, n - positives))
+    se = math.sqrt(hanley_mcneil_variance(auc, positives, n - positives))
+    half = quantile(confidence) * se
     return Precision(
         n,
         positives,
         wilson(round(n * accuracy), n, confidence),
-        Estimate(auc, max(0.0, auc - half), min(1.0, auc + half), se=half / quantile(confidence)),
+        Estimate(auc, max(0.0, auc - half), min(1.0, auc + half), se=se),
     )
 
 
@@ -50,7 +55,8 @@ def patients_for(width: float, prevalence: float, auc: float = 0.85, confidence:
         raise StatisticsError(f"prevalence and auc lie between 0 and 1, got {prevalence} and {auc}")
 
     def wide(n: int) -> bool:
-        half = quantile(confidence) * math.sqrt(hanley_mcneil_variance(auc, n * prevalence, n * (1 - prevalence)))
+        positives = round(n * prevalence)
+        half = quantile(confidence) * math.sqrt(hanley_mcneil_variance(auc, positives, n - positives))
         return 2 * half > width
 
     low = high = math.ceil(2 / min(prevalence, 1 - prevalence))
@@ -59,4 +65,6 @@ def patients_for(width: float, prevalence: float, auc: float = 0.85, confidence:
     while low < high:
         middle = (low + high) // 2
         low, high = (middle + 1, high) if wide(middle) else (low, middle)
+    while wide(high):  # whole positives make the width step, not fall
+        high += 1
     return high

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -204,6 +205,7 @@ def single_threaded() -> Iterator[None]:
 
 def warm_cache(cohort: Cohort, runs: Sequence[Run], progress: Progress) -> None:
     """Computes frozen features once, with all threads, before single-threaded runs share them."""
+    from fibrostage.learn.boundary import maps_of
     from fibrostage.learn.features import features_of
     from fibrostage.learn.learner import resolve_precision
     from fibrostage.networks.backbones import BACKBONES
@@ -213,16 +215,20 @@ def warm_cache(cohort: Cohort, runs: Sequence[Run], progress: Progress) -> None:
     for run in runs:
         plan = run.plan
         spec = BACKBONES[plan.network.backbone]
-        if plan.training.finetune != "head":
+        if plan.training.finetune == "all":
             continue
         precision = resolve_precision(plan.training.precision)
         for name in plan.fused:
             random_seed = plan.seed if plan.network.weights == "random" else 0
-            key = (name, spec.name, plan.network.weights, random_seed, precision)
+            how = (precision, plan.training.mirror, plan.training.finetune)
+            key = (name, spec.name, plan.network.weights, random_seed, *how)
             if key not in seen:
                 seen.add(key)
                 backbone = build_backbone(spec, plan.network.weights, plan.seed)
-                features_of(cohort, name, spec, backbone, precision, progress)
+                if plan.training.finetune == "head":
+                    features_of(cohort, name, spec, backbone, precision, progress, plan.training.mirror)
+                elif plan.training.boundary:
+                    maps_of(cohort, name, spec, backbone, precision, progress)
 
 
 def one_thread() -> None:
@@ -230,6 +236,7 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is half-written is taken away
 
 
 def execute(cohort_path: Path, run: Run) -> str | None:
