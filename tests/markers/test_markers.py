@@ -75,3 +75,17 @@ def test_stiffness_from_speed_and_from_the_shear_modulus() -> None:
     np.testing.assert_allclose(values_of(swe, speed, 2).values, [9.72, 8.0])
     np.testing.assert_allclose(values_of(swe, {"swe": np.array([3.24])}, 1, "shear").values, [9.72])
     assert kpa_from_speed(1.8) == pytest.approx(9.72)
+
+
+def test_nothing_stands_in_for_a_refused_cell() -> None:
+    refused = {"ast_uln": np.array([True, False])}
+    columns = {"ast": np.full(2, 80.0), "platelets": np.full(2, 100.0), "ast_uln": np.full(2, np.nan)}
+    found = values_of(MARKERS["apri"], columns, 2, refused=refused)
+    np.testing.assert_array_equal(found.values, [np.nan, 2.0])
+    assert (found.refused, found.assumed) == ({"ast_uln": 1}, {"ast_uln": 1})
+    stiff = {"te": np.full(3, np.nan), "te_speed": np.array([2.0, np.nan, np.nan])}
+    barred = {"te": np.array([True, False, False]), "te_speed": np.array([False, False, True])}
+    found = values_of(MARKERS["te"], stiff, 3, refused=barred)
+    assert np.isnan(found.values).all()
+    assert found.refused == {"te": 1, "te_speed": 1}
+    assert found.lacking == {"te": 1}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from examples.serum.convert import convert
 
+from fibrostage.cli.tables import comparison_views
 from fibrostage.errors import FibrostageError
 from fibrostage.report.compare import Question, compare_scores
 from fibrostage.report.compare_answer import as_dict, conclusion
@@ -243,3 +244,66 @@ def test_unknown_stages_cost_the_aucs_and_nothing_else(tmp_path: Path) -> None:
     made = marker_table(write_rows(tmp_path / "P.csv", ["patient_id", "stage", "ast", "platelets"], rows))
     assert made.values["apri"].values.tolist() == [1.0, 2.0]
     assert "no AUC" in made.caveats[0]
+
+
+def test_noise_is_not_better_than_chance_on_any_scale(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    rows = [[f"F{i % 5}", rng.normal()] for i in range(200)]
+    asked = Question("stage", ("a",), ordinal=True)
+    made = compare_scores(write_rows(tmp_path / "s.csv", ["stage", "a"], rows), asked)
+    assert as_dict(made)["obuchowski"]["a"]["chance"] == pytest.approx(0.75)
+    assert "do not show that a does better than chance" in conclusion(made)
+    perfect = [[f"F{i % 5}", i % 5 + i / 1000] for i in range(200)]
+    made = compare_scores(write_rows(tmp_path / "p.csv", ["stage", "a"], perfect), asked)
+    assert "without an interval nothing is said of chance" in conclusion(made)
+
+
+def test_caveats_speak_of_what_was_given(tmp_path: Path) -> None:
+    rows = [[f"P{i}", i % 2, i % 2 + i / 99] for i in range(20)] + [["", "", 1], ["", "", 2]]
+    path = write_rows(tmp_path / "s.csv", ["patient", "y", "a"], rows)
+    made = compare_scores(path, Question("y", (), ("a",)))
+    assert made.caveats == ("'a' is higher in disease; if that is meant, give --score a instead of --lower",)
+    with pytest.raises(FibrostageError, match="both --truth and a score"):
+        compare_scores(path, Question("y", ("y",)))
+
+
+def test_numbers_that_are_no_stages(tmp_path: Path) -> None:
+    for labels, message in (
+        ([1, "1.0", 2, "2.0"], "not different numbers"),
+        (["nan", "-nan", 1, 2], "not different numbers"),
+        ([i / 7 for i in range(40)], "a measurement and no stages"),
+    ):
+        path = write_rows(tmp_path / "s.csv", ["stage", "a"], [[label, i] for i, label in enumerate(labels * 3)])
+        with pytest.raises(FibrostageError, match=message):
+            compare_scores(path, Question("stage", ("a",), ordinal=True))
+
+
+def test_the_stage_that_lacks_patients_is_named(tmp_path: Path) -> None:
+    rows = [[1 + i % 3, i] for i in range(30)] + [[4, 99]]
+    made = compare_scores(write_rows(tmp_path / "s.csv", ["stage", "a"], rows), Question("stage", ("a",), ordinal=True))
+    assert "stage 4 has 1" in conclusion(made)
+
+
+def test_a_table_of_thousands_of_columns(tmp_path: Path) -> None:
+    names = [f"radiomics_feature_with_a_long_name_{k:05d}" for k in range(6000)]
+    rows = [[i % 2, i, *[0] * 6000] for i in range(6)]
+    made = compare_scores(write_rows(tmp_path / "s.csv", ["y", "a", *names], rows), Question("y", ("a",)))
+    assert made.n == 6
+
+
+def test_odd_names_are_shown_as_they_are(tmp_path: Path) -> None:
+    rows = [[("[red]", "[/b]")[i % 2], i % 2 + i / 50] for i in range(20)]
+    path = write_rows(tmp_path / "s.csv", ["stage", "_a"], rows)
+    made = compare_scores(path, Question("stage", ("_a",), ordinal=True, classes=("[red]", "[/b]")))
+    assert len(list(comparison_views(made))) == 1
+    assert ">_a 1.000" in scores_figure(made) or ">_a  1.000" in scores_figure(made)
+
+
+def test_intervals_of_published_cutoffs_are_at_the_level_asked_for(tmp_path: Path) -> None:
+    rows = [[f"P{i}", f"F{i % 5}", 4 + 2 * (i % 5) + i / 10] for i in range(50)]
+    path = write_rows(tmp_path / "P.csv", ["patient_id", "stage", "te"], rows)
+    wide, narrow = (
+        markers_as_dict(marker_table(path, confidence=level))["markers"]["te"]["at_cutoffs"][0]["specificity"]
+        for level in (0.99, 0.5)
+    )
+    assert wide["lo"] < narrow["lo"]

@@ -225,3 +225,38 @@ def test_unpaired_and_placements_of_one_each() -> None:
 def test_what_is_not_defined_is_said(call: object, message: str) -> None:
     with pytest.raises(StatisticsError, match=message):
         call()  # type: ignore[operator]
+
+
+def test_variances_that_cancel_are_no_certainty() -> None:
+    """Each patient's positive beats their negative by the same: patient by patient nothing varies."""
+    for n in (9, 21, 28, 30):
+        negative = np.arange(n, dtype=float)
+        scores = np.concatenate([negative, negative + 0.5])
+        found = delong(np.repeat([False, True], n), scores, np.tile(np.arange(n), 2)).interval()
+        assert found.hi - found.lo > 0.2
+        assert "Newcombe" in found.why
+
+
+def test_two_perfect_scores_that_rank_otherwise_have_p_1_and_no_interval() -> None:
+    areas = delong([0, 0, 0, 1, 1, 1], [[1, 2, 3, 4, 5, 6], [3, 2, 1, 6, 5, 4]])
+    found = areas.difference(0, 1)
+    assert (found.value, found.p, found.lo, found.hi) == (0.0, 1.0, None, None)
+
+
+def test_an_index_knows_its_own_chance_and_its_own_scale() -> None:
+    stages = np.repeat(np.arange(5), 20)
+    assert obuchowski(stages, np.arange(100.0), 5).chance == pytest.approx(0.75)
+    assert delong(stages > 2, np.arange(100.0)).chance == 0.5
+    two = np.repeat([0, 2], 20)  # two of five stages: confusing them costs half
+    index = obuchowski(two, np.arange(40.0), 5)
+    area = delong(two == 2, np.arange(40.0)).interval()
+    found = index.interval()
+    assert found.lo == pytest.approx(1 - 0.5 * (1 - area.lo))
+    useless = obuchowski(two, np.zeros(40), 5)
+    assert useless.values[0] == useless.chance == 0.75
+
+
+def test_degrees_of_freedom_count_patients_once() -> None:
+    rng = np.random.default_rng(0)
+    sets = [delong(np.tile([0, 1], 10), rng.normal(0, 1, 20), np.arange(10).repeat(2)) for _ in range(2)]
+    assert unpaired(*sets).df <= 18

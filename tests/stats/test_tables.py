@@ -196,3 +196,27 @@ def test_what_34_patients_can_show() -> None:
     assert patients_for(0.2, 0.27, 0.88) < n
     with pytest.raises(StatisticsError, match="1 positives"):
         expected_precision(10, prevalence=0.1)
+
+
+def test_probabilities_too_sure_of_themselves_are_said_to_be() -> None:
+    labels = np.arange(100) % 2 == 0
+    p = np.where(labels, 1 - 1e-16, 1e-300)
+    p[:3] = 1e-300
+    p[p == 1] = np.nextafter(1, 0)
+    found = calibrate(labels, p, resamples=10)
+    assert found.slope.value is None or math.isfinite(found.slope.value)
+    assert found.intercept.value is None or math.isfinite(found.intercept.value)
+    with pytest.raises(StatisticsError, match="one resample"):
+        calibrate(labels, p, resamples=0)
+
+
+@pytest.mark.parametrize("prevalence", [0.3, 0.27, 0.11])
+def test_the_patients_for_a_width_give_that_width(prevalence: float) -> None:
+    n = patients_for(0.1, prevalence)
+    found = expected_precision(n, prevalence).auc
+    assert found.hi - found.lo <= 0.1 + 1e-12
+
+
+def test_everybody_called_positive_has_no_log_interval() -> None:
+    point = operating_point([True, False, True, False], [1.0, 2.0, 3.0, 4.0], 0.0)
+    assert (point.lr_positive.value, point.lr_positive.lo) == (1.0, None)

@@ -75,7 +75,7 @@ def obuchowski(
     if clusters is not None:
         clusters = check_clusters(clusters, len(truth))
         units = np.array([len(np.unique(clusters[truth == k])) for k in range(classes)])
-    for k in np.flatnonzero((shares > 0) & (units < 2)):
+    for k in np.flatnonzero((shares > 0) & (units < 2)).tolist():
         name = names[k] if names else k
         raise StatisticsError(f"the index needs two patients of every stage it weighs; stage {name} has {units[k]}")
     used = np.flatnonzero(shares > 0)  # stages without weight take no part
