@@ -20,8 +20,7 @@ from fibrostage.active.kernel import spread
 from fibrostage.active.picker import Best
 from fibrostage.active.pool import BLOCK, Pool, contains
 from fibrostage.active.strategies.spec import Known, Strategy
-from fibrostage.active.tables import PoolTables, build_tables
-from fibrostage.cohort.candidates import CandidateSpace
+from fibrostage.active.tables import PoolTables, build_tables, table_rows
 from fibrostage.learn.learner import Learner
 
 
@@ -50,34 +49,30 @@ def unit_scores(
     """Scores of every image, by modality, and of every patient, over their candidates in the pool."""
     space = pool.space
     tables = tables_for(learner, strategy, passes, seed, round_)
-    firsts, starts = (tables.firsts, tables.starts) if tables else bare_rows(space)
-    rows = starts[-1] + int(space.counts[:, -1].sum()) + 1
-    sums, largest, counts = np.zeros(rows), np.full(rows, -np.inf), np.zeros(rows, dtype=np.int64)
-    by_patient = np.zeros(len(space.counts)), np.full(len(space.counts), -np.inf), np.zeros(len(space.counts), np.int64)
+    firsts, starts = table_rows(space)
+    by_image, by_patient = empty(int(starts[-1])), empty(len(space.counts))
     for ids, scores in scored(tables, pool, strategy, seed, round_):
-        spread(ids, scores, space.offsets, space.radices, firsts, sums, largest, counts)
+        spread(ids, scores, space.offsets, space.radices, firsts, *by_image)
         patients, first = np.unique(space.patient_of(ids), return_index=True)
         by_patient[0][patients] += np.add.reduceat(scores, first)
         by_patient[1][patients] = np.maximum(by_patient[1][patients], np.maximum.reduceat(scores, first))
         by_patient[2][patients] += np.diff(np.append(first, len(ids)))
     images = {}
-    for column, (name, start) in enumerate(zip(space.modalities, starts, strict=True)):
-        part = slice(start, start + int(space.counts[:, column].sum()))
+    for column, name in enumerate(space.modalities):
+        part = slice(starts[column], starts[column + 1] - 1)  # without the absent image
+        sums, largest, counts = by_image
         images[name] = unit(sums[part], largest[part], counts[part])
     return images, unit(*by_patient)
+
+
+def empty(units: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Sums, largest and counts of nothing yet."""
+    return np.zeros(units), np.full(units, -np.inf), np.zeros(units, dtype=np.int64)
 
 
 def unit(sums: NDArray[np.float64], largest: NDArray[np.float64], counts: NDArray[np.int64]) -> UnitScores:
     mean = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
     return UnitScores(mean, largest, counts)
-
-
-def bare_rows(space: CandidateSpace) -> tuple[NDArray[np.int64], tuple[int, ...]]:
-    """Rows of images as tables number them, for a strategy that needs no tables."""
-    sizes = space.counts.sum(axis=0) + 1
-    starts = np.concatenate([[0], np.cumsum(sizes)])[:-1]
-    firsts = np.where(space.counts > 0, space.first_rows + starts, starts + sizes - 1)
-    return np.ascontiguousarray(firsts), tuple(starts.tolist())
 
 
 def tables_for(learner: Learner, strategy: Strategy, passes: int, seed: int, round_: int) -> PoolTables | None:

@@ -25,11 +25,6 @@ class PoolTables:
     logits: NDArray[np.float32]  # [rows, K, T]
     powers: NDArray[np.float32]  # [rows, K, padded T]
     firsts: NDArray[np.int64]  # [patients, M] rows
-    starts: tuple[int, ...]  # first row of each modality
-
-    @property
-    def passes(self) -> int:
-        return self.logits.shape[2]
 
     def probabilities(self, start: int, stop: int) -> NDArray[np.float32]:
         """Mean stage probabilities [stop − start, K] of neighbouring candidate ids; releases the GIL."""
@@ -39,6 +34,14 @@ class PoolTables:
         return out
 
 
+def table_rows(space: CandidateSpace) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where images stand in tables: the row of a patient's first image of a modality (or of its absent image)
+    [patients, M], and the first row of each modality, their number at the end [M + 1]."""
+    starts = np.concatenate([[0], np.cumsum(space.counts.sum(axis=0) + 1)])
+    firsts = np.where(space.counts > 0, space.first_rows + starts[:-1], starts[1:] - 1)
+    return np.ascontiguousarray(firsts), starts
+
+
 @torch.inference_mode()
 def build_tables(
     head: Head, features: Mapping[str, Tensor], space: CandidateSpace, passes: int, rng: np.random.Generator | None
@@ -46,8 +49,7 @@ def build_tables(
     """Tables of every image: T dropout passes drawn from `rng`, or one pass without dropout when it is None."""
     masks = None if rng is None else head.masks(passes, rng)
     drawn = passes if masks is not None else 1
-    sizes = [len(features[name]) + 1 for name in head.modalities]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
+    firsts, starts = table_rows(space)
     logits = np.empty((int(starts[-1]), head.classes, drawn), dtype=np.float32)
     for name, start in zip(head.modalities, starts, strict=False):
         table = features[name]
@@ -56,11 +58,9 @@ def build_tables(
             shares = head.shares(name, table[low : low + IMAGES], own)  # [T, n, K]
             logits[start + low : start + low + shares.shape[1]] = shares.permute(1, 2, 0).numpy()
         logits[start + len(table)] = head.stream(name).offset.detach().numpy()[:, None]
-    logits[: sizes[0]] += head.bias.detach().numpy()[:, None]
+    logits[: starts[1]] += head.bias.detach().numpy()[:, None]
     powers = np.ones((*logits.shape[:2], padded(drawn)), dtype=np.float32)
     for low in range(0, len(logits), IMAGES):
         part = logits[low : low + IMAGES]
         np.exp(part - part.max(axis=1, keepdims=True), out=powers[low : low + IMAGES, :, :drawn])
-    absent = starts[:-1] + np.array(sizes) - 1
-    firsts = np.where(space.counts > 0, space.first_rows + starts[:-1], absent)
-    return PoolTables(space, logits, powers, np.ascontiguousarray(firsts), tuple(starts[:-1].tolist()))
+    return PoolTables(space, logits, powers, firsts)

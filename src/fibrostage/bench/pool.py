@@ -8,16 +8,10 @@ data path at all: nobody who looks at every image once can be faster.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -31,87 +25,19 @@ from fibrostage.active.score import scored
 from fibrostage.active.strategies import STRATEGIES
 from fibrostage.active.strategies.spec import entropy
 from fibrostage.active.tables import PoolTables, build_tables
+from fibrostage.bench.per_candidate import PairNetwork, baal_version, images_of, per_candidate_ways
+from fibrostage.bench.setting import CLASSES, Setting, Shape, make_setting, same_start, shapes
 from fibrostage.bench.timing import in_own_process, machine, once
-from fibrostage.cohort.candidates import CandidateSpace
-from fibrostage.errors import PlanError, RunError
+from fibrostage.errors import PlanError
 from fibrostage.learn.engine import make_engine
 from fibrostage.learn.features import extract
 from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.learn.learner import resolve_precision
-from fibrostage.learn.memory import keep_memory
-from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.mmfn import Head
-from fibrostage.networks.weights import build_backbone
 from fibrostage.progress import SILENT, Progress
 
-CLASSES = 5
 KEPT = 1000  # candidates a query asks for
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A pool: images of each modality and patient [patients, M]; `pixels` says whether there are pictures at all."""
-
-    name: str
-    counts: NDArray[np.int64]
-    pixels: bool = True
-
-    @property
-    def space(self) -> CandidateSpace:
-        names = tuple("ABCD"[: self.counts.shape[1]])
-        return CandidateSpace(names, self.counts)
-
-
-def even(images: int, patients: int) -> NDArray[np.int64]:
-    """Images dealt to patients as evenly as can be."""
-    edges = np.linspace(0, images, patients + 1).round().astype(np.int64)
-    return edges[1:] - edges[:-1]
-
-
-def shapes() -> dict[str, Shape]:
-    """The paper's whole LSTE×LUS pool has 778 × 3572 images of 168 patients (MMFN paper, table 1)."""
-    made = (
-        Shape("5x5", np.full((40, 2), 5)),
-        Shape("5x21", np.tile([5, 21], (20, 1))),
-        Shape("paper", np.stack([even(778, 168), even(3572, 168)], axis=1)),
-        Shape("four", np.tile([5, 7, 4, 4], (20, 1))),
-        Shape("cached", np.stack([even(778, 168), even(3572, 168)], axis=1), pixels=False),
-        Shape("huge", np.full((100, 2), 1000), pixels=False),
-    )
-    return {shape.name: shape for shape in made}
-
-
-class PairNetwork(nn.Module):
-    """The same network as public libraries see it: images of one batch of candidates in, logits out."""
-
-    def __init__(self, backbones: dict[str, nn.Module], head: Head) -> None:
-        super().__init__()
-        self.names = head.modalities
-        self.backbones = nn.ModuleList(backbones[name] for name in self.names)
-        self.streams = nn.ModuleList(head.stream(name) for name in self.names)
-        self.dropout = nn.Dropout(head.dropout)
-        self.bias = head.bias
-
-    def forward(self, images: list[Tensor]) -> Tensor:
-        logits: Tensor = self.bias
-        for backbone, stream, batch in zip(self.backbones, self.streams, images, strict=True):
-            z = backbone(batch).mean(dim=(2, 3))
-            logits = logits + stream.classify(self.dropout(stream.embed(z)))  # type: ignore[operator]
-        return logits
-
-
-@dataclass
-class Setting:
-    """What every way is given."""
-
-    shape: Shape
-    spec: Backbone
-    backbones: dict[str, nn.Module]
-    head: Head
-    pixels: dict[str, NDArray[np.uint8]]
-    passes: int
-    seed: int
 
 
 def bench_pool(
@@ -135,13 +61,6 @@ def bench_pool(
     return {"machine": where, "backbone": backbone, "passes": passes, "baal": baal_version(), "shapes": results}
 
 
-def baal_version() -> str | None:
-    try:
-        return version("baal")
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 @dataclass(frozen=True)
 class Job:
     """One way of scoring one pool, to be run in a process of its own."""
@@ -156,9 +75,7 @@ class Job:
 
     def begin(self) -> Setting:
         """The same start for every way: threads, the CPU alone, memory that is kept."""
-        os.environ["ACCELERATE_USE_CPU"] = "true"
-        torch.set_num_threads(self.threads)
-        keep_memory()
+        same_start(self.threads)
         return make_setting(self.shape, self.backbone, self.passes, self.seed)
 
 
@@ -237,26 +154,6 @@ def run_per_candidate(job: Job, name: str) -> tuple[dict[str, Any], NDArray[np.f
     way = per_candidate_ways()[name]
     spent, probabilities = once(lambda: way(setting, job.ids), warm=lambda: way(setting, job.ids[:1]))
     return {**spent.as_dict(), "candidates": len(job.ids)}, entropy(probabilities.astype(np.float64))
-
-
-def make_setting(shape: Shape, backbone: str, passes: int, seed: int) -> Setting:
-    spec = BACKBONES[backbone]
-    names = shape.space.modalities
-    rng = np.random.default_rng([seed, 1])
-    torch.manual_seed(seed)
-    weights = "imagenet" if backbone == "efficientnet_lite0" else "random"
-    head = Head(names, dict.fromkeys(names, spec.features), CLASSES)
-    with torch.no_grad():
-        for name in names:
-            head.stream(name).classify.weight.mul_(30)  # a head that has opinions
-    backbones = {name: build_backbone(spec, weights, seed).eval() for name in names} if shape.pixels else {}
-    pixels = {}
-    if shape.pixels:
-        for column, name in enumerate(names):
-            size = (int(shape.counts[:, column].sum()), spec.size, spec.size, 1)
-            coarse = rng.integers(0, 256, (size[0], 14, 14, 1), dtype=np.uint8)
-            pixels[name] = coarse.repeat(size[1] // 14, axis=1).repeat(size[2] // 14, axis=2)
-    return Setting(shape, spec, backbones, head.eval(), pixels, passes, seed)
 
 
 def random_features(shape: Shape, width: int, seed: int) -> dict[str, Tensor]:
@@ -346,77 +243,6 @@ def on_a_batch(setting: Setting, backbone: nn.Module, precision: str, batch: int
     images = normalise(as_tensor(pixels[rows], setting.spec), setting.spec)
     with torch.inference_mode(), engine.autocast():
         yield lambda: network(images).float().mean(dim=(2, 3))
-
-
-Way = Callable[[Setting, NDArray[np.int64]], NDArray[np.float32]]
-
-
-def images_of(setting: Setting, ids: NDArray[np.int64]) -> list[Tensor]:
-    rows = setting.shape.space.decode(ids)
-    return [
-        normalise(as_tensor(setting.pixels[name][rows[:, k]], setting.spec), setting.spec).contiguous()
-        for k, name in enumerate(setting.head.modalities)
-    ]
-
-
-class Pairs(torch.utils.data.Dataset[tuple[list[Tensor], int]]):
-    """Candidates as a dataset of pairs, as a user of a public library would write it."""
-
-    def __init__(self, setting: Setting, ids: NDArray[np.int64]) -> None:
-        self.setting, self.ids = setting, ids
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, index: int) -> tuple[list[Tensor], int]:
-        return [images[0] for images in images_of(self.setting, self.ids[index : index + 1])], 0
-
-
-BATCH = 4  # candidates; Baal makes passes × as many images of it
-
-
-def per_candidate_ways() -> dict[str, Way]:
-    """Baal's three ways where it is installed, and a plain batched loop."""
-    ways: dict[str, Way] = {"plain batched loop": plain_loop}
-    if baal_version() is not None:
-        ways["Baal, default"] = partial(with_baal, replicate=True, caching=False)
-        ways["Baal, loop"] = partial(with_baal, replicate=False, caching=False)
-        ways["Baal, loop with its caching module"] = partial(with_baal, replicate=False, caching=True)
-    return ways
-
-
-@torch.inference_mode()
-def plain_loop(setting: Setting, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-    network = PairNetwork(setting.backbones, setting.head).eval()
-    network.dropout.train()
-    means = []
-    for start in range(0, len(ids), BATCH):
-        images = images_of(setting, ids[start : start + BATCH])
-        means.append(torch.stack([network(images).softmax(-1) for _ in range(setting.passes)]).mean(0))
-    return torch.cat(means).numpy()
-
-
-def with_baal(setting: Setting, ids: NDArray[np.int64], replicate: bool, caching: bool) -> NDArray[np.float32]:
-    """Mean probabilities by Baal's ModelWrapper over a dataset of pairs; without worker processes, to its advantage."""
-    try:
-        caches = importlib.import_module("baal.bayesian.caching_utils")
-        dropout = importlib.import_module("baal.bayesian.dropout")
-        wrapper = importlib.import_module("baal.modelwrapper")
-    except ImportError as error:
-        raise RunError(f"the comparison with Baal needs {error.name}: pip install baal") from None
-    network: nn.Module = PairNetwork(setting.backbones, setting.head).eval()
-    network = dropout.MCDropoutModule(network)
-    if caching:
-        network = caches.MCCachingModule(network)
-    arguments = wrapper.TrainingArgs(batch_size=BATCH, use_cuda=False, workers=0, replicate_in_memory=replicate)
-    with torch.inference_mode(), contextlib.redirect_stdout(io.StringIO()):  # it logs to stdout
-        logits = wrapper.ModelWrapper(network, arguments).predict_on_dataset(
-            Pairs(setting, ids), setting.passes, verbose=False
-        )
-    if caching:
-        network = network.unpatch()  # type: ignore[operator]
-    network.unpatch()  # type: ignore[operator]
-    return torch.from_numpy(logits).softmax(1).mean(-1).numpy()
 
 
 def run_agreement(job: Job, answers: dict[str, NDArray[np.float64]]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ clock does not mind. Each way has a process of its own.
 
 from __future__ import annotations
 
-import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fibrostage.bench.pool import PairNetwork, Setting, Shape, even, make_setting
+from fibrostage.bench.per_candidate import PairNetwork
+from fibrostage.bench.setting import CLASSES, Setting, Shape, make_setting, same_start, shapes
 from fibrostage.bench.timing import in_own_process, machine, once
 from fibrostage.learn.boundary import BoundarySource, compute
 from fibrostage.learn.engine import make_engine
@@ -28,7 +29,6 @@ from fibrostage.learn.fit_frozen import Examples, fit_frozen
 from fibrostage.learn.fit_whole import batch_loss, epoch_batches, set_training
 from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.learn.learner import resolve_precision
-from fibrostage.learn.memory import keep_memory
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.mmfn import MMFN, Head
 from fibrostage.plan import TrainingPlan
@@ -94,13 +94,11 @@ class Job:
 
 
 def run_way(job: Job, way: str, together: int) -> dict[str, Any]:
-    os.environ["ACCELERATE_USE_CPU"] = "true"
-    torch.set_num_threads(job.threads)
-    keep_memory()
+    same_start(job.threads)
     setting = make_setting(Shape("5x21", np.tile([5, 21], (PATIENTS, 1))), job.backbone, 1, job.seed)
     space = setting.shape.space
     ids = np.arange(space.total)
-    examples = Examples(space.decode(ids), space.patient_of(ids) % 5)
+    examples = Examples(space.decode(ids), space.patient_of(ids) % CLASSES)
     rng = np.random.default_rng([job.seed, together])
     batches = epoch_batches(examples.rows, space.patient_of(ids), job.batch, together, rng)[: job.steps]
     if way == "naive":
@@ -113,13 +111,20 @@ def run_way(job: Job, way: str, together: int) -> dict[str, Any]:
     return stepped(network, Memory(setting, setting.spec), examples, batches, precision)
 
 
-def counted(examples: Examples, batches: list[NDArray[np.int64]], wall: float, cpu: float) -> dict[str, Any]:
+def timed(
+    step: Callable[[NDArray[np.int64]], None], examples: Examples, batches: list[NDArray[np.int64]]
+) -> dict[str, Any]:
+    """A step on every batch, after an untimed one on a few candidates, with what they counted."""
+
+    def epoch() -> None:
+        for part in batches:
+            step(part)
+
+    spent, _ = once(epoch, warm=lambda: step(batches[0][:8]))
     pairs = sum(map(len, batches))
     images = sum(len(np.unique(examples.rows[part, k])) for part in batches for k in range(2))
-    return {
-        "pairs": pairs, "images": images, "wall_s": wall, "cpu_s": cpu,
-        "pairs_per_s": pairs / wall, "images_per_s": images / wall,
-    }  # fmt: skip
+    speeds = {"pairs_per_s": pairs / spent.wall, "images_per_s": images / spent.wall}
+    return {"pairs": pairs, "images": images, **spent.as_dict(), **speeds}
 
 
 def stepped(
@@ -139,12 +144,7 @@ def stepped(
         loss.backward()
         optimiser.step()
 
-    def epoch() -> None:
-        for part in batches:
-            step(part)
-
-    spent, _ = once(epoch, warm=lambda: step(batches[0][:8]))
-    return counted(examples, batches, spent.wall, spent.cpu) | {"peak_mb": spent.peak_mb}
+    return timed(step, examples, batches)
 
 
 def naive_on(setting: Setting, examples: Examples, batches: list[NDArray[np.int64]]) -> dict[str, Any]:
@@ -167,12 +167,7 @@ def naive_on(setting: Setting, examples: Examples, batches: list[NDArray[np.int6
         loss.backward()
         optimiser.step()
 
-    def epoch() -> None:
-        for part in batches:
-            step(part)
-
-    spent, _ = once(epoch, warm=lambda: step(batches[0][:8]))
-    return counted(examples, batches, spent.wall, spent.cpu) | {"peak_mb": spent.peak_mb}
+    return timed(step, examples, batches)
 
 
 def picture(setting: Setting, name: str, row: int) -> Tensor:
@@ -199,14 +194,14 @@ def boundary_on(setting: Setting, examples: Examples, batches: list[NDArray[np.i
 
 
 def head_fit(seed: int) -> dict[str, Any]:
-    """A head on cached features: 16,592 candidates of the paper's pool, 40 epochs."""
-    counts = np.stack([even(778, 168), even(3572, 168)], axis=1)
-    space = Shape("paper", counts).space
+    """A head on cached features of the paper's pool, with the plan's defaults."""
+    paper = shapes()["cached"]
+    space, counts = paper.space, paper.counts
     torch.manual_seed(seed)
     features = {name: torch.randn(int(counts[:, k].sum()), 400) for k, name in enumerate(space.modalities)}
-    head = Head(space.modalities, dict.fromkeys(space.modalities, 400), 5)
+    head = Head(space.modalities, dict.fromkeys(space.modalities, 400), CLASSES)
     ids = np.arange(space.total)
-    examples = Examples(space.decode(ids), space.patient_of(ids) % 5)
+    examples = Examples(space.decode(ids), space.patient_of(ids) % CLASSES)
     plan = TrainingPlan()
     spent, _ = once(lambda: fit_frozen(head, features, examples, plan, seed))
     return {"candidates": len(ids), "epochs": plan.epochs, "wall_s": spent.wall, "cpu_s": spent.cpu}

@@ -97,6 +97,9 @@ class Data:
     clusters: NDArray[np.object_] | None
     staging: Staging | None  # of an ordinal truth
 
+    def clusters_of(self, rows: NDArray[np.bool_]) -> NDArray[np.str_] | None:
+        return None if self.clusters is None else self.clusters[rows].astype(str)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -216,7 +219,7 @@ def panel(data: Data, question: Question) -> Panel:
     """The main figures; raises when a score has none at all."""
 
     def measure(rows: NDArray[np.bool_], scores: NDArray[np.float64]) -> Concordance:
-        clusters = None if data.clusters is None else data.clusters[rows].astype(str)
+        clusters = data.clusters_of(rows)
         if data.staging is None:
             return delong(data.truth[rows] == 1, scores, clusters)
         names = data.staging.classes
@@ -230,7 +233,7 @@ def cut_panel(data: Data, question: Question, staging: Staging, cut: str) -> Pan
     positive = staging.at_or_above(data.truth, cut)
 
     def measure(rows: NDArray[np.bool_], scores: NDArray[np.float64]) -> Concordance:
-        clusters = None if data.clusters is None else data.clusters[rows].astype(str)
+        clusters = data.clusters_of(rows)
         return delong(positive[rows], scores, clusters)
 
     return measured(cut, data, question, measure, positive)

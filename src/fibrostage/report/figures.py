@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from fibrostage.active.strategies import STRATEGIES
@@ -72,7 +74,7 @@ def roc_figure(predictions: Mapping[str, pl.DataFrame], staging: Staging, simula
     with drawing():
         made, axes = figure(3.7 * len(staging.cuts), 3.9, len(staging.cuts))
         for ax, cut in zip(axes, staging.cuts, strict=True):
-            threshold = staging.threshold(cut)
+            threshold, lines = staging.threshold(cut), {}
             for index, (method, table) in enumerate(predictions.items()):
                 stages, probabilities = patient_scores(table, staging)
                 positive, score = stages >= threshold, cut_score(probabilities, threshold)
@@ -81,16 +83,21 @@ def roc_figure(predictions: Mapping[str, pl.DataFrame], staging: Staging, simula
                 curve = roc_curve(positive, score)
                 area = auc_interval(positive, score)
                 label = f"{method.replace('+', ' ⊕ ')}  {area}"
-                ax.plot(curve.fpr, curve.tpr, linewidth=1.6, label=label, **line_style(index))
-            ax.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, zorder=0)
-            ax.set_aspect("equal")
-            ax.set_title(staging.cut_name(cut))
-            ax.set_xlabel("1 − specificity")
-            if ax.get_legend_handles_labels()[0]:
-                ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
-            mark_simulated(ax, simulated)
+                lines[label] = ax.plot(curve.fpr, curve.tpr, linewidth=1.6, **line_style(index))[0]
+            finish_roc(ax, staging.cut_name(cut), lines, simulated)
         axes[0].set_ylabel("sensitivity")
         return to_svg(made)
+
+
+def finish_roc(ax: Axes, title: str, lines: Mapping[str, Line2D], simulated: bool) -> None:
+    """What every ROC panel has; labels are given to the legend, as matplotlib hides those that begin with "_"."""
+    ax.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, zorder=0)
+    ax.set_aspect("equal")
+    ax.set_title(title)
+    ax.set_xlabel("1 − specificity")
+    if lines:
+        ax.legend(lines.values(), lines.keys(), loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
+    mark_simulated(ax, simulated)
 
 
 def scores_figure(made: Comparison) -> str:
@@ -103,7 +110,7 @@ def scores_figure(made: Comparison) -> str:
     with drawing():
         made_figure, axes = figure(max(4.4, 3.7 * len(panels)), 4.3, len(panels))
         for ax, (title, panel, positive) in zip(axes, panels, strict=True):
-            handles, labels = [], []  # given, as matplotlib hides labels that begin with "_"
+            lines = {}
             for index, name in enumerate(names):
                 rows = ~np.isnan(data.scores[index])
                 area = panel.areas[name]
@@ -111,15 +118,8 @@ def scores_figure(made: Comparison) -> str:
                     continue
                 curve = roc_curve(positive[rows], data.scores[index, rows])
                 label = f"{name}  {area.figure}, n = {area.n}"
-                handles += ax.plot(curve.fpr, curve.tpr, linewidth=1.6, **line_style(index))
-                labels.append(label)
-            ax.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, zorder=0)
-            ax.set_aspect("equal")
-            ax.set_title(title)
-            ax.set_xlabel("1 − specificity")
-            if handles:
-                ax.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
-            mark_simulated(ax, made.simulated)
+                lines[label] = ax.plot(curve.fpr, curve.tpr, linewidth=1.6, **line_style(index))[0]
+            finish_roc(ax, title, lines, made.simulated)
         axes[0].set_ylabel("sensitivity")
         return to_svg_file(made_figure)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage import RESEARCH_USE
-from fibrostage.errors import IntakeError, PlanError, Problems, StatisticsError
+from fibrostage.errors import IntakeError, PlanError, Problems
 from fibrostage.intake.csvs import CsvTable
 from fibrostage.intake.labels import parse_number
 from fibrostage.learn.runfolder import replace_file
@@ -20,8 +20,8 @@ from fibrostage.markers import MARKERS
 from fibrostage.markers.spec import Marker, Values, values_of
 from fibrostage.report.scores_csv import is_missing, is_simulated, read_table, texts
 from fibrostage.stage import Staging, staging_of
-from fibrostage.stats.auc import auc_interval
-from fibrostage.stats.estimate import Estimate, undefined
+from fibrostage.stats.auc import auc_or_why
+from fibrostage.stats.estimate import Estimate
 from fibrostage.stats.operating import operating_point
 from fibrostage.units import QUANTITIES, Modulus
 
@@ -147,13 +147,9 @@ def aucs(
 ) -> dict[str, Estimate]:
     """AUC at each cut over the patients who have the marker and a stage."""
     usable = ~np.isnan(values) & (stages >= 0)
-    found = {}
-    for cut in staging.cuts:
-        try:
-            found[cut] = auc_interval(staging.at_or_above(stages[usable], cut), values[usable], confidence)
-        except StatisticsError as error:
-            found[cut] = undefined(str(error))
-    return found
+    return {
+        cut: auc_or_why(staging.at_or_above(stages[usable], cut), values[usable], confidence) for cut in staging.cuts
+    }
 
 
 def write_markers(made: MarkerTable, target: Path) -> None:

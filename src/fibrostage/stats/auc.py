@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from fibrostage.errors import StatisticsError
 from fibrostage.stats.concordance import Concordance, concordance
-from fibrostage.stats.estimate import Estimate
+from fibrostage.stats.estimate import Estimate, undefined
 
 ONE_CUT = np.array([[0.0, 1.0], [0.0, 0.0]])
 
@@ -95,3 +95,11 @@ def check_clusters(clusters: ArrayLike, n: int) -> NDArray[np.generic]:
 def auc_interval(positive: ArrayLike, scores: ArrayLike, confidence: float = 0.95) -> Estimate:
     """AUC with DeLong's normal interval, cut to [0, 1]; needs two positives and two negatives."""
     return delong(positive, scores).interval(0, confidence)
+
+
+def auc_or_why(positive: ArrayLike, scores: ArrayLike, confidence: float = 0.95) -> Estimate:
+    """The same, and where it is not defined, None with the reason."""
+    try:
+        return auc_interval(positive, scores, confidence)
+    except StatisticsError as error:
+        return undefined(str(error))

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from fibrostage.errors import StatisticsError
 from fibrostage.stage import Staging
 from fibrostage.stats.agreement import confusion
-from fibrostage.stats.auc import auc_interval
+from fibrostage.stats.auc import auc_or_why
 from fibrostage.stats.estimate import Estimate, undefined, wilson
 from fibrostage.stats.macro import macro_auc_interval
 
@@ -91,9 +91,6 @@ def evaluate(
     at_cut = {}
     for cut in staging.cuts:
         threshold = staging.threshold(cut)
-        try:
-            at_cut[cut] = auc_interval(truth >= threshold, cut_score(table, threshold), confidence)
-        except StatisticsError as error:
-            at_cut[cut] = undefined(str(error))
+        at_cut[cut] = auc_or_why(truth >= threshold, cut_score(table, threshold), confidence)
     accuracy = wilson(int((called == truth).sum()), len(truth), confidence)
     return Evaluation(staging, len(truth), accuracy, macro, at_cut, confusion(truth, called, classes))
