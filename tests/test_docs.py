@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from fibrostage.markers import MARKERS
 from fibrostage.plan import Plan, is_section
 from fibrostage.report.marker_table import column_of
-from fibrostage.study.grid import StudyPlan
+from fibrostage.study.cells import StudyPlan
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -11,6 +11,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -96,6 +97,7 @@ class NetworkPlan(Section):
     reduce: int = Field(256, ge=1, le=8192)
     se_reduction: int = Field(16, ge=1)
     dropout: float = Field(0.5, ge=0, lt=1)
+    head: Literal["softmax", "ordinal"] = "softmax"
     missing: Literal["keep", "drop"] = "keep"
 
 
@@ -132,15 +134,95 @@ class TrainingPlan(Section):
 
 
 class ActivePlan(Section):
-    """A retrospective active-learning run. Shares are of the training candidates; `fold` is the one that tests."""
+    """What is asked for, how much at a time, and who is left to ask. Shares are of the pool's items; `fold` is the one
+    that tests.
+
+    The first query is of `initial` of the pool, chosen as `start` says: "stratified" is a random draw in which every
+    stage occurs, as the MMFN paper has it, and uses labels that nobody has yet; "auto" is random for "random" and
+    TypiClust on the frozen features, which needs no label, for every other strategy. Then equal steps to all of the
+    pool, steps of `query`, or to each of `shares` in turn. `epochs` are those of a fit after the first.
+    """
 
     strategy: str = "esd"
+    unit: Literal["candidate", "image", "patient"] = "candidate"
+    start: Literal["auto", "stratified", "random", "typiclust", "coreset"] = "auto"
     rounds: int = Field(10, ge=0)
-    passes: int = Field(20, ge=1)
     initial: float = Field(0.1, gt=0, le=1)
     query: float | None = Field(None, gt=0, le=1)
-    fold: int = Field(0, ge=0)
+    shares: tuple[float, ...] | None = None
+    epochs: int | None = Field(None, ge=1)
     warm_start: bool = True
+    passes: int = Field(20, ge=1)
+    per_patient: int | None = Field(None, ge=1)
+    per_stage: float | None = Field(None, gt=0, le=1)
+    cut: str | None = None
+    coldness: float = Field(1.0, gt=0)
+    fold: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _rising(self) -> ActivePlan:
+        shares = self.shares
+        if shares is not None and not (
+            shares and shares[0] > 0 and shares[-1] <= 1 and all(a < b for a, b in pairwise(shares))
+        ):
+            raise PlanError(f"active.shares = {list(shares)} must rise from above 0 to at most 1")
+        if shares is not None and self.query is not None:
+            raise PlanError("active.shares and active.query are two ways of stepping; give one")
+        return self
+
+
+class OraclePlan(Section):
+    """A simulated oracle's faults: a share of the patients whose stage it gets wrong (by one stage, or any other), a
+    share of the items it calls unusable, and whether it does so for every item with a bad image."""
+
+    error: float = Field(0.0, ge=0, le=1)
+    error_kind: Literal["neighbour", "any"] = "neighbour"
+    unusable: float = Field(0.0, ge=0, le=1)
+    rejects_bad: bool = False
+
+
+class CostPlan(Section):
+    """What asking costs: a biopsy a patient, a reading a distinct image, and an exam for each modality that a patient
+    who is asked lacks."""
+
+    biopsy: float = Field(1.0, ge=0)
+    reading: float = Field(0.0, ge=0)
+    missing_exam: float = Field(0.0, ge=0)
+
+
+class BudgetPlan(Section):
+    """What may be spent, in any currency; a query is cut where it would be exceeded."""
+
+    candidates: int | None = Field(None, ge=1)
+    images: int | None = Field(None, ge=1)
+    patients: int | None = Field(None, ge=1)
+    cost: float | None = Field(None, gt=0)
+
+
+class StoppingPlan(Section):
+    """When to stop asking. A budget always stops; of the other rules that are set, `combine` says any or all.
+
+    `plateau`: rounds whose validated AUC is not `improvement` better than the best before (needs split.validation).
+    `stable`: rounds in a row whose predicted stages agree with the round before, Cohen's κ ≥ `agreement`.
+    `gain`: the validated AUC's expected gain by the next query, from its slope over log labels, is below this.
+    """
+
+    combine: Literal["any", "all"] = "any"
+    budget: BudgetPlan = BudgetPlan()
+    plateau: int | None = Field(None, ge=1)
+    improvement: float = Field(0.005, ge=0)
+    stable: int | None = Field(None, ge=1)
+    agreement: float = Field(0.99, gt=0, le=1)
+    gain: float | None = Field(None, gt=0)
+
+
+class QualityPlan(Section):
+    """Below which an image is called bad at intake: sharpness, share of colour in an elastogram's box, share of the
+    picture that shows anything."""
+
+    sharpness: float = Field(0.0, ge=0)
+    fill: float = Field(0.0, ge=0, le=1)
+    lit: float = Field(0.0, ge=0, le=1)
 
 
 class EvaluationPlan(Section):
@@ -161,7 +243,11 @@ class Plan(Section):
     split: SplitPlan = SplitPlan()
     network: NetworkPlan = NetworkPlan()
     training: TrainingPlan = TrainingPlan()
+    quality: QualityPlan = QualityPlan()
     active: ActivePlan = ActivePlan()
+    oracle: OraclePlan = OraclePlan()
+    cost: CostPlan = CostPlan()
+    stopping: StoppingPlan = StoppingPlan()
     evaluation: EvaluationPlan = EvaluationPlan()
 
     @model_validator(mode="after")
@@ -181,7 +267,22 @@ class Plan(Section):
             raise PlanError(f"network.modalities repeats a name: {list(self.network.modalities)}")
         if self.network.modalities is not None and not self.network.modalities:
             raise PlanError(f"network.modalities is empty; choose among {', '.join(names)}")
-        self.staging.resolve()
+        cuts = self.staging.resolve().classes[1:]
+        if self.active.cut is not None and self.active.cut not in cuts:
+            raise PlanError(
+                f"active.cut = {self.active.cut!r}{nearest(self.active.cut, cuts)}; a cut is at or above one of "
+                f"{', '.join(cuts)}"
+            )
+        if self.active.unit == "image" and self.network.missing == "drop":
+            raise PlanError(
+                'active.unit = "image" labels one modality before another: it needs network.missing = "keep"'
+            )
+        needs = [key for key in ("plateau", "gain") if getattr(self.stopping, key) is not None]
+        if needs and not self.split.validation:
+            raise PlanError(
+                f"stopping.{needs[0]} looks at validation patients, and split.validation = 0 sets none aside; "
+                "give it a share, e.g. 0.2"
+            )
         return self
 
     @property

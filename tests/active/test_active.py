@@ -132,7 +132,7 @@ def test_the_factorised_scores_are_the_literal_ones(cohort: Cohort, tiny_plan: B
     with torch.no_grad():
         for t in range(4):
             for at, row in enumerate(rows):
-                logits = learner.head.bias
+                logits = learner.head.link.bias
                 for k, name in enumerate(learner.head.modalities):
                     stream = learner.head.stream(name)
                     if row[k] < 0:

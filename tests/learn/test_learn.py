@@ -175,7 +175,7 @@ def test_shared_images_give_the_gradients_of_the_literal_per_candidate_network(
     network.zero_grad()
     logits = []
     for row in examples.rows:
-        total = network.head.bias
+        total = network.head.link.bias
         for k, name in enumerate(("LSTE", "LUS")):
             stream = network.head.stream(name)
             if row[k] < 0:
@@ -336,7 +336,7 @@ def test_batch_statistics_are_over_unique_images(cohort: Cohort, tiny_plan: Buil
     loss.backward()
     shared = {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
     network.zero_grad()
-    logits: torch.Tensor = network.head.bias
+    logits: torch.Tensor = network.head.link.bias
     for k, name in enumerate(("LSTE", "LUS")):
         z = network.pooled(name, source.images(name, examples.rows[:, k], None))
         logits = logits + network.head.stream(name)(z)

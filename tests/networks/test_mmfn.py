@@ -30,7 +30,7 @@ def make_head(dropout: float = 0.5) -> tuple[Head, dict[str, Tensor]]:
     widths = {"a": 20, "b": 12, "c": 9}
     head = Head(tuple(widths), widths, 5, reduce=8, se_reduction=2, dropout=dropout).double()
     with torch.no_grad():
-        head.bias.copy_(torch.randn(5))
+        head.link.bias.copy_(torch.randn(5))
         for name in widths:
             head.stream(name).offset.copy_(torch.randn(5))
     features = {name: torch.randn(6, width, dtype=torch.float64) for name, width in widths.items()}
@@ -45,7 +45,7 @@ def test_summed_tables_equal_one_layer_over_the_concatenation() -> None:
     fused = head.fuse(head.tables(features), ROWS)
     parts = [head.stream(n).embed(features[n][ROWS[:, k]]) for k, n in enumerate(head.modalities)]
     weight = torch.cat([head.stream(n).classify.weight for n in head.modalities], dim=1)
-    torch.testing.assert_close(fused, torch.cat(parts, dim=1) @ weight.T + head.bias, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(fused, torch.cat(parts, dim=1) @ weight.T + head.link.bias, rtol=1e-12, atol=1e-12)
 
 
 def test_dropout_passes_equal_the_literal_network_with_the_same_masks() -> None:
@@ -55,7 +55,7 @@ def test_dropout_passes_equal_the_literal_network_with_the_same_masks() -> None:
     rng = np.random.default_rng(7)
     masks = {n: dropout_mask((3, 8), 0.5, rng) for n in head.modalities}
     for t in range(3):
-        logits = head.bias
+        logits = head.link.bias
         for k, n in enumerate(head.modalities):
             v = head.stream(n).embed(features[n][ROWS[:, k]])
             logits = logits + (v * masks[n][t]) @ head.stream(n).classify.weight.T
@@ -66,7 +66,7 @@ def test_an_absent_image_is_the_streams_offset_and_nothing_else() -> None:
     head, features = make_head()
     rows = torch.tensor([[2, ABSENT, 1]])
     fused = head.fuse(head.tables(features), rows)[0]
-    expected = head.bias + head.stream("b").offset
+    expected = head.link.bias + head.stream("b").offset
     for name, row in (("a", 2), ("c", 1)):
         expected = expected + head.stream(name)(features[name][[row]])[0]
     torch.testing.assert_close(fused, expected)
@@ -78,7 +78,7 @@ def test_each_modalitys_share_is_exact() -> None:
     head, features = make_head()
     tables = head.tables(features)
     shares = [tables[n][ROWS[:, k]] for k, n in enumerate(head.modalities)]
-    torch.testing.assert_close(head.fuse(tables, ROWS) - head.bias, sum(shares[1:], shares[0]))
+    torch.testing.assert_close(head.fuse(tables, ROWS) - head.link.bias, sum(shares[1:], shares[0]))
 
 
 def test_dropout_masks_keep_the_expectation() -> None:

@@ -11,7 +11,8 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.errors import FibrostageError, PlanError, RunError
 from fibrostage.report.folder import read_results
 from fibrostage.report.page import write_report
-from fibrostage.study.grid import cells, load_study, run_study
+from fibrostage.study.cells import cells, load_study
+from fibrostage.study.grid import run_study
 from fibrostage.study.results import mean_interval, over_divisions
 
 STUDY = """

@@ -65,9 +65,14 @@ def mean_probabilities(
     firsts: NDArray[np.int64],
     powers: NDArray[np.float32],
     logits: NDArray[np.float32],
+    logs: NDArray[np.float32],
     out: NDArray[np.float32],
+    within: NDArray[np.float32],
 ) -> None:
     """Ids start … stop−1 → out [stop − start, K], the softmax averaged over passes.
+
+    With `logs`, the logarithms of `powers`, also within [stop − start]: the mean over passes of each pass's entropy
+    log s − Σ e·log e / s, one logarithm a pass; both are empty where it is not wanted.
 
     `firsts` [patients, M] is the table row of a patient's first image of a modality (or of the modality's row for
     an absent image); `powers` [rows, K, padded T] are exp(logits − the image's largest), `logits` [rows, K, T].
@@ -77,6 +82,9 @@ def mean_probabilities(
     passes = logits.shape[2]
     prefix = np.empty((classes, width), np.float32)
     normaliser = np.empty(width, np.float32)
+    wanted = len(within) > 0
+    prefix_logs = np.empty((classes, width), np.float32)
+    surprise = np.empty(width, np.float32)
     digits = np.empty(modalities, np.int64)
     extra = np.float32(width - passes) / np.float32(classes)
     share = np.float32(1.0) / np.float32(passes)
@@ -89,6 +97,13 @@ def mean_probabilities(
             for k in range(classes):
                 for t in range(width):
                     prefix[k, t] *= powers[row, k, t]
+        if wanted:
+            prefix_logs[:] = np.float32(0)
+            for m in range(modalities - 1):
+                row = firsts[patient, m] + digits[m]
+                for k in range(classes):
+                    for t in range(width):
+                        prefix_logs[k, t] += logs[row, k, t]
         last = radices[patient, modalities - 1]
         image = digits[modalities - 1]
         while image < last and candidate < stop:
@@ -103,8 +118,20 @@ def mean_probabilities(
             at = candidate - start
             if least < UNDERFLOW:
                 digits[modalities - 1] = image
-                from_logits(firsts[patient], digits, logits, out[at])
+                entropy = from_logits(firsts[patient], digits, logits, out[at])
+                if wanted:
+                    within[at] = entropy
             else:
+                if wanted:
+                    surprise[:] = np.float32(0)
+                    for k in range(classes):
+                        for t in range(width):
+                            power = prefix[k, t] * powers[row, k, t]
+                            surprise[t] += power * (prefix_logs[k, t] + logs[row, k, t])
+                    total = np.float32(0)
+                    for t in range(passes):
+                        total += np.log(normaliser[t]) - surprise[t] / normaliser[t]
+                    within[at] = total * share
                 for t in range(width):
                     normaliser[t] = np.float32(1) / normaliser[t]
                 for k in range(classes):
@@ -119,20 +146,66 @@ def mean_probabilities(
 @njit(nogil=True, cache=CACHE)
 def from_logits(
     firsts: NDArray[np.int64], digits: NDArray[np.int64], logits: NDArray[np.float32], out: NDArray[np.float32]
-) -> None:
-    """One candidate the long way: logits summed in float64, each pass's largest subtracted."""
+) -> float:
+    """One candidate the long way: logits summed in float64, each pass's largest subtracted; the mean entropy."""
     classes, passes = logits.shape[1], logits.shape[2]
     summed = np.empty(classes, np.float64)
     mean = np.zeros(classes, np.float64)
+    entropy = 0.0
     for t in range(passes):
         summed[:] = 0.0
         for m in range(len(digits)):
             for k in range(classes):
                 summed[k] += logits[firsts[m] + digits[m], k, t]
         weights = np.exp(summed - summed.max())
-        mean += weights / weights.sum()
+        weights /= weights.sum()
+        mean += weights
+        for k in range(classes):
+            if weights[k] > 0.0:
+                entropy -= weights[k] * np.log(weights[k])
     for k in range(classes):
         out[k] = mean[k] / passes
+    return entropy / passes
+
+
+@njit(nogil=True, cache=CACHE)
+def mean_cumulative(
+    start: int,
+    stop: int,
+    offsets: NDArray[np.int64],
+    radices: NDArray[np.int64],
+    firsts: NDArray[np.int64],
+    severities: NDArray[np.float32],
+    thresholds: NDArray[np.float32],
+    out: NDArray[np.float32],
+    within: NDArray[np.float32],
+) -> None:
+    """The same for the ordinal link: severities [rows, T] sum to f, and P(stage ≥ k) = σ(f − θ_k)."""
+    modalities = radices.shape[1]
+    classes, passes = len(thresholds) + 1, severities.shape[1]
+    digits = np.empty(modalities, np.int64)
+    stage = np.empty(classes, np.float64)
+    for candidate in range(start, stop):
+        patient = place(candidate, offsets, radices, digits)
+        at = candidate - start
+        out[at] = np.float32(0)
+        entropy = 0.0
+        for t in range(passes):
+            f = 0.0
+            for m in range(modalities):
+                f += severities[firsts[patient, m] + digits[m], t]
+            above = 1.0
+            for k in range(classes - 1):
+                beyond = 1.0 / (1.0 + np.exp(thresholds[k] - f))
+                stage[k] = above - beyond
+                above = beyond
+            stage[classes - 1] = above
+            for k in range(classes):
+                out[at, k] += stage[k] / passes
+                if stage[k] > 0.0:
+                    entropy -= stage[k] * np.log(stage[k])
+        if len(within) > 0:
+            within[at] = entropy / passes
 
 
 @njit(nogil=True, cache=CACHE)

@@ -1,13 +1,14 @@
-"""The retrospective loop: fit → measure → score pool → query → oracle → ledger, until nothing is left to ask.
+"""The retrospective loop: fit → measure → score pool → query → oracle → ledger, until it is told to stop.
 
 A round is fitted from the state the round before left, so a run killed anywhere resumes to the same queries
-and figures: labels come back from the ledger, weights from the last closed round's state file. A label is
-counted in three currencies: candidates, distinct images, and patients (each of whom had one biopsy).
+and figures: labels come back from the ledger, weights from the last closed round's state file. What was asked is
+counted in candidates, distinct images, patients (each of whom had one biopsy), and the plan's own cost.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,83 +16,67 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fibrostage.active.ledger import Ledger, LedgerState
-from fibrostage.active.oracle import Archive
-from fibrostage.active.picker import Best
+from fibrostage.active.chosen import choose_strategy, title_of
+from fibrostage.active.events import Event, State
+from fibrostage.active.labels import Carried
+from fibrostage.active.ledger import Ledger
+from fibrostage.active.oracle import UNUSABLE, Archive
 from fibrostage.active.pool import Pool
-from fibrostage.active.score import choose, uniform
-from fibrostage.active.strategies import STRATEGIES
-from fibrostage.cohort.candidates import CandidateSpace
-from fibrostage.cohort.splits import Fold
+from fibrostage.active.schedule import schedule
+from fibrostage.active.selecting import Query, Selector
+from fibrostage.active.start import first_query
+from fibrostage.active.stopping import kappa, reason_to_stop, total_cost, within_budget
+from fibrostage.active.units import Units
+from fibrostage.cohort.splits import Fold, draw_stratified
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import PlanError, RunError
 from fibrostage.learn import checkpoint, runfolder
 from fibrostage.learn.engine import make_engine
-from fibrostage.learn.fit_frozen import Examples
-from fibrostage.learn.learner import Learner, make_learner, resolve_precision
+from fibrostage.learn.learner import Learner, make_learner, predict, resolve_precision, state_hash
 from fibrostage.learn.train import (
     Task,
     evaluate_predictions,
     make_task,
     method_name,
     metrics_of,
+    predictions_of,
     test_predictions,
 )
 from fibrostage.plan import Plan
 from fibrostage.progress import SILENT, Progress
 from fibrostage.stats.evaluate import Evaluation
 
+WATCHED = 1000  # candidates of the pool whose predicted stages are compared from round to round
+
 
 @dataclass(frozen=True)
-class Cost:
-    """What has been labelled so far."""
+class Setting:
+    """One run's fixed parts. `pool` are the patients who may be asked, `aside` those kept for validation."""
 
-    candidates: int
-    images: int
-    patients: int
+    task: Task
+    fold: Fold
+    units: Units
+    pool: NDArray[np.int64]
+    aside: NDArray[np.int64]
+    targets: list[int]
+    selector: Selector
+    oracle: Archive
+    out: Path
 
+    @property
+    def learner(self) -> Learner:
+        return self.selector.learner
 
-def cost_of(space: CandidateSpace, ids: NDArray[np.int64]) -> Cost:
-    rows = space.decode(ids)
-    images = sum(len(np.unique(column[column >= 0])) for column in rows.T)
-    return Cost(len(ids), int(images), len(np.unique(space.patient_of(ids))))
+    @property
+    def plan(self) -> Plan:
+        return self.task.plan
 
+    def open_pool(self, state: State) -> Pool:
+        return Pool(self.units, self.pool, state.asked)
 
-def schedule(capacity: int, stages: int, plan: Plan) -> list[int]:
-    """Labelled candidates after each round: the initial share (at least one a stage), then equal steps to all of
-    the pool, or steps of `active.query`."""
-    settings = plan.active
-    initial = min(capacity, max(stages, round(settings.initial * capacity)))
-    if settings.rounds == 0:
-        return [initial]
-    if settings.query is not None:
-        step = max(1, round(settings.query * capacity))
-        targets = [min(capacity, initial + step * r) for r in range(settings.rounds + 1)]
-    else:
-        targets = [initial + round((capacity - initial) * r / settings.rounds) for r in range(settings.rounds + 1)]
-    return list(dict.fromkeys(targets))
-
-
-def first_query(pool: Pool, stages: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
-    """A random start in which every stage of the training patients occurs at least once."""
-    patients = pool.patients
-    rng = np.random.default_rng([seed, 11])
-    seeds = []
-    for stage in np.unique(stages[patients]):
-        patient = rng.choice(patients[stages[patients] == stage])
-        ids = pool.space.ids_of(int(patient))
-        seeds.append(ids.start + int(rng.integers(len(ids))))
-    rest = Pool(pool.space, patients, np.sort(np.array(seeds, dtype=np.int64)))
-    fill = max(0, count - len(seeds))
-    filler = random_ids(rest, fill, seed)
-    return np.concatenate([np.array(seeds, dtype=np.int64), filler])
-
-
-def random_ids(pool: Pool, count: int, seed: int) -> NDArray[np.int64]:
-    best = Best(count)
-    for ids in pool.blocks():
-        best.add(ids, uniform(seed, 0, ids))
-    return best.ids()
+    @property
+    def capacity(self) -> int:
+        return Pool(self.units, self.pool, np.empty(0, dtype=np.int64)).capacity
 
 
 def run_active(
@@ -100,81 +85,96 @@ def run_active(
     out: Path,
     resume: bool = False,
     progress: Progress = SILENT,
+    ledger_url: str | None = None,
+    carried: Callable[[Units], Carried] | None = None,
 ) -> pl.DataFrame:
-    """One retrospective run on one fold of the split; returns the learning curve and writes the run folder."""
+    """One retrospective run on one fold of the split; returns the learning curve and writes the run folder.
+
+    `carried` brings labels of another run along; they are the first round.
+    """
     task = make_task(cohort, plan)
-    strategy = STRATEGIES[plan.active.strategy]
     if plan.active.fold >= len(task.folds):
         raise PlanError(f"active.fold = {plan.active.fold}, but the split has {len(task.folds)} folds")
-    chosen = task.folds[plan.active.fold]
     if not resume:
         runfolder.check_free(out)
-    learner = make_learner(cohort, plan, task.space, chosen.train, plan.seed, progress)
-    ledger, state = open_ledger(out, task, chosen, resume)
+    setting = make_setting(task, task.folds[plan.active.fold], out, progress)
+    brought = carried(setting.units) if carried else None
+    ledger = open_ledger(setting, resume, ledger_url)
     try:
-        pool = Pool(task.space, chosen.train, np.sort(state.candidates))
-        stages = len(np.unique(cohort.stages[chosen.train]))
-        targets = schedule(pool.capacity, stages, plan)
-        oracle = Archive(task.space, cohort.stages)
-        restore(learner, out, state)
+        state = ledger.state()
+        restore(setting.learner, out, state)
         progress.say(
-            f"{strategy.title} on {method_name(plan)}: {len(targets)} rounds, "
-            f"{pool.capacity} candidates of {len(chosen.train)} patients"
+            f"{title_of(plan.active.strategy)} on {method_name(plan)}: {len(setting.targets)} rounds, "
+            f"{setting.capacity} {plan.active.unit}s of {len(setting.pool)} patients"
         )
-        with progress.task("rounds", len(targets)) as advance:
+        with progress.task("rounds", len(setting.targets)) as advance:
             advance(len(state.closed))
-            for round_ in range(len(state.closed), len(targets)):
-                if state.last_round < round_:
-                    wanted = targets[round_] - len(pool.labelled)
-                    ids = (
-                        first_query(pool, cohort.stages, wanted, plan.seed)
-                        if round_ == 0
-                        else choose(learner, pool, strategy, wanted, plan.active.passes, plan.seed, round_)
-                    )
-                    ledger.append_labels(round_, ids.tolist(), oracle.label(ids).tolist())
-                    state = ledger.state()
-                    pool = Pool(task.space, chosen.train, np.sort(state.candidates))
-                record = fit_round(learner, task, chosen, state, pool, round_, out)
-                ledger.append("closed", round_, record)
-                forget_states(out, round_)
-                state = ledger.state()
+            while state.stopped is None and len(state.closed) < len(setting.targets):
+                state = one_round(setting, ledger, brought)
                 advance(1)
-        return finish(out, task, chosen, learner, state, pool)
+        return finish(setting, state)
     finally:
         ledger.close()
 
 
-def open_ledger(out: Path, task: Task, fold: Fold, resume: bool) -> tuple[Ledger, LedgerState]:
-    """A new run's ledger, or an old one's after checking that plan, cohort and fold are the same."""
+def make_setting(task: Task, fold: Fold, out: Path, progress: Progress) -> Setting:
     plan, cohort = task.plan, task.cohort
+    chosen = choose_strategy(plan.active.strategy)
+    aside = np.empty(0, dtype=np.int64)
+    if plan.split.validation:
+        aside = draw_stratified(fold.train, cohort.stages, plan.split.validation, np.random.default_rng([plan.seed, 8]))
+    pool = np.setdiff1d(fold.train, aside)
+    learner = make_learner(cohort, plan, task.space, fold.train, plan.seed, progress)
+    units = Units(plan.active.unit, task.space)
+    staging = plan.staging.resolve()
+    cut = staging.classes.index(plan.active.cut or staging.classes[1])
+    selector = Selector(learner, units, chosen, plan.active, plan.seed, cohort.bad_images(plan.fused), cut)
+    capacity = Pool(units, pool, np.empty(0, dtype=np.int64)).capacity
+    targets = schedule(capacity, len(np.unique(cohort.stages[pool])), plan.active)
+    oracle = Archive(units, cohort.stages, len(staging.classes), plan.oracle, plan.seed)
+    return Setting(task, fold, units, pool, aside, targets, selector, oracle, out)
+
+
+def open_ledger(setting: Setting, resume: bool, url: str | None) -> Ledger:
+    """A new run's ledger, or an old one's after checking that plan, cohort and fold are the same."""
+    plan, out = setting.plan, setting.out
     numerics = f"{resolve_precision(plan.training.precision)} on {make_engine(plan.training.precision).device.type}"
-    identity = {"plan": plan.digest(), "cohort": cohort.fingerprint, "fold": fold.label, "numerics": numerics}
+    identity = {
+        "plan": plan.digest(),
+        "cohort": setting.task.cohort.fingerprint,
+        "fold": setting.fold.label,
+        "numerics": numerics,
+    }
     if not resume:
         runfolder.new_run(out)
         runfolder.write_json(out / runfolder.PLAN, plan.model_dump(mode="json"))
-        ledger = Ledger(out)
-        ledger.append("opened", -1, identity)
-        return ledger, ledger.state()
-    if not (out / runfolder.PLAN).is_file():
+    elif not (out / runfolder.PLAN).is_file():
         raise RunError(f"nothing to resume in {out}: it holds no {runfolder.PLAN}")
-    ledger = Ledger(out)
-    state = ledger.state()
-    if state.opened is None:  # killed between making the folder and the first event
-        ledger.append("opened", -1, identity)
-        return ledger, ledger.state()
-    for key, value in identity.items():
-        before = state.opened.get(key, value)
-        if before != value:
-            raise RunError(
-                f"{out} was run with another {key} ({before[:16]}, now {value[:16]}); "
-                "resume with what it was started with, or start a new run"
-            )
-    return ledger, state
+    ledger = Ledger(out, url)
+    try:
+        opened = ledger.state().opened
+        if opened is None:  # new, or killed between making the folder and the first event
+            classes = list(plan.staging.resolve().classes)
+            ledger.append(Event("opened", -1, payload=identity | {"unit": plan.active.unit, "classes": classes}))
+        for key, value in identity.items() if opened else ():
+            before = opened.get(key, value)  # type: ignore[union-attr]
+            if before != value:
+                raise RunError(
+                    f"{out} was run with another {key} ({before[:16]}, now {value[:16]}); "
+                    "resume with what it was started with, or start a new run"
+                )
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
 
 
-def restore(learner: Learner, out: Path, state: LedgerState) -> None:
+def restore(learner: Learner, out: Path, state: State) -> None:
     if state.closed:
-        learner.restore(checkpoint.load_state(state_file(out, len(state.closed) - 1)))
+        last = len(state.closed) - 1
+        learner.restore(checkpoint.load_state(state_file(out, last)))
+        if state_hash(learner) != state.trained.get(last):
+            raise RunError(f"{state_file(out, last)} is not the model that the ledger says round {last} ended with")
 
 
 def state_file(out: Path, round_: int) -> Path:
@@ -188,38 +188,115 @@ def forget_states(out: Path, upto: int) -> None:
             path.unlink(missing_ok=True)
 
 
-def fit_round(
-    learner: Learner,
-    task: Task,
-    fold: Fold,
-    state: LedgerState,
-    pool: Pool,
-    round_: int,
-    out: Path,
-) -> dict[str, Any]:
+def one_round(setting: Setting, ledger: Ledger, brought: Carried | None) -> State:
+    """Asks, is answered, fits and measures; whatever of it the ledger has already is not done again."""
+    state, round_ = ledger.state(), len(ledger.state().closed)
+    if state.last_round < round_:
+        state = ask(setting, ledger, round_, brought)
+        if state.stopped:
+            return state
+    if state.pending:
+        state = ledger.append(*answers(setting, state, round_, brought))
+    record = fit_round(setting, state, round_)
+    model = state_hash(setting.learner)
+    state = ledger.append(Event("trained", round_, payload={"model": model}), Event("closed", round_, payload=record))
+    forget_states(setting.out, round_)
+    enough = reason_to_stop(state.closed, setting.plan.stopping)
+    if enough and len(state.closed) < len(setting.targets):
+        state = ledger.append(Event("stopped", round_, payload={"reason": enough}))
+    return state
+
+
+def ask(setting: Setting, ledger: Ledger, round_: int, brought: Carried | None) -> State:
+    """Issues the round's query, cut to the budget; stops the run when nothing may be asked."""
+    state, plan = ledger.state(), setting.plan
+    pool = setting.open_pool(state)
+    wanted = setting.targets[round_] - len(state.asked)
+    if brought is not None and round_ == 0:
+        query = Query(brought.items)
+    elif round_ == 0:
+        query = first_query(setting.selector, pool, setting.task.cohort.stages, wanted)
+    else:
+        query = setting.selector.query(pool, wanted, round_, state.items, state.stages)
+    items = within_budget(setting.units, state.paid, query.items, plan.stopping.budget, plan.cost, setting.aside)
+    if not len(items):
+        if round_ == 0:
+            raise PlanError("stopping.budget does not allow a single question; raise it")
+        spent = "budget" if len(query.items) else "nothing left to ask"
+        return ledger.append(Event("stopped", round_, payload={"reason": spent}))
+    scores = query.scores[: len(items)].tolist() if query.scores is not None else None
+    payload = {
+        "strategy": "carried over" if brought is not None and round_ == 0 else plan.active.strategy,
+        "start": plan.active.start if round_ == 0 else None,
+        "model": state.trained.get(round_ - 1),
+        "items": items.tolist(),
+        "scores": None if scores is None else [None if not np.isfinite(score) else score for score in scores],
+    }
+    return ledger.append(Event("issued", round_, payload=payload))
+
+
+def answers(setting: Setting, state: State, round_: int, brought: Carried | None) -> list[Event]:
+    """What the oracle says to everything that was asked and not answered."""
+    items = np.array(state.pending, dtype=np.int64)
+    given = brought.answers(items) if brought is not None and round_ == 0 else None
+    who = brought.who if given is not None and brought is not None else setting.oracle.name
+    if given is None:
+        bad = setting.selector.is_bad(items) if setting.plan.oracle.rejects_bad else None
+        given = setting.oracle.answer(items, bad)
+    names = setting.task.cohort.patient_ids
+    events = []
+    for item, stage, patient in zip(items.tolist(), given.tolist(), setting.units.patient_of(items), strict=True):
+        patient_id = {"patient_id": names[int(patient)]}
+        if stage == UNUSABLE:
+            events.append(Event("rejected", round_, who, item, payload=patient_id | {"reason": "unusable"}))
+        else:
+            events.append(Event("labelled", round_, who, item, stage, patient_id))
+    return events
+
+
+def fit_round(setting: Setting, state: State, round_: int) -> dict[str, Any]:
     """Fits on everything labelled, saves the weights, and returns the round's row of the curve."""
-    plan = task.plan
+    plan, task, learner = setting.plan, setting.task, setting.learner
+    if not state.labels:
+        raise RunError(f"round {round_}: no item that was asked for could be labelled, so there is nothing to fit")
+    watched = watched_candidates(setting)
+    before = predict(learner, watched).argmax(axis=1) if round_ and plan.stopping.stable else None
     if not plan.active.warm_start:
-        fresh = make_learner(task.cohort, plan, task.space, fold.train, plan.seed)
+        fresh = make_learner(task.cohort, plan, task.space, setting.fold.train, plan.seed)
         learner.restore(fresh.state())
-    order = np.argsort(state.candidates)
-    examples = Examples(task.space.decode(state.candidates[order]), state.stages[order])
-    learner.fit(examples, plan.seed + 1000 * (round_ + 1))
-    evaluation = evaluate_predictions(test_predictions(learner, task, fold), task)
-    checkpoint.save_state(state_file(out, round_), learner.state(), {"round": str(round_)})
-    record = curve_row(evaluation, task, pool, round_)
-    runfolder.log(out, event="round", **{k: v for k, v in record.items() if not k.endswith(("lo", "hi"))})
+    examples = setting.units.examples(state.items, state.stages, plan.seed)
+    epochs = plan.active.epochs if round_ and plan.active.warm_start else None
+    learner.fit(examples, plan.seed + 1000 * (round_ + 1), epochs=epochs)
+    evaluation = evaluate_predictions(test_predictions(learner, task, setting.fold), task)
+    checkpoint.save_state(state_file(setting.out, round_), learner.state(), {"round": str(round_)})
+    record = curve_row(setting, state, evaluation, round_)
+    if len(setting.aside):
+        known = predictions_of(learner, task, setting.fold, setting.aside, "validation")
+        record["validation_auc"] = evaluate_predictions(known, task).auc_macro.value
+    if before is not None:
+        record["agreement"] = kappa(before, predict(learner, watched).argmax(axis=1), learner.head.classes)
+    shown = {key: value for key, value in record.items() if not key.endswith(("lo", "hi"))}
+    runfolder.log(setting.out, event="round", **shown)
     return record
 
 
-def curve_row(evaluation: Evaluation, task: Task, pool: Pool, round_: int) -> dict[str, Any]:
-    cost = cost_of(task.space, pool.labelled)
+def watched_candidates(setting: Setting) -> NDArray[np.int64]:
+    """A few candidates of the pool's patients, the same in every round."""
+    ids = setting.task.space.draw(setting.pool, 4, np.random.default_rng([setting.plan.seed, 13]))
+    return ids[:: max(1, len(ids) // WATCHED)]
+
+
+def curve_row(setting: Setting, state: State, evaluation: Evaluation, round_: int) -> dict[str, Any]:
+    bad = setting.selector.is_bad(np.array([i for i, r in state.label_rounds.items() if r == round_], dtype=np.int64))
+    following = setting.targets[min(round_ + 1, len(setting.targets) - 1)]
     row: dict[str, Any] = {
         "round": round_,
-        "candidates": cost.candidates,
-        "images": cost.images,
-        "patients": cost.patients,
-        "share": cost.candidates / pool.capacity,
+        **asdict(total_cost(setting.units, state.paid, setting.plan.cost, setting.aside)),
+        "items": len(state.labels),
+        "next_items": following,
+        "rejected": len(state.rejected),
+        "bad_share": float(bad.mean()) if len(bad) else None,
+        "share": len(state.paid) / setting.capacity,
         "n_patients": evaluation.n_patients,
     }
     figures = {"accuracy": evaluation.accuracy, "auc_macro": evaluation.auc_macro}
@@ -229,26 +306,30 @@ def curve_row(evaluation: Evaluation, task: Task, pool: Pool, round_: int) -> di
     return row
 
 
-def finish(out: Path, task: Task, fold: Fold, learner: Learner, state: LedgerState, pool: Pool) -> pl.DataFrame:
+def finish(setting: Setting, state: State) -> pl.DataFrame:
     """The files of a finished run: the curve, and the last round's predictions, figures and network."""
-    schema = {key: pl.Float64 for key in state.closed[0] if key.startswith(("accuracy", "auc_"))}
-    curve = pl.DataFrame(state.closed, schema_overrides=schema).with_columns(
-        strategy=pl.lit(task.plan.active.strategy),
-        method=pl.lit(method_name(task.plan)),
-        seed=pl.lit(task.plan.seed),
-        fold=pl.lit(fold.label),
+    plan, task, out, learner = setting.plan, setting.task, setting.out, setting.learner
+    floats = ("accuracy", "auc_", "cost", "bad_share", "validation_auc", "agreement")
+    schema = {key: pl.Float64 for record in state.closed for key in record if key.startswith(floats)}
+    curve = pl.DataFrame(state.closed, schema_overrides=schema, infer_schema_length=None).with_columns(
+        strategy=pl.lit(plan.active.strategy),
+        method=pl.lit(method_name(plan)),
+        seed=pl.lit(plan.seed),
+        fold=pl.lit(setting.fold.label),
     )
     runfolder.write_parquet(out / runfolder.CURVE, curve)
-    predictions = test_predictions(learner, task, fold)
+    predictions = test_predictions(learner, task, setting.fold)
     runfolder.write_parquet(out / runfolder.PREDICTIONS, predictions)
-    checkpoint.save_network(out / "model.safetensors", learner.network(), task.plan, task.cohort.fingerprint)
-    cost = cost_of(task.space, pool.labelled)
+    checkpoint.save_network(out / "model.safetensors", learner.network(), plan, task.cohort.fingerprint)
     more = {
-        "strategy": task.plan.active.strategy,
-        "fold": fold.label,
-        "labelled": {"candidates": cost.candidates, "images": cost.images, "patients": cost.patients},
-        "pool": pool.capacity,
+        "strategy": plan.active.strategy,
+        "strategy_title": title_of(plan.active.strategy),
+        "unit": plan.active.unit,
+        "fold": setting.fold.label,
+        "labelled": asdict(total_cost(setting.units, state.paid, plan.cost, setting.aside)),
+        "pool": setting.capacity,
         "rounds": len(state.closed),
+        "stopped": state.stopped or ("everything is labelled" if len(setting.open_pool(state)) == 0 else "rounds"),
     }
     metrics = metrics_of(evaluate_predictions(predictions, task), task, **more)
     runfolder.write_json(out / runfolder.METRICS, metrics)

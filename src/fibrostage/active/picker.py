@@ -1,22 +1,43 @@
-"""Picking: the k best of a stream of scored candidates, ties by candidate id, in memory of order k."""
+"""Picking: the k best of a stream of scored items, ties by item number, within quotas, in memory of what is kept."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST = 65_536  # candidates gathered before they are sorted in
+LEAST = 65_536  # items gathered before they are sorted in
+UNLIMITED = 2**62
+
+
+class Picker(Protocol):
+    """Takes scored items in any blocks; the answer does not depend on how the stream was cut."""
+
+    @property
+    def worst(self) -> float:
+        """A score below this can no longer be picked."""
+        ...
+
+    def add(
+        self, ids: NDArray[np.int64], scores: NDArray[np.float64], guesses: NDArray[np.int64] | None = None
+    ) -> None: ...
+
+    def picked(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Items, best first, and their scores."""
+        ...
 
 
 class Best:
-    """A running top k. The result does not depend on how the stream was cut into blocks.
+    """A running top k.
 
-    Candidates are gathered until there are as many again as are kept, so that a stream of n costs n log k.
+    Items are gathered until there are as many again as are kept, so that a stream of n costs n log k.
     """
 
     def __init__(self, count: int) -> None:
         if count < 0:
-            raise ValueError(f"cannot pick {count} candidates")
+            raise ValueError(f"cannot pick {count} items")
         self.count = count
         self._ids = np.empty(0, dtype=np.int64)
         self._scores = np.empty(0, dtype=np.float64)
@@ -25,16 +46,14 @@ class Best:
 
     @property
     def worst(self) -> float:
-        """A score below this can no longer be picked."""
         full = self.count and len(self._ids) == self.count
         return float(self._scores[-1]) if full else -np.inf
 
-    def add(self, ids: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
-        """Raises ValueError for a score that is not a number: an unscored candidate must not vanish."""
-        if scores.shape != ids.shape:
-            raise ValueError(f"{len(ids)} candidates, scores of shape {scores.shape}")
-        if np.isnan(scores).any():
-            raise ValueError(f"candidate {ids[np.isnan(scores)][0]} scored NaN")
+    def add(
+        self, ids: NDArray[np.int64], scores: NDArray[np.float64], guesses: NDArray[np.int64] | None = None
+    ) -> None:
+        """Raises ValueError for a score that is not a number: an unscored item must not vanish."""
+        check_scores(ids, scores)
         worth = scores >= self.worst
         if not worth.all():
             ids, scores = ids[worth], scores[worth]
@@ -57,6 +76,138 @@ class Best:
         self._ids = ids[order]
 
     def ids(self) -> NDArray[np.int64]:
-        """The picked candidates, best first."""
+        """The picked items, best first."""
+        return self.picked()[0]
+
+    def picked(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         self._settle()
-        return self._ids.copy()
+        return self._ids.copy(), self._scores.copy()
+
+
+def check_scores(ids: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
+    if scores.shape != ids.shape:
+        raise ValueError(f"{len(ids)} items, scores of shape {scores.shape}")
+    if np.isnan(scores).any():
+        raise ValueError(f"item {ids[np.isnan(scores)][0]} scored NaN")
+
+
+class WithinQuotas:
+    """The k best when a patient, or a guessed stage, may give only so many; ties by item number.
+
+    `limits` [patients] bounds each patient, `per_stage` each guessed stage. With `in_turn` every patient's best
+    comes before anybody's second best, whatever the scores; `had` [patients] is how often each was asked already.
+    Kept are at most limit items a patient and guess: no more of them can ever be picked.
+    """
+
+    worst = -np.inf
+
+    def __init__(
+        self,
+        count: int,
+        offsets: NDArray[np.int64],
+        limits: NDArray[np.int64],
+        per_stage: int = UNLIMITED,
+        had: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.count, self.offsets, self.limits, self.per_stage = count, offsets, limits, per_stage
+        self.had = had
+        self._kept: list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]] = []
+        self._size = self._settled = 0
+
+    def add(
+        self, ids: NDArray[np.int64], scores: NDArray[np.float64], guesses: NDArray[np.int64] | None = None
+    ) -> None:
+        check_scores(ids, scores)
+        guesses = np.zeros(len(ids), dtype=np.int64) if guesses is None else guesses
+        self._kept.append(self._possible(ids, scores, guesses))
+        self._size += len(self._kept[-1][0])
+        if self._size > max(LEAST, 2 * self._settled):
+            self._merge()
+
+    def _merge(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+        if not self._kept:
+            return np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64)
+        merged = self._possible(*(np.concatenate(parts) for parts in zip(*self._kept, strict=True)))
+        self._kept, self._size = [merged], len(merged[0])
+        self._settled = self._size
+        return merged
+
+    def _possible(
+        self, ids: NDArray[np.int64], scores: NDArray[np.float64], guesses: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+        patients = np.searchsorted(self.offsets, ids, side="right") - 1
+        order = np.lexsort((ids, -scores, guesses, patients))
+        rank = run_positions(patients[order], guesses[order])
+        most = np.minimum(self.limits[patients[order]], min(self.count, self.per_stage))
+        kept = order[rank < most]
+        return ids[kept], scores[kept], guesses[kept]
+
+    def picked(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        ids, scores, guesses = self._merge()
+        patients = np.searchsorted(self.offsets, ids, side="right") - 1
+        if self.had is None:
+            order = np.lexsort((ids, -scores))
+        else:
+            own = np.lexsort((ids, -scores, patients))
+            turn = np.empty(len(ids), dtype=np.int64)
+            turn[own] = run_positions(patients[own])
+            order = np.lexsort((ids, -scores, turn + self.had[patients]))
+        given = np.zeros(len(self.limits), dtype=np.int64)
+        of_stage: dict[int, int] = {}
+        chosen: list[int] = []
+        for at in order.tolist():
+            if len(chosen) == self.count:
+                break
+            patient, guess = patients[at], int(guesses[at])
+            if given[patient] < self.limits[patient] and of_stage.get(guess, 0) < self.per_stage:
+                given[patient] += 1
+                of_stage[guess] = of_stage.get(guess, 0) + 1
+                chosen.append(at)
+        return ids[chosen], scores[chosen]
+
+
+def run_positions(*keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """0, 1, 2 … within each run of equal neighbouring keys."""
+    n = len(keys[0])
+    new = np.zeros(n, dtype=bool)
+    new[:1] = True
+    for key in keys:
+        new[1:] |= key[1:] != key[:-1]
+    starts = np.flatnonzero(new)
+    return np.arange(n) - np.repeat(starts, np.diff(np.append(starts, n)))
+
+
+def turns(left: NDArray[np.int64], had: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """How many items each patient may give so that `count` are dealt in turn, those asked least first [patients]."""
+    low, high = 0, int((left + had).max(initial=0))
+    while low < high:
+        level = (low + high) // 2
+        if np.minimum(left, np.maximum(level - had, 0)).sum() >= count:
+            high = level
+        else:
+            low = level + 1
+    return np.asarray(np.minimum(left, np.maximum(low - had, 0)))
+
+
+@dataclass
+class Quota:
+    """Which items of a list may still be chosen one by one, as patients and guessed stages fill up."""
+
+    patients: NDArray[np.int64]
+    available: NDArray[np.bool_]
+    per_patient: int = UNLIMITED
+    per_stage: int = UNLIMITED
+    guesses: NDArray[np.int64] | None = None
+    _given: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def take(self, position: int) -> None:
+        self.available[position] = False
+        self._count("patient", self.patients, position, self.per_patient)
+        if self.guesses is not None:
+            self._count("stage", self.guesses, position, self.per_stage)
+
+    def _count(self, kind: str, keys: NDArray[np.int64], position: int, limit: int) -> None:
+        key = (kind, int(keys[position]))
+        self._given[key] = self._given.get(key, 0) + 1
+        if self._given[key] >= limit:
+            self.available &= keys != keys[position]

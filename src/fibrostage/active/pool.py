@@ -1,6 +1,6 @@
-"""The pool: candidates of the training patients that have not been labelled, walked block by block.
+"""The pool: items of the training patients that have not been asked for, walked block by block.
 
-A pool is never a list. It is ranges of ids (one a patient) minus the labelled ids, and is read in blocks whose
+A pool is never a list. It is ranges of numbers (one a patient) minus the asked ones, and is read in blocks whose
 size bounds the memory, whatever the pool's.
 """
 
@@ -8,48 +8,59 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.cohort.candidates import CandidateSpace
-
 BLOCK = 65_536
+
+
+class Numbered(Protocol):
+    """Items numbered by patient: candidates of a space, or the items of a unit."""
+
+    @property
+    def offsets(self) -> NDArray[np.int64]: ...
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Unlabelled candidates: all of `patients` (rows, ascending) except `labelled` (ids, ascending)."""
+    """Unasked items: all of `patients` (rows, ascending) except `asked` (numbers, ascending)."""
 
-    space: CandidateSpace
+    items: Numbered
     patients: NDArray[np.int64]
-    labelled: NDArray[np.int64]
+    asked: NDArray[np.int64]
 
     @property
     def capacity(self) -> int:
-        """Candidates there were before any was labelled."""
-        return int(self.space.per_patient[self.patients].sum())
+        """Items there were before any was asked for."""
+        return int(np.diff(self.items.offsets)[self.patients].sum())
 
     def __len__(self) -> int:
-        return self.capacity - len(self.labelled)
+        return self.capacity - len(self.asked)
 
     def blocks(self, size: int = BLOCK) -> Iterator[NDArray[np.int64]]:
-        """Unlabelled ids, ascending, at most `size` at a time."""
+        """Unasked items, ascending, at most `size` at a time."""
         for low, high in self.spans(size):
             ids = np.arange(low, high, dtype=np.int64)
-            fresh = ids[~contains(self.labelled, ids)]
+            fresh = ids[~contains(self.asked, ids)]
             if len(fresh):
                 yield fresh
 
+    def ids(self) -> NDArray[np.int64]:
+        """Every unasked item, for pools that fit in memory."""
+        blocks = list(self.blocks())
+        return np.concatenate(blocks) if blocks else np.empty(0, dtype=np.int64)
+
     def spans(self, size: int = BLOCK) -> Iterator[tuple[int, int]]:
-        """Ranges of neighbouring ids, labelled ones among them, at most `size` long."""
+        """Ranges of neighbouring items, asked ones among them, at most `size` long."""
         for start, stop in self.ranges():
             for low in range(start, stop, size):
                 yield low, min(low + size, stop)
 
     def ranges(self) -> Iterator[tuple[int, int]]:
-        """Ranges of ids of neighbouring patients, joined."""
-        offsets = self.space.offsets
+        """Ranges of items of neighbouring patients, joined."""
+        offsets = self.items.offsets
         start = stop = -1
         for patient in self.patients:
             low, high = int(offsets[patient]), int(offsets[patient + 1])
@@ -60,6 +71,12 @@ class Pool:
             stop = high
         if stop > start:
             yield start, stop
+
+    def left_of(self, patients: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many items of each of some patients have not been asked for."""
+        low, high = self.items.offsets[patients], self.items.offsets[patients + 1]
+        asked = np.searchsorted(self.asked, high) - np.searchsorted(self.asked, low)
+        return np.asarray(high - low - asked)
 
 
 def contains(ascending: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -17,11 +17,14 @@ import torch
 from numpy.typing import NDArray
 
 from fibrostage.active.kernel import spread
-from fibrostage.active.picker import Best
+from fibrostage.active.modifiers.spec import Reweigh, gumbel
+from fibrostage.active.picker import Picker
 from fibrostage.active.pool import BLOCK, Pool, contains
 from fibrostage.active.strategies.spec import Known, Strategy
 from fibrostage.active.tables import PoolTables, build_tables, table_rows
 from fibrostage.learn.learner import Learner
+
+GUMBEL = 2**33  # added to the seed: other noise than RAND's
 
 
 @dataclass(frozen=True)
@@ -33,25 +36,40 @@ class UnitScores:
     count: NDArray[np.int64]
 
 
-def choose(
-    learner: Learner, pool: Pool, strategy: Strategy, count: int, passes: int, seed: int, round_: int
-) -> NDArray[np.int64]:
-    """The `count` candidates of the pool that score highest, best first, ties by candidate id."""
-    best = Best(count)
-    for ids, scores in scored(tables_for(learner, strategy, passes, seed, round_), pool, strategy, seed, round_, best):
-        best.add(ids, scores)
-    return best.ids()
+@dataclass(frozen=True)
+class Scorer:
+    """A strategy's scores of candidates, and what a modifier makes of them with noise of their own."""
+
+    strategy: Strategy
+    seed: int
+    round_: int
+    cut: int = 1
+    reweigh: Reweigh | None = None
+    coldness: float = 1.0
+
+    def __call__(
+        self,
+        ids: NDArray[np.int64],
+        probabilities: NDArray[np.float32] | None,
+        entropies: NDArray[np.float32] | None,
+    ) -> NDArray[np.float64]:
+        noise = uniform(self.seed, self.round_, ids) if self.strategy.needs == "noise" else None
+        return self.drawn(ids, self.strategy.score(Known(noise, probabilities, entropies, self.cut)))
+
+    def drawn(self, ids: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores after the modifier."""
+        if self.reweigh is None:
+            return scores
+        return self.reweigh(scores, gumbel(uniform(self.seed + GUMBEL, self.round_, ids)), self.coldness)
 
 
-def unit_scores(
-    learner: Learner, pool: Pool, strategy: Strategy, passes: int, seed: int, round_: int
-) -> tuple[dict[str, UnitScores], UnitScores]:
+def unit_scores(learner: Learner, pool: Pool, scorer: Scorer, passes: int) -> tuple[dict[str, UnitScores], UnitScores]:
     """Scores of every image, by modality, and of every patient, over their candidates in the pool."""
-    space = pool.space
-    tables = tables_for(learner, strategy, passes, seed, round_)
+    space = learner.space
+    tables = tables_for(learner, scorer.strategy, passes, scorer.seed, scorer.round_)
     firsts, starts = table_rows(space)
     by_image, by_patient = empty(int(starts[-1])), empty(len(space.counts))
-    for ids, scores in scored(tables, pool, strategy, seed, round_):
+    for ids, scores, _ in scored(tables, pool, scorer):
         spread(ids, scores, space.offsets, space.radices, firsts, *by_image)
         patients, first = np.unique(space.patient_of(ids), return_index=True)
         by_patient[0][patients] += np.add.reduceat(scores, first)
@@ -75,45 +93,61 @@ def unit(sums: NDArray[np.float64], largest: NDArray[np.float64], counts: NDArra
     return UnitScores(mean, largest, counts)
 
 
-def tables_for(learner: Learner, strategy: Strategy, passes: int, seed: int, round_: int) -> PoolTables | None:
-    """The tables a strategy needs; None when it needs no probabilities."""
-    if strategy.needs == "noise":
+def tables_for(
+    learner: Learner, strategy: Strategy, passes: int, seed: int, round_: int, guesses: bool = False
+) -> PoolTables | None:
+    """The tables a strategy needs; None when it needs no probabilities and nobody wants guessed stages."""
+    if strategy.needs == "noise" and not guesses:
         return None
-    rng = np.random.default_rng([seed, round_, 10]) if strategy.needs == "passes" else None
+    dropout = strategy.needs in ("passes", "entropies")
+    rng = np.random.default_rng([seed, round_, 10]) if dropout else None
     return build_tables(learner.head, learner.features, learner.space, passes, rng)
+
+
+Block = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64] | None]
 
 
 def scored(
     tables: PoolTables | None,
     pool: Pool,
-    strategy: Strategy,
-    seed: int,
-    round_: int,
-    best: Best | None = None,
+    scorer: Scorer,
+    best: Picker | None = None,
     size: int = BLOCK,
     cores: int | None = None,
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Unlabelled candidates with their scores, a block at a time in ascending order, computed on all cores.
+    guess: bool = False,
+) -> Iterator[Block]:
+    """Unasked candidates with their scores and, if wanted, likeliest stages, a block at a time in ascending order,
+    computed on all cores.
 
     With `best`, candidates that can no longer be among them are left out.
     """
+    if tables is not None and scorer.strategy.needs == "entropies":
+        _ = tables.logs  # made once, before threads share it
 
-    def work(low: int, high: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def work(low: int, high: int) -> Block:
         ids = np.arange(low, high, dtype=np.int64)
-        fresh = ~contains(pool.labelled, ids)
-        probabilities = tables.probabilities(low, high) if tables is not None else None
+        fresh = ~contains(pool.asked, ids)
+        probabilities = entropies = None
+        if tables is not None and scorer.strategy.needs == "entropies":
+            probabilities, entropies = tables.with_entropies(low, high)
+            entropies = entropies[fresh]
+        elif tables is not None:
+            probabilities = tables.probabilities(low, high)
         if not fresh.all():
             ids = ids[fresh]
             probabilities = None if probabilities is None else probabilities[fresh]
-        noise = uniform(seed, round_, ids) if strategy.needs == "noise" else None
-        scores = strategy.score(Known(noise, probabilities))
+        scores = scorer(ids, probabilities, entropies)
         if best is not None:
             worth = ~(scores < best.worst)
             ids, scores = ids[worth], scores[worth]
-        return ids, scores
+            probabilities = None if probabilities is None else probabilities[worth]
+        return ids, scores, probabilities.argmax(axis=1) if guess and probabilities is not None else None
 
     cores = cores or torch.get_num_threads()  # a study's workers have one each
-    waiting: deque[Future[tuple[NDArray[np.int64], NDArray[np.float64]]]] = deque()
+    if cores == 1:
+        yield from (work(low, high) for low, high in pool.spans(size))
+        return
+    waiting: deque[Future[Block]] = deque()
     with ThreadPoolExecutor(cores) as workers:
         for low, high in pool.spans(size):
             waiting.append(workers.submit(work, low, high))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fibrostage.active.kernel import mean_probabilities, padded
+from fibrostage.active.kernel import mean_cumulative, mean_probabilities, padded
 from fibrostage.cohort.candidates import CandidateSpace
+from fibrostage.networks.links import Cumulative
 from fibrostage.networks.mmfn import Head
 
 IMAGES = 8192  # through a stream at once: bounds the memory beside the tables
@@ -19,18 +21,41 @@ IMAGES = 8192  # through a stream at once: bounds the memory beside the tables
 
 @dataclass(frozen=True)
 class PoolTables:
-    """What the kernel reads. A modality's rows are its images in order, then one row for the absent image."""
+    """What the kernel reads. A modality's rows are its images in order, then one row for the absent image.
+
+    With an ordinal link `thresholds` are given, there is one number an image instead of K, and no powers.
+    """
 
     space: CandidateSpace
     logits: NDArray[np.float32]  # [rows, K, T]
     powers: NDArray[np.float32]  # [rows, K, padded T]
     firsts: NDArray[np.int64]  # [patients, M] rows
+    thresholds: NDArray[np.float32] | None = None
+
+    @cached_property
+    def logs(self) -> NDArray[np.float32]:
+        """Logarithms of the powers."""
+        return np.log(np.maximum(self.powers, np.finfo(np.float32).tiny))
 
     def probabilities(self, start: int, stop: int) -> NDArray[np.float32]:
         """Mean stage probabilities [stop − start, K] of neighbouring candidate ids; releases the GIL."""
+        return self.fill(start, stop, np.empty(0, dtype=np.float32), np.empty((0, 0, 0), dtype=np.float32))
+
+    def with_entropies(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The same, and the mean over passes of each pass's entropy [stop − start]."""
+        within = np.empty(stop - start, dtype=np.float32)
+        return self.fill(start, stop, within, self.logs), within
+
+    def fill(
+        self, start: int, stop: int, within: NDArray[np.float32], logs: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        where = (start, stop, self.space.offsets, self.space.radices, self.firsts)
+        if self.thresholds is not None:
+            out = np.empty((stop - start, len(self.thresholds) + 1), dtype=np.float32)
+            mean_cumulative(*where, self.logits[:, 0], self.thresholds, out, within)
+            return out
         out = np.empty((stop - start, self.logits.shape[1]), dtype=np.float32)
-        space = self.space
-        mean_probabilities(start, stop, space.offsets, space.radices, self.firsts, self.powers, self.logits, out)
+        mean_probabilities(*where, self.powers, self.logits, logs, out, within)
         return out
 
 
@@ -50,7 +75,7 @@ def build_tables(
     masks = None if rng is None else head.masks(passes, rng)
     drawn = passes if masks is not None else 1
     firsts, starts = table_rows(space)
-    logits = np.empty((int(starts[-1]), head.classes, drawn), dtype=np.float32)
+    logits = np.empty((int(starts[-1]), head.link.outputs, drawn), dtype=np.float32)
     for name, start in zip(head.modalities, starts, strict=False):
         table = features[name]
         own = None if masks is None else masks[name]
@@ -58,7 +83,10 @@ def build_tables(
             shares = head.shares(name, table[low : low + IMAGES], own)  # [T, n, K]
             logits[start + low : start + low + shares.shape[1]] = shares.permute(1, 2, 0).numpy()
         logits[start + len(table)] = head.stream(name).offset.detach().numpy()[:, None]
-    logits[: starts[1]] += head.bias.detach().numpy()[:, None]
+    if isinstance(head.link, Cumulative):
+        thresholds = head.link.thresholds().numpy()
+        return PoolTables(space, logits, np.empty((0, 0, 0), dtype=np.float32), firsts, thresholds)
+    logits[: starts[1]] += head.link.bias.detach().numpy()[:, None]  # type: ignore[attr-defined]
     powers = np.ones((*logits.shape[:2], padded(drawn)), dtype=np.float32)
     for low in range(0, len(logits), IMAGES):
         part = logits[low : low + IMAGES]

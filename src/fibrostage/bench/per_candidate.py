@@ -29,14 +29,14 @@ class PairNetwork(nn.Module):
         self.backbones = nn.ModuleList(backbones[name] for name in self.names)
         self.streams = nn.ModuleList(head.stream(name) for name in self.names)
         self.dropout = nn.Dropout(head.dropout)
-        self.bias = head.bias
+        self.link = head.link
 
     def forward(self, images: list[Tensor]) -> Tensor:
-        logits: Tensor = self.bias
+        parts = []
         for backbone, stream, batch in zip(self.backbones, self.streams, images, strict=True):
             z = backbone(batch).mean(dim=(2, 3))
-            logits = logits + stream.classify(self.dropout(stream.embed(z)))  # type: ignore[operator]
-        return logits
+            parts.append(stream.classify(self.dropout(stream.embed(z))))  # type: ignore[operator]
+        return self.link(sum(parts[1:], parts[0]))
 
 
 def baal_version() -> str | None:

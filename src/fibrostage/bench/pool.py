@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from fibrostage.active.picker import Best
 from fibrostage.active.pool import Pool
-from fibrostage.active.score import scored
-from fibrostage.active.strategies import STRATEGIES
+from fibrostage.active.score import Scorer, scored
+from fibrostage.active.strategies import esd
 from fibrostage.active.strategies.spec import entropy
 from fibrostage.active.tables import PoolTables, build_tables
 from fibrostage.bench.per_candidate import PairNetwork, baal_version, images_of, per_candidate_ways
@@ -186,7 +186,7 @@ def score_cached(setting: Setting, features: dict[str, Tensor]) -> dict[str, Any
 
     def score() -> NDArray[np.int64]:
         best = Best(KEPT)
-        for ids, scores in scored(tables_of(setting, features, 3), pool, STRATEGIES["esd"], 0, 1, best):
+        for ids, scores, _ in scored(tables_of(setting, features, 3), pool, Scorer(esd.STRATEGY, 0, 1), best):
             best.add(ids, scores)
         return best.ids()
 
@@ -287,8 +287,8 @@ def literal_entropies(setting: Setting, ids: NDArray[np.int64], masks: dict[str,
         for backbone, stream, batch in zip(network.backbones, network.streams, images, strict=True)
     ]
     for t in range(setting.passes):
-        logits: Tensor = network.bias
+        logits: Tensor = torch.zeros(CLASSES)
         for name, stream, v in zip(network.names, network.streams, embedded, strict=True):
             logits = logits + stream.classify(v * masks[name][t])  # type: ignore[operator]
-        mean += logits.double().softmax(-1) / setting.passes
+        mean += network.link(logits).double().softmax(-1) / setting.passes
     return entropy(mean.numpy())

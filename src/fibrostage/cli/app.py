@@ -214,17 +214,30 @@ def study(
     file: Annotated[Path, typer.Argument(metavar="STUDY.toml")],
     target: Annotated[Path, typer.Option("--out", help="The study's folder; goes on if it was begun.")],
     sets: Sets = None,
+    engine: Annotated[str, typer.Option(help='"local" (a process a core), or "ray".')] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="A running Ray cluster; without it one is begun on this machine.")
+    ] = None,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs a run takes on Ray; parts of one too.")] = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """A grid of active-learning runs and its results table."""
-    from fibrostage.cli.tables import results_view
-    from fibrostage.study.grid import run_study
+    """A grid of active-learning runs, its results and what labels bought."""
+    from fibrostage.cli.tables import efficiency_view, results_view
+    from fibrostage.learn.runfolder import read_json, read_parquet
+    from fibrostage.study.engines import engine_named
+    from fibrostage.study.grid import EFFICIENCY, STUDY, run_study
 
-    results = run_study(file, target, sets or [], make_progress())
+    results = run_study(file, target, sets or [], make_progress(), engine_named(engine, address, gpus))
+    efficiency = read_parquet(target / EFFICIENCY)
+    failures = read_json(target / STUDY)["failures"]
     if as_json:
-        print_json({"results": results.to_dicts()})
+        print_json({"results": results.to_dicts(), "efficiency": efficiency.to_dicts(), "failures": failures})
     else:
         out.print(results_view(results))
+        if len(efficiency):
+            out.print(efficiency_view(efficiency))
+    if failures:
+        err.print(f"{len(failures)} runs failed, see {target / STUDY}; another call tries them again", soft_wrap=True)
     err.print(f"study in {target}; next: fibrostage report {target}", soft_wrap=True)
 
 

@@ -73,6 +73,27 @@ def results_view(results: pl.DataFrame) -> Table:
     return table
 
 
+def efficiency_view(efficiency: pl.DataFrame) -> Table:
+    """What labels bought: areas, their differences to RAND, and the share of the pool to 90, 95, 100 %."""
+    mark = f" · {SIMULATED}" if bool(efficiency["simulated"].any()) else ""
+    table = Table(title=f"labels: area under the curve, and need for 90/95/100 % of the all-data AUC{mark}")
+    table.title_justify = "left"
+    for column in ("method", "strategy", "runs"):
+        table.add_column(column)
+    for column in ("area", "− RAND", "p (Holm)", "first 30 %", "− RAND", "p (Holm)", "90 %", "95 %", "100 %"):
+        table.add_column(column, justify="right")
+    for row in efficiency.sort("method", "aulc", descending=[False, True]).iter_rows(named=True):
+        cells = []
+        for name in ("aulc", "aulc_early"):
+            difference, p = row.get(f"{name}_vs_random"), row.get(f"{name}_vs_random_p_holm")
+            cells += [f"{row[name]:.3f}", "" if difference is None else f"{difference:+.3f}"]
+            cells.append("" if p is None else f"{p:.2g}")
+        needs = [row.get(f"needed_{level}_share") for level in (90, 95, 100)]
+        cells += ["–" if need is None else f"{need:.0%}" for need in needs]
+        table.add_row(row["method"], row["strategy"], str(row["runs"]), *cells)
+    return table
+
+
 def interval(row: dict[str, Any], name: str) -> str:
     value = row.get(name)
     if value is None:

@@ -25,7 +25,7 @@ import polars as pl
 from numpy.typing import DTypeLike, NDArray
 
 from fibrostage import __version__
-from fibrostage.cohort.tables import check_images, check_patients
+from fibrostage.cohort.tables import GOOD, check_images, check_patients
 from fibrostage.errors import CohortError, nearest
 from fibrostage.stage import UNLABELLED, Staging
 
@@ -100,6 +100,11 @@ class Cohort:
         """The patient row of each image of a modality, ascending: images are stored by patient."""
         self.modality(modality)
         return self._owners[modality]
+
+    def bad_images(self, modalities: Sequence[str]) -> tuple[NDArray[np.bool_], ...]:
+        """By modality, which images intake found bad; an image nobody judged is not."""
+        judged = [self.images_of(name)["quality"] for name in modalities]
+        return tuple(np.array([q is not None and q != GOOD for q in own], dtype=bool) for own in judged)
 
     def pixels(self, modality: str) -> NDArray[np.uint8]:
         """uint8 [n, H, W, C], memory-mapped, never written."""

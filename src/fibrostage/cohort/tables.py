@@ -33,8 +33,10 @@ IMAGES: dict[str, type[pl.DataType]] = {
     "sha256": pl.String,  # of the stored pixels
     "spacing_mm": pl.Float64,
     "kpa": pl.Float64,
-    "quality": pl.String,
+    "quality": pl.String,  # GOOD, what is wrong with it, or null where nobody judged
 }
+
+GOOD = "good"
 
 EXCLUSIONS: dict[str, type[pl.DataType]] = {
     "patient_id": pl.String,

@@ -24,6 +24,7 @@ from fibrostage.networks.weights import build_backbone, weights_hash
 from fibrostage.plan import Plan
 
 FORMAT = "fibrostage-mmfn-1"
+RENAMED = {"head.bias": "head.link.bias"}  # in models from before there was another link
 
 
 def save_network(path: Path, network: MMFN, plan: Plan, fingerprint: str) -> None:
@@ -47,7 +48,7 @@ def load_network(path: Path) -> tuple[MMFN, Plan]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            tensors = {RENAMED.get(key, key): file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise RunError(f"cannot read the model {path}: {error}") from None
     if metadata.get("format") != FORMAT:
@@ -67,6 +68,7 @@ def rebuild(path: Path, plan: Plan, tensors: Mapping[str, Tensor], metadata: Map
         plan.network.reduce,
         plan.network.se_reduction,
         plan.network.dropout,
+        plan.network.head == "ordinal",
     )
     trained = plan.training.finetune != "head"
     share = plan.network.share_backbone or not trained

@@ -89,7 +89,7 @@ def fused_loss(
         for column, name in enumerate(head.modalities):
             present = rows[:, column] >= 0
             if present.any():
-                own = head.bias + tables[name][rows[present, column]]
+                own = head.link(tables[name][rows[present, column]])
                 loss = loss + stream_loss * F.cross_entropy(own, stages[present], weights)
     return loss
 

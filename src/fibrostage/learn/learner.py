@@ -8,13 +8,14 @@ all of them are sums of per-image tables.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Protocol
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.store import Cohort
@@ -27,8 +28,8 @@ from fibrostage.learn.fit_whole import PixelSource, fit_whole
 from fibrostage.learn.projection import Projection, fit_projection, fold
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.mmfn import MMFN, Head, slot
-from fibrostage.networks.weights import build_backbone
-from fibrostage.plan import Plan
+from fibrostage.networks.weights import build_backbone, weights_hash
+from fibrostage.plan import Plan, TrainingPlan
 from fibrostage.progress import SILENT, Progress
 
 BLOCK = 65_536  # candidates at once: bounds the memory of a prediction
@@ -45,7 +46,9 @@ class Learner(Protocol):
     @property
     def features(self) -> Mapping[str, Tensor]: ...
 
-    def fit(self, examples: Examples, seed: int, validation: Examples | None = None) -> list[dict[str, float]]: ...
+    def fit(
+        self, examples: Examples, seed: int, validation: Examples | None = None, epochs: int | None = None
+    ) -> list[dict[str, float]]: ...
 
     def network(self) -> MMFN: ...
 
@@ -78,7 +81,52 @@ def make_head(cohort: Cohort, plan: Plan, features: Mapping[str, int], seed: int
             plan.network.reduce,
             plan.network.se_reduction,
             plan.network.dropout,
+            plan.network.head == "ordinal",
         )
+
+
+KEPT = 16  # backbones and projected features of the last runs of a process: a study's workers meet them again
+_BACKBONES: dict[tuple[object, ...], nn.Module] = {}
+_PROJECTED: dict[tuple[object, ...], tuple[Projection, Tensor]] = {}
+
+
+def frozen_backbone(plan: Plan) -> nn.Module:
+    """The plan's backbone, which nobody changes; one from a file is read again, as files may change."""
+    if plan.network.weights not in ("imagenet", "random"):
+        return build_backbone(BACKBONES[plan.network.backbone], plan.network.weights, plan.seed)
+    key = (plan.network.backbone, plan.network.weights, plan.seed if plan.network.weights == "random" else 0)
+    return remembered(
+        _BACKBONES, key, lambda: build_backbone(BACKBONES[plan.network.backbone], plan.network.weights, plan.seed)
+    )
+
+
+def projected(
+    cohort: Cohort, plan: Plan, name: str, backbone: nn.Module, own: NDArray[np.bool_], progress: Progress
+) -> tuple[Projection, Tensor]:
+    """The projection fitted on the images `own`, and every image's projected features."""
+    training = plan.training
+    precision = resolve_precision(training.precision)
+    weights = weights_hash(backbone)
+    key = (cohort.fingerprint, name, weights, precision, training.mirror, training.components, own.tobytes())
+
+    def compute() -> tuple[Projection, Tensor]:
+        spec = BACKBONES[plan.network.backbone]
+        z = features_of(cohort, name, spec, backbone, precision, progress, training.mirror)
+        projection = fit_projection(z[own], training.components)
+        return projection, torch.from_numpy(projection(z))
+
+    return remembered(_PROJECTED, key, compute)
+
+
+T = TypeVar("T")
+
+
+def remembered(kept: dict[tuple[object, ...], T], key: tuple[object, ...], compute: Callable[[], T]) -> T:
+    if key not in kept:
+        while len(kept) >= KEPT:
+            del kept[next(iter(kept))]
+        kept[key] = compute()
+    return kept[key]
 
 
 class FrozenLearner:
@@ -94,26 +142,23 @@ class FrozenLearner:
         progress: Progress = SILENT,
     ) -> None:
         self.plan, self.space = plan, space
-        self.spec = BACKBONES[plan.network.backbone]
-        self.backbone = build_backbone(self.spec, plan.network.weights, plan.seed)
+        self.backbone = frozen_backbone(plan)
         self.projections: dict[str, Projection] = {}
         self.features: dict[str, Tensor] = {}
-        precision = resolve_precision(plan.training.precision)
         for name in plan.fused:
-            z = features_of(cohort, name, self.spec, self.backbone, precision, progress, plan.training.mirror)
             own = np.isin(cohort.owners(name), pool)
             if not own.any():
                 raise PlanError(
                     f"no training patient has a {name} image; leave it out of network.modalities or split otherwise"
                 )
-            projection = fit_projection(z[own], plan.training.components)
-            self.projections[name] = projection
-            self.features[name] = torch.from_numpy(projection(z))
+            self.projections[name], self.features[name] = projected(cohort, plan, name, self.backbone, own, progress)
         widths = {name: table.shape[1] for name, table in self.features.items()}
         self.head = make_head(cohort, plan, widths, seed)
 
-    def fit(self, examples: Examples, seed: int, validation: Examples | None = None) -> list[dict[str, float]]:
-        return fit_frozen(self.head, self.features, examples, self.plan.training, seed, validation)
+    def fit(
+        self, examples: Examples, seed: int, validation: Examples | None = None, epochs: int | None = None
+    ) -> list[dict[str, float]]:
+        return fit_frozen(self.head, self.features, examples, lasting(self.plan.training, epochs), seed, validation)
 
     def network(self) -> MMFN:
         """The fitted network on raw images: the projection folded into each stream's reduction."""
@@ -172,12 +217,14 @@ class FinetuneLearner:
                 self._features[name] = torch.from_numpy(z)
         return self._features
 
-    def fit(self, examples: Examples, seed: int, validation: Examples | None = None) -> list[dict[str, float]]:
+    def fit(
+        self, examples: Examples, seed: int, validation: Examples | None = None, epochs: int | None = None
+    ) -> list[dict[str, float]]:
         self._network, history = fit_whole(
             self._network,
             self.source,
             examples,
-            self.plan.training,
+            lasting(self.plan.training, epochs),
             seed,
             validation,
             self.progress,
@@ -194,6 +241,19 @@ class FinetuneLearner:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         self._network.load_state_dict(dict(state))
         self._features = {}
+
+
+def lasting(training: TrainingPlan, epochs: int | None) -> TrainingPlan:
+    return training if epochs is None else training.model_copy(update={"epochs": epochs})
+
+
+def state_hash(learner: Learner) -> str:
+    """A hash of everything a learner has fitted."""
+    digest = hashlib.sha256()
+    for key, tensor in sorted(learner.state().items()):
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:32]
 
 
 def resolve_precision(precision: str) -> str:

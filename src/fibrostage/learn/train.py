@@ -149,9 +149,14 @@ def train_fold(task: Task, fold: Fold, out: Path, progress: Progress) -> pl.Data
 
 def test_predictions(learner: Learner, task: Task, fold: Fold) -> pl.DataFrame:
     """What a fitted learner says of a fold's test patients."""
+    return predictions_of(learner, task, fold, fold.test, "test")
+
+
+def predictions_of(learner: Learner, task: Task, fold: Fold, patients: NDArray[np.int64], split: str) -> pl.DataFrame:
+    """What a fitted learner says of some patients."""
     rng = np.random.default_rng([task.plan.seed, 9])
-    ids = task.space.draw(fold.test, task.plan.evaluation.candidates, rng)
-    return predictions_table(task, fold, ids, predict(learner, ids), method_name(task.plan))
+    ids = task.space.draw(patients, task.plan.evaluation.candidates, rng)
+    return predictions_table(task, fold, ids, predict(learner, ids), method_name(task.plan), split)
 
 
 def method_name(plan: Plan) -> str:

@@ -4,16 +4,20 @@ The fully connected layer over the concatenation [v₁ … v_n] is cut by stream
 Three things follow and are used everywhere: features are per image and never per candidate; a candidate's
 logits are a sum of rows of per-image tables; and each modality's share of a logit is exact. With one modality
 it is the paper's mono-modal baseline. A missing image is row −1: the stream's learned offset takes its place.
+With an ordinal link the streams add up to one number f instead of K, and stages are intervals of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import add
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fibrostage.networks.links import Cumulative, Link, Softmax
 from fibrostage.networks.stream import Stream, dropout_mask
 
 ABSENT = -1
@@ -35,15 +39,17 @@ class Head(nn.Module):
         reduce: int = 256,
         se_reduction: int = 16,
         dropout: float = 0.5,
+        ordinal: bool = False,
     ) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
         self.classes = classes
         self.dropout = dropout
+        self.link: Link = Cumulative(classes) if ordinal else Softmax(classes)
+        outputs = self.link.outputs
         self.streams = nn.ModuleDict(
-            {slot(name): Stream(features[name], classes, reduce, se_reduction) for name in modalities}
+            {slot(name): Stream(features[name], outputs, reduce, se_reduction) for name in modalities}
         )
-        self.bias = nn.Parameter(torch.zeros(classes))
 
     def stream(self, modality: str) -> Stream:
         stream = self.streams[slot(modality)]
@@ -54,7 +60,7 @@ class Head(nn.Module):
         """Per-image shares of the logits, one table a stream, its LAST row the missing image's offset.
 
         features[m] is [n_m, C_m]; a table is [n_m + 1, K], so that row −1 is the absent image. With a
-        generator of random numbers, dropout is drawn afresh for every image.
+        generator of random numbers, dropout is drawn afresh for every image. K is 1 with an ordinal link.
         """
         result = {}
         for name in self.modalities:
@@ -93,10 +99,11 @@ class Head(nn.Module):
 
     def fuse(self, tables: Mapping[str, Tensor], rows: Tensor) -> Tensor:
         """Logits [..., N, K] of candidates: rows [N, M] index the tables, −1 where an image is absent."""
-        logits: Tensor = self.bias
-        for column, name in enumerate(self.modalities):
-            logits = logits + tables[name].index_select(-2, positions(rows[:, column], tables[name]))
-        return logits
+        parts = [
+            tables[name].index_select(-2, positions(rows[:, column], tables[name]))
+            for column, name in enumerate(self.modalities)
+        ]
+        return self.link(reduce(add, parts))
 
 
 def positions(rows: Tensor, table: Tensor) -> Tensor:

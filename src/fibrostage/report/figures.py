@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from fibrostage.active.strategies import STRATEGIES
+from fibrostage.active.chosen import ALL, title_of
 from fibrostage.learn.predictions import patient_scores
 from fibrostage.report.compare import Comparison
 from fibrostage.report.style import COLOURS, DASHES, FAINT, INK, drawing, figure, mark_simulated, to_svg, to_svg_file
@@ -19,6 +19,8 @@ from fibrostage.stage import Staging
 from fibrostage.stats.auc import auc_interval
 from fibrostage.stats.evaluate import cut_score
 from fibrostage.stats.roc import roc_curve
+
+COLOURED = 6  # curves in one panel that can be told apart
 
 
 def line_style(index: int) -> dict[str, Any]:
@@ -29,13 +31,16 @@ def line_style(index: int) -> dict[str, Any]:
 def learning_curves(curves: pl.DataFrame, simulated: bool) -> str:
     """Average AUC against the share of candidates labelled: mean over runs, band = ± 1 standard deviation."""
     methods = curves["method"].unique(maintain_order=True).to_list()
+    curves = curves.filter(pl.col("strategy") != ALL) if (curves["strategy"] != ALL).any() else curves
     strategies = curves["strategy"].unique(maintain_order=True).to_list()
+    shown = in_colour(curves, strategies)
     with drawing():
         made, axes = figure(max(5.0, 3.6 * len(methods)), 3.3, len(methods))
         low, high = curve_limits(curves)
         for ax, method in zip(axes, methods, strict=True):
-            for index, strategy in enumerate(strategies):
-                line = line_style(index)
+            for strategy in sorted(strategies, key=lambda name: name in shown):
+                plain = strategy not in shown
+                line = {"color": FAINT, "linestyle": "-"} if plain else line_style(shown.index(strategy))
                 part = curves.filter((pl.col("method") == method) & (pl.col("strategy") == strategy))
                 by_round = (
                     part.group_by("round")
@@ -47,8 +52,11 @@ def learning_curves(curves: pl.DataFrame, simulated: bool) -> str:
                     .sort("round")
                 )
                 x, mean, sd = (by_round[name].to_numpy() for name in ("share", "mean", "sd"))
+                if plain:
+                    ax.plot(x, mean, linewidth=1, zorder=1, **line)
+                    continue
                 ax.fill_between(x, mean - sd, mean + sd, color=line["color"], alpha=0.15, linewidth=0)
-                ax.plot(x, mean, marker="o", markersize=3, label=STRATEGIES[strategy].title, **line)
+                ax.plot(x, mean, marker="o", markersize=3, label=title_of(strategy), **line)
             runs = len(curves.filter(pl.col("method") == method).select("seed", "fold").unique())
             patients = round(float(curves.filter(pl.col("method") == method)["n_patients"].mean()))  # type: ignore[arg-type]
             ax.set_title(method.replace("+", " ⊕ "))
@@ -60,6 +68,15 @@ def learning_curves(curves: pl.DataFrame, simulated: bool) -> str:
         axes[0].set_ylabel("average one-vs-rest AUC")
         axes[0].legend(loc="lower right")
         return to_svg(made)
+
+
+def in_colour(curves: pl.DataFrame, strategies: Sequence[str]) -> list[str]:
+    """The first strategy (RAND, mostly) and those of the highest curves; the others are drawn faintly."""
+    if len(strategies) <= COLOURED:
+        return list(strategies)
+    height = {name: curves.filter(pl.col("strategy") == name)["auc_macro"].mean() or 0.0 for name in strategies}
+    best = sorted(strategies[1:], key=lambda name: -float(height[name]))  # type: ignore[arg-type]
+    return [strategies[0], *best[: COLOURED - 1]]
 
 
 def curve_limits(curves: pl.DataFrame) -> tuple[float, float]:

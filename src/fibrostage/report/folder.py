@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from fibrostage.active.strategies import STRATEGIES
+from fibrostage.active.chosen import ALL, title_of
 from fibrostage.errors import RunError
 from fibrostage.learn.runfolder import CURVE, METRICS, PLAN, PREDICTIONS, read_json, read_parquet
 from fibrostage.stage import Staging
+
+MOST_SHOWN = 3  # strategies whose last rounds are drawn side by side
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Results:
     predictions: dict[str, pl.DataFrame]
     curves: pl.DataFrame | None
     table: pl.DataFrame | None
+    efficiency: pl.DataFrame | None = None
+    failures: dict[str, str] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -69,10 +74,20 @@ def read_study(folder: Path) -> Results:
     metrics = [read_json(run / METRICS) for run in runs]
     plans = [read_json(run / PLAN) for run in runs]
     by_method: dict[str, list[pl.DataFrame]] = {}
+    shown = strategies_shown(one["strategy"] for one in metrics)
     for run, one in zip(runs, metrics, strict=True):
-        title = f"{one['method']} {STRATEGIES[one['strategy']].title}"
-        by_method.setdefault(title, []).append(read_parquet(run / PREDICTIONS))
+        if one["strategy"] in shown:
+            title = f"{study['methods'][run.name]} {title_of(one['strategy'])}"
+            by_method.setdefault(title, []).append(read_parquet(run / PREDICTIONS))
     predictions = {method: pl.concat(tables) for method, tables in by_method.items()}
     curves = read_parquet(folder / "curves.parquet")
     table = read_parquet(folder / "results.parquet")
-    return Results(study["name"], staging_of(plans[0], metrics[0]), metrics, plans, predictions, curves, table)
+    efficiency = read_parquet(folder / "efficiency.parquet")
+    staging = staging_of(plans[0], metrics[0])
+    return Results(study["name"], staging, metrics, plans, predictions, curves, table, efficiency, study["failures"])
+
+
+def strategies_shown(names: Iterable[str]) -> set[str]:
+    """Whose last round is worth a ROC curve: all of a few, else one that had every label."""
+    every = list(dict.fromkeys(names))
+    return set(every) if len(every) <= MOST_SHOWN else {ALL} & set(every) or {every[0]}

@@ -10,7 +10,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from fibrostage import RESEARCH_USE, SIMULATED
-from fibrostage.active.strategies import STRATEGIES
+from fibrostage.active.chosen import title_of
 from fibrostage.errors import RunError
 from fibrostage.learn.predictions import patient_scores
 from fibrostage.learn.runfolder import replace_file, write_text
@@ -58,6 +58,8 @@ def render(results: Results) -> str:
         staging=results.staging,
         single=first if len(results.metrics) == 1 else None,
         rows=study_rows(results),
+        efficiency=efficiency_rows(results),
+        failures=results.failures,
         curves=None if results.curves is None else learning_curves(results.curves, simulated),
         roc=roc_figure(results.predictions, results.staging, simulated),
         confusion=confusion_figure(confusions, results.staging.classes, simulated),
@@ -77,11 +79,46 @@ def study_rows(results: Results) -> list[dict[str, Any]]:
     return [
         {
             **row,
-            "strategy": STRATEGIES[row["strategy"]].title,
+            "strategy": title_of(row["strategy"]),
             "figures": [over_runs(row, figure) for figure in figures],
         }
         for row in results.table.iter_rows(named=True)
     ]
+
+
+def efficiency_rows(results: Results) -> list[dict[str, Any]]:
+    """What labels bought, best area first within a method."""
+    if results.efficiency is None or not len(results.efficiency):
+        return []
+    table = results.efficiency.sort("method", "aulc", descending=[False, True], maintain_order=True)
+    return [
+        {
+            "method": row["method"],
+            "strategy": title_of(row["strategy"]),
+            "runs": row["runs"],
+            "all_data": "–" if row["all_data_auc"] is None else f"{row['all_data_auc']:.3f}",
+            "areas": [(over_runs(row, name), against_random(row, name)) for name in ("aulc", "aulc_early")],
+            "needs": [needed(row, level) for level in (90, 95, 100)],
+        }
+        for row in table.iter_rows(named=True)
+    ]
+
+
+def against_random(row: dict[str, Any], figure: str) -> str:
+    difference = row.get(f"{figure}_vs_random")
+    if difference is None:
+        return ""
+    p = row.get(f"{figure}_vs_random_p_holm")
+    return f"{difference:+.3f}" + ("" if p is None else f", p = {p:.2g}")
+
+
+def needed(row: dict[str, Any], level: int) -> tuple[str, str]:
+    """Labels to a share of the all-data AUC: of the pool, and the three currencies; how many runs got there."""
+    if row.get(f"needed_{level}_share") is None:
+        return "–", ""
+    counts = " · ".join(f"{row[f'needed_{level}_{name}']:.0f}" for name in ("candidates", "images", "patients"))
+    reached = row[f"reached_{level}"]
+    return f"{row[f'needed_{level}_share']:.0%}", counts + ("" if reached == 1 else f" ({reached:.0%} of runs)")
 
 
 def over_runs(row: dict[str, Any], figure: str) -> tuple[str, str]:

@@ -1,18 +1,22 @@
-"""What a strategy is: a pure function from what is known of some candidates to one score each.
+"""What a strategy is. Most are pure functions from what is known of some items to one score each; those that
+choose items together (core-set and its kin) walk the embedding of the pool.
 
-Higher is asked first. A strategy sees no labels, no ids in order and no state; picking is another function.
+Higher is asked first. A strategy sees no labels of the pool, no ids in order and no state; picking is another function.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Needs = Literal["noise", "probabilities", "passes"]
+if TYPE_CHECKING:
+    from fibrostage.active.items import Items
+
+Needs = Literal["noise", "probabilities", "passes", "entropies"]
 
 
 @dataclass(frozen=True)
@@ -20,11 +24,14 @@ class Known:
     """What is known of n candidates, as far as the strategy's `needs` say.
 
     `noise` [n] is uniform in [0, 1) and a function of seed, round and candidate id alone. `probabilities`
-    [n, K] are of the network without dropout, or the mean over T passes with it.
+    [n, K] are of the network without dropout, or the mean over T passes with it; `entropies` [n] the mean of the
+    passes' own entropies. `cut` is the first stage at or above the cut the plan names.
     """
 
     noise: NDArray[np.float64] | None = None
     probabilities: NDArray[np.float32] | None = None
+    entropies: NDArray[np.float32] | None = None
+    cut: int = 1
 
     def drawn(self) -> NDArray[np.float64]:
         if self.noise is None:
@@ -36,15 +43,34 @@ class Known:
             raise ValueError("this strategy needs probabilities; its `needs` must say so")
         return self.probabilities
 
+    def within(self) -> NDArray[np.float32]:
+        if self.entropies is None:
+            raise ValueError("this strategy needs the passes' entropies; its `needs` must say so")
+        return self.entropies
+
 
 @dataclass(frozen=True)
 class Strategy:
-    """`name` stands in plans, `title` in figures; `needs` says what the scorer must compute."""
+    """`name` stands in plans, `title` in figures; `needs` says what the scorer must compute. Scores are ≥ 0."""
 
     name: str
     title: str
     needs: Needs
     score: Callable[[Known], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class BatchStrategy:
+    """Chooses `count` of the available items one after another: positions, first chosen first.
+
+    `needs_model` is false where nothing has to be fitted first: such a strategy can begin a run.
+    """
+
+    name: str
+    title: str
+    select: Callable[[Items, int, np.random.Generator], list[int]]
+    needs_model: bool = True
+    passes: bool = False  # whether probabilities are means over dropout passes
 
 
 def entropy(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -1,0 +1,5 @@
+"""Clean: items with an image that intake found bad (`quality` in images.parquet) are asked last."""
+
+from fibrostage.active.modifiers.spec import Modifier
+
+MODIFIER = Modifier("clean", "clean", clean=True)

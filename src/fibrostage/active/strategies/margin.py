@@ -1,0 +1,16 @@
+"""Margin: how close the two likeliest stages are (Scheffer et al. 2001), as 1 − (p₁ − p₂)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fibrostage.active.strategies.spec import Known, Strategy
+
+
+def score(known: Known) -> NDArray[np.float64]:
+    two = np.partition(known.stages(), -2, axis=1)[:, -2:].astype(np.float64)
+    return np.asarray(1 - (two[:, 1] - two[:, 0]))
+
+
+STRATEGY = Strategy("margin", "Margin", "passes", score)

@@ -1,0 +1,36 @@
+"""Tests of differences between methods that were run on the same divisions of the same patients.
+
+Runs over folds and seeds share most of their training patients, so their differences are not independent and the
+plain paired t-test finds too much. The corrected resampled t-test (Nadeau & Bengio 2003; for repeated folds Bouckaert
+& Frank 2004) enlarges the variance by the ratio of test to training patients.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import t as student
+
+from fibrostage.errors import StatisticsError
+from fibrostage.stats.estimate import Estimate
+
+
+def resampled_mean(values: ArrayLike, ratio: float, confidence: float = 0.95) -> tuple[Estimate, float | None]:
+    """Mean of runs' values (or differences) with its interval, and p of its being zero.
+
+    `ratio` is test patients over training patients. One value has neither interval nor p; values that do not differ
+    from each other have the interval [v, v], and p = 1 if they are zero and 0 if not.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if x.ndim != 1 or not len(x) or not np.isfinite(x).all():
+        raise StatisticsError(f"a mean over runs needs finite values, got {x.tolist()}")
+    if not ratio > 0:
+        raise StatisticsError(f"test over training patients must be positive, got {ratio}")
+    mean = float(x.mean())
+    if len(x) < 2:
+        return Estimate(mean, None, None, "one run"), None
+    error = float(np.sqrt((1 / len(x) + ratio) * x.var(ddof=1)))
+    if error == 0:
+        return Estimate(mean, mean, mean), float(mean == 0)
+    half = float(student.ppf(0.5 + confidence / 2, len(x) - 1)) * error
+    return Estimate(mean, mean - half, mean + half), float(2 * student.sf(abs(mean) / error, len(x) - 1))
