@@ -11,6 +11,7 @@ demo: .venv/ready
 	$(BIN)/fibrostage demo --out $(DEMO)
 
 test: .venv/ready
+	scripts/test-services
 	$(BIN)/pytest -n 2 -m "not long"
 
 test-long: .venv/ready

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from fibrostage.active.modifiers import MODIFIERS
+from fibrostage.active.strategies import STRATEGIES
 from fibrostage.markers import MARKERS
 from fibrostage.plan import Plan, is_section
 from fibrostage.report.marker_table import column_of
@@ -52,6 +54,14 @@ def test_example_plans_parse(path: Path) -> None:
     else:
         data.setdefault("modality", [{"name": "LEFT"}, {"name": "RIGHT"}])
         Plan.parse(data)
+
+
+def test_every_strategy_and_modifier_is_documented() -> None:
+    text = (ROOT / "docs" / "active-learning.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`(\w+)`", text))
+    assert {*STRATEGIES.names(), *MODIFIERS.names()} <= documented
+    (block,) = re.findall(r"```toml\n(.*?)```", text, re.S)
+    assert set(StudyPlan.model_validate(tomllib.loads(block)).grid.networks) == {"softmax", "ordinal"}
 
 
 def test_the_documents_link_to_files_that_exist() -> None:

@@ -1,11 +1,6 @@
 """Scores are pure, picks are stable, and a loop is the same run whatever happens to its process."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,17 +11,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fibrostage.active.ledger import Ledger
-from fibrostage.active.loop import cost_of, run_active, schedule
-from fibrostage.active.oracle import Archive
+from fibrostage.active.chosen import choose_strategy
+from fibrostage.active.events import fold
+from fibrostage.active.ledger import read_events
+from fibrostage.active.loop import run_active
 from fibrostage.active.picker import Best
 from fibrostage.active.pool import Pool
-from fibrostage.active.score import choose, uniform
+from fibrostage.active.schedule import schedule
+from fibrostage.active.score import uniform
+from fibrostage.active.selecting import Selector
 from fibrostage.active.strategies import STRATEGIES
-from fibrostage.active.strategies.spec import Known, entropy
+from fibrostage.active.strategies.spec import entropy
+from fibrostage.active.units import Units
 from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import PlanError, RunError
+from fibrostage.learn.checkpoint import load_network
 from fibrostage.learn.learner import make_learner
 from fibrostage.learn.train import make_task
 from fibrostage.networks.stream import dropout_mask
@@ -36,26 +36,8 @@ Build = Callable[..., Plan]
 RNG = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("name", STRATEGIES.names())
-def test_strategy_contract(name: str) -> None:
-    """Every strategy: one finite score a candidate, pure, and indifferent to the order of candidates."""
-    strategy = STRATEGIES[name]
-    table = RNG.dirichlet(np.ones(5), 30).astype(np.float32)
-    table[0] = np.eye(5)[0]  # certainty, with 0 log 0
-    known = Known(RNG.random(30), table) if strategy.needs == "noise" else Known(probabilities=table)
-    scores = strategy.score(known)
-    assert scores.shape == (30,)
-    assert np.isfinite(scores).all()
-    np.testing.assert_array_equal(strategy.score(known), scores)
-    order = RNG.permutation(30)
-    turned = Known(*(None if part is None else part[order] for part in (known.noise, known.probabilities)))
-    np.testing.assert_allclose(strategy.score(turned), scores[order])
-    if strategy.needs != "noise":
-        assert scores.argmin() == 0
-
-
 def test_an_unknown_strategy_lists_the_known() -> None:
-    with pytest.raises(PlanError, match="unknown strategy 'ESD', did you mean 'esd'.*known: random, entropy, esd"):
+    with pytest.raises(PlanError, match="unknown strategy 'ESD', did you mean 'esd'.*known: random, entropy, esd,"):
         STRATEGIES["ESD"]
 
 
@@ -76,7 +58,7 @@ def test_the_running_top_k_is_the_sorted_head(scores: list[int], k: int, block: 
 
 
 def test_a_score_that_is_no_number_is_an_error() -> None:
-    with pytest.raises(ValueError, match="candidate 8 scored NaN"):
+    with pytest.raises(ValueError, match="item 8 scored NaN"):
         Best(2).add(np.array([7, 8]), np.array([1.0, np.nan]))
 
 
@@ -104,16 +86,6 @@ def test_a_pool_is_everything_but_the_labelled() -> None:
     assert list(pool.ranges()) == [(0, 7), (11, 14)]
 
 
-def test_three_currencies() -> None:
-    cost = cost_of(SPACE, np.array([0, 1, 6, 11]))
-    assert (cost.candidates, cost.images, cost.patients) == (4, 1 + 2 + 1 + 1 + 1, 3)
-
-
-def test_the_archive_answers_with_the_patients_stage() -> None:
-    oracle = Archive(SPACE, np.array([4, 3, 2, 1, 0]))
-    assert oracle.label(np.array([0, 6, 7, 13])).tolist() == [4, 3, 1, 0]
-
-
 def test_the_factorised_scores_are_the_literal_ones(cohort: Cohort, tiny_plan: Build) -> None:
     """ESD over the pool equals: run the whole head on every candidate, T times, with the same masks."""
     plan = tiny_plan()
@@ -123,7 +95,10 @@ def test_the_factorised_scores_are_the_literal_ones(cohort: Cohort, tiny_plan: B
         for name in learner.head.modalities:
             learner.head.stream(name).offset.normal_()
     pool = Pool(task.space, task.folds[0].train, np.array([2, 5]))
-    chosen = choose(learner, pool, STRATEGIES["esd"], 9, 4, seed=3, round_=2)
+    bad = cohort.bad_images(plan.fused)
+    settings = plan.active.model_copy(update={"passes": 4})
+    selector = Selector(learner, Units("candidate", task.space), choose_strategy("esd"), settings, 3, bad)
+    chosen = selector.query(pool, 9, 2, pool.asked, pool.asked).items
     rng = np.random.default_rng([3, 2, 10])
     masks = {n: dropout_mask((4, 16), 0.5, rng) for n in learner.head.modalities}
     ids = np.concatenate(list(pool.blocks()))
@@ -147,23 +122,25 @@ def test_the_factorised_scores_are_the_literal_ones(cohort: Cohort, tiny_plan: B
 
 
 def test_the_schedule_ends_with_the_whole_pool(tiny_plan: Build) -> None:
-    assert schedule(1000, 5, tiny_plan("active.rounds=3")) == [100, 400, 700, 1000]
-    assert schedule(1000, 5, tiny_plan("active.rounds=3", "active.query=0.05")) == [100, 150, 200, 250]
-    assert schedule(9, 5, tiny_plan("active.rounds=10")) == [5, 6, 7, 8, 9]
-    assert schedule(50, 5, tiny_plan("active.rounds=0")) == [5]
+    assert schedule(1000, 5, tiny_plan("active.rounds=3").active) == [100, 400, 700, 1000]
+    assert schedule(1000, 5, tiny_plan("active.rounds=3", "active.query=0.05").active) == [100, 150, 200, 250]
+    assert schedule(9, 5, tiny_plan("active.rounds=10").active) == [5, 6, 7, 8, 9]
+    assert schedule(50, 5, tiny_plan("active.rounds=0").active) == [5]
+    assert schedule(1000, 5, tiny_plan("active.shares=[0.001, 0.2, 1]").active) == [5, 200, 1000]
+    assert schedule(1000, 5, tiny_plan("active.strategy=all").active) == [1000]
 
 
-QUICK = ("training.epochs=2", "active.rounds=3", "active.passes=3")
+QUICK = ("training.epochs=2", "active.rounds=3", "active.passes=3", "active.start=stratified")
 
 
 def labels_of(out: Path) -> list[tuple[int, int]]:
-    ledger = Ledger(out)
-    state = ledger.state()
-    ledger.close()
-    return list(zip(state.candidates.tolist(), state.stages.tolist(), strict=True))
+    return list(fold(read_events(out)).labels.items())
 
 
-@pytest.mark.parametrize(("strategy", "finetune"), [*((name, "head") for name in STRATEGIES.names()), ("esd", "last")])
+LOOPS = [*((name, "head") for name in STRATEGIES.names()), ("esd+diverse", "head"), ("esd", "last")]
+
+
+@pytest.mark.parametrize(("strategy", "finetune"), LOOPS)
 def test_a_loop_is_deterministic_and_its_curve_counts(
     cohort: Cohort, tiny_plan: Build, tmp_path: Path, strategy: str, finetune: str
 ) -> None:
@@ -184,48 +161,78 @@ def test_a_loop_is_deterministic_and_its_curve_counts(
     assert pl.read_parquet(tmp_path / "a" / "curve.parquet").equals(curve)
 
 
+@pytest.mark.parametrize("unit", ["image", "patient"])
+@pytest.mark.parametrize("strategy", ["random", "esd+power", "badge", "typiclust"])
+def test_every_unit_can_be_asked_for(
+    cohort: Cohort, tiny_plan: Build, tmp_path: Path, unit: str, strategy: str
+) -> None:
+    plan = tiny_plan(*QUICK[:-1], f"active.unit={unit}", f"active.strategy={strategy}", "active.per_patient=2")
+    curve = run_active(cohort, plan, tmp_path / "a")
+    assert curve.equals(run_active(cohort, plan, tmp_path / "b"))
+    task = make_task(cohort, plan)
+    units = Units(unit, task.space)  # type: ignore[arg-type]
+    state = fold(read_events(tmp_path / "a"))
+    for query in state.issued:
+        assert np.bincount(units.patient_of(np.array(query["items"]))).max() <= 2
+    if unit == "patient":
+        assert curve["items"].to_list() == curve["patients"].to_list()
+        assert curve["items"][-1] == 16
+    else:
+        assert curve["items"].to_list() == curve["images"].to_list()
+
+
+def test_a_run_stops_where_it_is_told_to(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    plan = tiny_plan(
+        *QUICK, "stopping.budget={patients=9}", "active.unit=patient", "active.rounds=5", "cost.reading=0.1"
+    )
+    curve = run_active(cohort, plan, tmp_path / "a")
+    assert curve["patients"].max() == 9
+    assert json.loads((tmp_path / "a" / "metrics.json").read_text())["stopped"] == "budget"
+    assert curve["cost"][-1] == pytest.approx(9 + 0.1 * curve["images"][-1])
+    stable = tiny_plan(*QUICK, "stopping.stable=1", "stopping.agreement=0.01", "active.rounds=5")
+    curve = run_active(cohort, stable, tmp_path / "b")
+    assert len(curve) < 6
+    assert json.loads((tmp_path / "b" / "metrics.json").read_text())["stopped"] == "stable"
+    validated = tiny_plan(*QUICK, "split.validation=0.3", "stopping.plateau=1", "stopping.improvement=0.9")
+    curve = run_active(cohort, validated, tmp_path / "c")
+    assert len(curve) == 2
+    assert curve["validation_auc"].is_not_null().all()
+    task = make_task(cohort, validated)
+    aside = 16 - len(set(task.space.patient_of(fold(read_events(tmp_path / "c")).paid).tolist()))
+    assert aside >= 5, "whoever validates is never asked"
+    with pytest.raises(PlanError, match="does not allow a single question"):
+        run_active(cohort, tiny_plan("stopping.budget={images=1}"), tmp_path / "d")
+
+
+def test_a_faulty_oracle_is_heard_and_paid(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    plan = tiny_plan(*QUICK, "oracle.unusable=0.3", "oracle.error=0.5")
+    curve = run_active(cohort, plan, tmp_path / "a")
+    state = fold(read_events(tmp_path / "a"))
+    assert 0.1 < len(state.rejected) / len(state.spent) < 0.5
+    assert curve["rejected"][-1] == len(state.rejected)
+    assert curve["candidates"][-1] == len(state.spent)
+    task = make_task(cohort, plan)
+    wrong = cohort.stages[task.space.patient_of(state.items)] != state.stages
+    assert wrong.any()
+    assert not wrong.all()
+
+
+def test_an_ordinal_head_is_a_network_like_any_other(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    plan = tiny_plan("network.head=ordinal", "training.epochs=25", "active.rounds=2", "active.strategy=bald")
+    curve = run_active(cohort, plan, tmp_path / "a")
+    assert curve["auc_macro"][-1] > 0.8
+    network, loaded = load_network(tmp_path / "a" / "model.safetensors")
+    assert loaded.network.head == "ordinal"
+    thresholds = network.head.link.thresholds()  # type: ignore[attr-defined]
+    assert (thresholds.diff() > 0).all()
+
+
 def test_test_patients_are_never_queried(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
     plan = tiny_plan(*QUICK)
     run_active(cohort, plan, tmp_path / "a")
     task = make_task(cohort, plan)
     asked = task.space.patient_of([candidate for candidate, _ in labels_of(tmp_path / "a")])
     assert not set(asked.tolist()) & set(task.folds[0].test.tolist())
-
-
-def test_killed_anywhere_a_run_resumes_to_the_same_queries(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
-    plan = tiny_plan("training.epochs=25", "active.rounds=5", "active.passes=3")
-    expected = run_active(cohort, plan, tmp_path / "whole")
-    file = tmp_path / "plan.json"
-    file.write_text(plan.canonical())
-    script = (
-        "import sys, torch; torch.set_num_threads(1)\n"
-        "from pathlib import Path\n"
-        "from fibrostage.active.loop import run_active\n"
-        "from fibrostage.cohort.store import open_cohort\n"
-        "from fibrostage.plan import Plan\n"
-        "out = Path(sys.argv[3])\n"
-        "cohort, plan = open_cohort(Path(sys.argv[1])), Plan.load(Path(sys.argv[2]))\n"
-        "run_active(cohort, plan, out, resume=(out / 'plan.json').exists())\n"
-    )
-    out = tmp_path / "killed"
-    command = [sys.executable, "-c", script, str(cohort.path), str(file), str(out)]
-    kills = 0
-    for delay in (0.05, 0.25, 0.5, 0.1):
-        process = subprocess.Popen(command)
-        while process.poll() is None and not (out / "ledger.sqlite").exists():
-            time.sleep(0.01)
-        time.sleep(delay)
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            kills += 1
-        process.wait()
-    assert kills >= 1
-    subprocess.run(command, check=True)
-    assert labels_of(out) == labels_of(tmp_path / "whole")
-    assert pl.read_parquet(out / "curve.parquet").equals(expected)
-    wanted, got = (json.loads((p / "metrics.json").read_text()) for p in (tmp_path / "whole", out))
-    assert wanted == got
-    assert [p.name for p in out.glob("state-*")] == ["state-5.safetensors"]
 
 
 def test_what_cannot_be_resumed(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fibrostage.networks.links import Cumulative
 from fibrostage.networks.mmfn import ABSENT, Head
 from fibrostage.networks.stream import Stream, dropout_mask
 
@@ -86,3 +87,21 @@ def test_dropout_masks_keep_the_expectation() -> None:
     assert abs(float((mask == 0).float().mean()) - 0.3) < 0.005
     assert abs(float(mask.mean()) - 1) < 0.01
     assert bool((dropout_mask((50,), 0.0, np.random.default_rng(0)) == 1).all())
+
+
+def test_an_ordinal_link_is_the_proportional_odds_model() -> None:
+    """P(stage ≥ k) = σ(f − θ_k), and its log-probabilities stay finite far out."""
+    link = Cumulative(5)
+    with torch.no_grad():
+        link.steps.normal_()
+    f = torch.tensor([[-40.0], [-1.0], [0.3], [2.0], [40.0]])
+    logits = link(f)
+    p = logits.double().exp()
+    torch.testing.assert_close(p.sum(-1), torch.ones(5, dtype=torch.double), rtol=0, atol=1e-6)
+    above = p.flip(-1).cumsum(-1).flip(-1)[:, 1:]
+    torch.testing.assert_close(above, torch.sigmoid(f - link.thresholds()).double(), rtol=0, atol=1e-6)
+    torch.testing.assert_close(logits.softmax(-1), logits.exp())
+    assert logits.isfinite().all()
+    logits.sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in link.parameters())
+    assert Cumulative(2)(f).shape == (5, 2)

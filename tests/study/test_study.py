@@ -6,7 +6,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from fibrostage.cli.app import app
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import FibrostageError, PlanError, RunError
 from fibrostage.report.folder import read_results
@@ -72,6 +74,44 @@ def test_a_run_is_addressed_by_what_it_is(study: Path) -> None:
     assert len(first) == 8
     other = {run.folder for run in cells(plan, cohort, study, ["training.epochs=3"])}
     assert not first & other
+
+
+def test_networks_and_splits_are_axes_too(study: Path) -> None:
+    text = (
+        (study / "study.toml").read_text().replace("seeds = [0, 1]", "seeds = [0]").replace('"random", "esd"', '"all"')
+    )
+    text = text.replace(
+        "[plan.network]",
+        "[grid.networks.softmax]\n[grid.networks.ordinal.network]\nhead = 'ordinal'\n"
+        "[grid.splits.two]\nscheme = 'kfold'\nfolds = 2\n[grid.splits.half]\ntest = 0.5\n[plan.network]",
+    )
+    (study / "axes.toml").write_text(text)
+    plan, cohort = load_study(study / "axes.toml")
+    runs = cells(plan, cohort, study)
+    assert [run.method for run in runs] == [
+        f"{network} {modalities} {split}"
+        for network in ("softmax", "ordinal") for split in ("two", "half") for modalities in ("LSTE", "LSTE+LUS")
+    ]  # fmt: skip
+    assert {run.plan.network.head for run in runs if run.method.startswith("ordinal")} == {"ordinal"}
+    assert {run.plan.split.scheme for run in runs if run.method.endswith("two")} == {"kfold"}
+    results = run_study(study / "axes.toml", study / "axes")
+    assert results["method"].to_list() == [run.method for run in runs]
+    assert "ordinal LSTE ⊕ LUS half" in write_report(study / "axes").read_text(encoding="utf-8")
+    assert not len(pl.read_parquet(study / "axes" / "efficiency.parquet")), "one round is no curve"
+    said = CliRunner().invoke(app, ["study", str(study / "axes.toml"), "--out", str(study / "axes")])
+    assert said.exit_code == 0, said.output
+
+
+def test_what_labels_bought_is_a_table(study: Path) -> None:
+    table = pl.read_parquet(study / "out" / "efficiency.parquet")
+    assert table.select("method", "strategy").rows() == [
+        ("LSTE", "random"), ("LSTE", "esd"), ("LSTE+LUS", "random"), ("LSTE+LUS", "esd"),
+    ]  # fmt: skip
+    assert {"aulc", "aulc_early", "needed_95_patients", "reached_95", "aulc_vs_random_p_holm"} <= set(table.columns)
+    assert (study / "out" / "efficiency.csv").is_file()
+    html = write_report(study / "out").read_text(encoding="utf-8")
+    assert "What labels bought" in html
+    assert "Runs that failed" not in html
 
 
 def test_the_report_is_one_file_that_says_what_it_must(study: Path) -> None:

@@ -31,8 +31,16 @@ class Chosen:
         return any(modifier.in_turn for modifier in self.modifiers)
 
     @property
+    def puts_off(self) -> bool:
+        return any(modifier.puts_off for modifier in self.modifiers)
+
+    @property
     def clean(self) -> bool:
         return any(modifier.clean for modifier in self.modifiers)
+
+    @property
+    def complete(self) -> bool:
+        return any(modifier.complete for modifier in self.modifiers)
 
 
 def choose_strategy(name: str) -> Chosen:
@@ -49,7 +57,7 @@ def choose_strategy(name: str) -> Chosen:
             if modifier.reweigh is not None or modifier.in_turn:
                 raise PlanError(
                     f"strategy {name!r}: {base.title} chooses items together, {modifier.name!r} needs a score each; "
-                    "only 'clean' can be added to it"
+                    "only 'clean' and 'complete' can be added to it"
                 )
     if first == ALL and rest:
         raise PlanError(f"strategy {name!r}: 'all' asks for everything at once, nothing can be added to it")

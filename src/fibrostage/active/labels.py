@@ -89,6 +89,41 @@ def answer_rows(events: Sequence[Event]) -> list[tuple[Any, ...]]:
     return rows
 
 
+def summary(events: Sequence[Event]) -> dict[str, Any]:
+    """Where a run stands, round by round."""
+    state = fold(events)
+    opened = state.opened or {}
+    answered = {round_: [0, 0] for round_ in range(state.last_round + 1)}
+    for round_ in state.label_rounds.values():
+        answered[round_][0] += 1
+    for round_ in state.rejected.values():
+        answered[round_][1] += 1
+    times = {event.round: event.at for event in events if event.kind == "issued"}
+    rounds = [
+        {
+            "round": query["round"],
+            "at": times[query["round"]],
+            "strategy": query["strategy"],
+            "model": query["model"],
+            "asked": len(query["items"]),
+            "labelled": answered[query["round"]][0],
+            "rejected": answered[query["round"]][1],
+            "closed": query["round"] < len(state.closed),
+        }
+        for query in state.issued
+    ]
+    return {
+        "unit": opened.get("unit"),
+        "events": len(events),
+        "labels": len(state.labels),
+        "rejected": len(state.rejected),
+        "pending": len(state.pending),
+        "stopped": state.stopped,
+        "who": sorted({event.who for event in events}),
+        "rounds": rounds,
+    }
+
+
 def restore_events(source: Path, folder: Path, url: str | None = None) -> int:
     """Makes a run's ledger anew from exported events; a damaged ledger file is kept beside it. Returns how many."""
     events = read_jsonl(source)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sqlite3
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -163,18 +165,10 @@ class Store:
 
     def salvage(self) -> list[Event]:
         """Every event that can still be read and is as it was written, whatever the rest of the file is like."""
-        events: list[Event] = []
-        try:
-            with self.engine.connect() as connection:
-                while True:
-                    where = (EVENTS.c.run == self.run) & (EVENTS.c.seq == len(events))
-                    row = connection.execute(select(EVENTS).where(where)).first()
-                    if row is None:
-                        break
-                    events.append(event_of(row))
-        except (SQLAlchemyError, ValueError):
-            pass  # the rest is beyond reach
-        return sound_part(events)
+        if self.url.get_backend_name() != "sqlite":
+            return sound_part(self.read())
+        tries = [salvaged_rows(Path(str(self.url.database)), options) for options in ("mode=ro", "immutable=1")]
+        return max(map(sound_part, tries), key=len)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -237,6 +231,22 @@ def set_durability(connection: Any, _record: Any) -> None:
 def release(connection: Connection, key: int) -> None:
     with contextlib.suppress(SQLAlchemyError):
         connection.execute(sql("SELECT pg_advisory_unlock(:key)"), {"key": key})
+
+
+def salvaged_rows(path: Path, options: str) -> list[Event]:
+    """The rows of a SQLite file in the order they were written, up to the first that cannot be read.
+
+    Without the index, which may be what is damaged; "immutable" also leaves the write-ahead log aside.
+    """
+    columns = [column.name for column in EVENTS.columns]
+    events: list[Event] = []
+    with contextlib.suppress(sqlite3.Error, ValueError, TypeError):
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?{options}", uri=True)
+        with contextlib.closing(connection):
+            connection.execute("PRAGMA writable_schema=ON")  # or a file that was cut short is not read at all
+            for values in connection.execute(f"SELECT {', '.join(columns)} FROM {EVENTS.name} NOT INDEXED"):
+                events.append(event_of(SimpleNamespace(**dict(zip(columns, values, strict=True)))))
+    return events
 
 
 def event_of(row: Any) -> Event:

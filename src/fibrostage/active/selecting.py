@@ -88,7 +88,7 @@ class Selector:
         guess = self.plan.per_stage is not None
         tables = tables_for(self.learner, strategy, self.plan.passes, self.seed, round_, guess)
         for ids, scores, guesses in scored(tables, pool, scorer, picker, guess=guess):
-            picker.add(ids, self._cleaned(ids, scores), guesses)
+            picker.add(ids, self._in_order(ids, scores), guesses)
 
     def _by_unit(self, strategy: Strategy, picker: Picker, pool: Pool, round_: int) -> None:
         """Images and patients: the mean score of their candidates."""
@@ -109,7 +109,7 @@ class Selector:
         guesses = None
         if self.plan.per_stage is not None:
             guesses = item_probabilities(self.learner, self.units, ids).argmax(axis=1)
-        picker.add(ids, self._cleaned(ids, scores), guesses)
+        picker.add(ids, self._in_order(ids, scores), guesses)
 
     def _together(
         self,
@@ -125,7 +125,7 @@ class Selector:
         rng = np.random.default_rng([self.seed, round_, 12])
         quota = Quota(
             self.units.patient_of(ids),
-            ~self.is_bad(ids) if self.chosen.clean else np.ones(len(ids), dtype=bool),
+            ~self.put_off(ids),
             self.plan.per_patient or UNLIMITED,
             self._per_stage(count),
         )
@@ -133,7 +133,7 @@ class Selector:
         if self.plan.per_stage is not None and items.probabilities is not None:
             quota.guesses = items.probabilities.argmax(axis=1)
         picked = strategy.select(items, count, rng)
-        if self.chosen.clean and len(picked) < count:  # nothing clean is left
+        if self.chosen.puts_off and len(picked) < count:  # the others are used up
             rest = np.setdiff1d(np.arange(len(ids)), picked)
             picked += rest[np.argsort(uniform(self.seed, round_, ids[rest]))][: count - len(picked)].tolist()
         return Query(ids[picked])
@@ -163,5 +163,16 @@ class Selector:
             result[present] |= bad[rows[present, column]]
         return result
 
-    def _cleaned(self, items: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.where(self.is_bad(items), -np.inf, scores) if self.chosen.clean else scores
+    def put_off(self, items: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Items that a modifier wants asked last."""
+        result = np.zeros(len(items), dtype=bool)
+        if self.chosen.clean:
+            result |= self.is_bad(items)
+        if self.chosen.complete:
+            result |= (self.units.space.counts[self.units.patient_of(items)] == 0).any(axis=1)
+        return result
+
+    def _in_order(self, items: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        if not self.chosen.puts_off:
+            return scores
+        return np.where(self.put_off(items), -np.inf, scores)

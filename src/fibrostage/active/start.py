@@ -23,16 +23,16 @@ def first_query(selector: Selector, pool: Pool, stages: NDArray[np.int64], count
         return Query(stratified(selector, pool, stages, count))
     if start == "auto":
         start = "random" if selector.chosen.base.name == "random" else "typiclust"
-    return drawn_by(start, selector, pool, count)
+    put_off = "".join(f"+{modifier.name}" for modifier in selector.chosen.modifiers if modifier.puts_off)
+    return drawn_by(start + put_off, selector, pool, count)
 
 
 def drawn_by(strategy: str, selector: Selector, pool: Pool, count: int) -> Query:
-    """A first query by a strategy without a model, with the modifiers the plan's own strategy has."""
-    clean = "+clean" if selector.chosen.clean else ""
-    first = replace(
-        selector, chosen=choose_strategy(strategy + clean), plan=selector.plan.model_copy(update={"per_stage": None})
+    """A first query by a strategy without a model."""
+    plan = selector.plan.model_copy(update={"per_stage": None})  # nobody can guess a stage yet
+    return replace(selector, chosen=choose_strategy(strategy), plan=plan).query(
+        pool, count, 0, NOTHING, NOTHING, fitted=False
     )
-    return first.query(pool, count, 0, NOTHING, NOTHING, fitted=False)
 
 
 def stratified(selector: Selector, pool: Pool, stages: NDArray[np.int64], count: int) -> NDArray[np.int64]:

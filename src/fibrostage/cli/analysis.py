@@ -142,6 +142,28 @@ def precision(
 bench = typer.Typer(no_args_is_help=True, help="Ours beside others, on the same inputs in one run.")
 
 
+def doubts(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run, best of scheme kfold.")],
+    target: Annotated[Path | None, typer.Option("--out", help="A new CSV of every held-out patient.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Held-out patients whose stage the pictures contradict, by confident learning."""
+    from fibrostage.cli.tables import doubts_view
+    from fibrostage.errors import RunError
+    from fibrostage.learn.runfolder import replace_file
+    from fibrostage.report.doubts import find_doubts
+
+    if target is not None and target.exists():
+        raise RunError(f"{target} exists; choose another --out")
+    table = find_doubts(run)
+    if target is not None:
+        replace_file(target, table.write_csv)
+    if as_json:
+        print_json({"n": len(table), "doubtful": table.filter("doubtful").to_dicts()})
+    else:
+        out.print(doubts_view(table))
+
+
 @bench.command("stats")
 def bench_statistics(as_json: AsJson = False) -> None:
     """DeLong and bootstrap beside confidenceinterval and MLstatkit."""

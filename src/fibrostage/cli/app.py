@@ -11,8 +11,9 @@ import typer
 from rich.markup import escape
 
 from fibrostage import RESEARCH_USE, SIMULATED, __version__
-from fibrostage.cli.analysis import bench, compare, markers, precision
+from fibrostage.cli.analysis import bench, compare, doubts, markers, precision
 from fibrostage.cli.console import err, make_progress, out, print_json, show_caveats
+from fibrostage.cli.ledger import ledger
 from fibrostage.errors import FibrostageError, PlanError
 
 app = typer.Typer(
@@ -164,9 +165,17 @@ def active(
     plan: PlanFile = None,
     sets: Sets = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    labels: Annotated[
+        Path | None, typer.Option(help="Answers of another run ('ledger export' as .csv); they are the first round.")
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option("--ledger", metavar="URL", help="Keep the ledger in PostgreSQL (or set $FIBROSTAGE_LEDGER)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """One retrospective active-learning run."""
+    from fibrostage.active.labels import carry
     from fibrostage.active.loop import run_active
     from fibrostage.cohort.store import open_cohort
     from fibrostage.learn.train import plan_for
@@ -176,7 +185,9 @@ def active(
         plan = target / "plan.json"
     data, source = read_plan(plan)
     parsed = plan_for(opened, data, sets or [], source)
-    run_active(opened, parsed, target, resume, make_progress())
+    classes = parsed.staging.resolve().classes
+    brought = None if labels is None else lambda units: carry(labels, units, opened.patient_ids, classes)
+    run_active(opened, parsed, target, resume, make_progress(), url, brought)
     show_run(target, opened, as_json)
 
 
@@ -267,9 +278,10 @@ def demo(
     out.print(f"report: {page}", soft_wrap=True)
 
 
-for command in (markers, compare, precision):
+for command in (markers, compare, precision, doubts):
     app.command()(command)
 app.add_typer(bench, name="bench")
+app.add_typer(ledger, name="ledger")
 
 
 @app.callback(invoke_without_command=True)

@@ -94,6 +94,32 @@ def efficiency_view(efficiency: pl.DataFrame) -> Table:
     return table
 
 
+def doubts_view(table: pl.DataFrame) -> Table:
+    """The doubtful among held-out patients, worst first."""
+    doubtful = table.filter("doubtful")
+    view = Table(title=f"{len(doubtful)} of {len(table)} held-out patients have a doubtful stage", title_justify="left")
+    for column in ("patient", "stage given", "stage called", "quality of the label"):
+        view.add_column(column)
+    for row in doubtful.head(30).iter_rows(named=True):
+        view.add_row(escape(row["patient_id"]), escape(row["stage"]), escape(row["called"]), f"{row['quality']:.2f}")
+    return view
+
+
+def ledger_view(content: dict[str, Any]) -> Table:
+    """A ledger, a row a round."""
+    pending = f", {content['pending']} waiting for an answer" if content["pending"] else ""
+    stopped = f" · stopped: {content['stopped']}" if content["stopped"] else ""
+    title = f"{content['labels']} {content['unit']}s labelled, {content['rejected']} rejected{pending}{stopped}"
+    table = Table(title=escape(title), title_justify="left")
+    for column in ("round", "asked at (UTC)", "strategy", "asked", "labelled", "rejected", "closed"):
+        table.add_column(column)
+    for row in content["rounds"]:
+        numbers = (str(row[name]) for name in ("asked", "labelled", "rejected"))
+        at = row["at"][:19].replace("T", " ")
+        table.add_row(str(row["round"]), at, row["strategy"], *numbers, "yes" if row["closed"] else "no")
+    return table
+
+
 def interval(row: dict[str, Any], name: str) -> str:
     value = row.get(name)
     if value is None:

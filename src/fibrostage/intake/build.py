@@ -24,7 +24,7 @@ from fibrostage.errors import IntakeError, Problems
 from fibrostage.intake.csvs import read_csv
 from fibrostage.intake.labels import Request, parse_patients, parse_requests
 from fibrostage.intake.raster import Picture, UnreadableImageError, read_picture
-from fibrostage.plan import ModalityPlan, Plan
+from fibrostage.plan import ModalityPlan, Plan, QualityPlan
 from fibrostage.progress import SILENT, Progress
 
 SIMULATED_COLUMN = "origin"  # a patients column whose value SIMULATED marks a simulated cohort
@@ -61,7 +61,14 @@ def take_in(
     requests = in_cohort_order(requests, patients["patient_id"].to_list(), list(modalities))
     with whole_or_absent(out) as work:
         images = store_pictures(
-            requests, sources, modalities, work / "pixels", problems, progress, stop_on_problem=not skip_bad
+            requests,
+            sources,
+            modalities,
+            work / "pixels",
+            problems,
+            progress,
+            plan.quality,
+            stop_on_problem=not skip_bad,
         )
         if not len(images):
             raise refusal(problems, "no picture could be taken in")
@@ -109,6 +116,7 @@ def store_pictures(
     folder: Path,
     problems: Problems,
     progress: Progress,
+    floors: QualityPlan,
     stop_on_problem: bool,
 ) -> pl.DataFrame:
     """Decodes every picture into pixels/<modality>.npy and returns the images table; memory stays flat."""
@@ -134,7 +142,7 @@ def store_pictures(
                         continue
                     row = len(records) - start
                     pixels[row] = outcome.pixels
-                    records.append(record_of(request, outcome, row))
+                    records.append(record_of(request, outcome, row, floors))
                 advance(len(chunk))
             del pixels
             finish_pixels(target, len(records) - start, shape)
@@ -187,7 +195,7 @@ def finish_pixels(path: Path, stored: int, shape: tuple[int, ...]) -> None:
     os.replace(shorter, path)
 
 
-def record_of(request: Request, picture: Picture, row: int) -> dict[str, object]:
+def record_of(request: Request, picture: Picture, row: int, floors: QualityPlan) -> dict[str, object]:
     """The images-table row of a picture stored at `row` of its modality; its id says where its pixels are."""
     return {
         "image_id": f"{request.modality}-{row}",
@@ -201,7 +209,7 @@ def record_of(request: Request, picture: Picture, row: int) -> dict[str, object]
         "sha256": hash_pixels(picture.pixels),
         "spacing_mm": None,
         "kpa": request.kpa,
-        "quality": None,
+        "quality": picture.quality.verdict(floors),
     }
 
 

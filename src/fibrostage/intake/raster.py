@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from fibrostage.intake.labels import Roi
+from fibrostage.intake.quality import Quality, measure
 from fibrostage.plan import ModalityPlan
 
 FORMATS = ("PNG", "JPEG")
@@ -33,6 +34,7 @@ class Picture:
     source_format: str
     width: int
     height: int
+    quality: Quality
 
 
 def read_picture(path: Path, modality: ModalityPlan, roi: Roi | None) -> Picture:
@@ -62,7 +64,18 @@ def read_picture(path: Path, modality: ModalityPlan, roi: Roi | None) -> Picture
     pixels = np.asarray(square, dtype=np.uint8).reshape(modality.size, modality.size, -1)
     if pixels.min() == pixels.max():
         raise UnreadableImageError(f"zero variance: every pixel is {pixels.min()}")
-    return Picture(pixels, source_format, rgb.width, rgb.height)
+    quality = measure(pixels, stored_region(roi, modality, rgb.width, rgb.height))
+    return Picture(pixels, source_format, rgb.width, rgb.height, quality)
+
+
+def stored_region(roi: Roi | None, modality: ModalityPlan, width: int, height: int) -> tuple[int, int, int, int] | None:
+    """Where an elastogram's region lies in its stored square (x, y, width, height)."""
+    if roi is None or modality.kind != "elastogram":
+        return None
+    left, top, side = square_around(roi, modality.size, width, height)
+    scale = modality.size / side
+    x, y, w, h = ((roi.x - left) * scale, (roi.y - top) * scale, roi.width * scale, roi.height * scale)
+    return round(x), round(y), round(w), round(h)
 
 
 def to_square(image: Image.Image, modality: ModalityPlan, roi: Roi | None) -> Image.Image:

@@ -63,6 +63,10 @@ channels = 3
 [[modality]]
 name = "SSTE"
 kind = "elastogram"
+
+[quality]           # floors that fit this simulation; wrong organs pass all of them
+sharpness = 0.78
+fill = 0.5
 """
 
 

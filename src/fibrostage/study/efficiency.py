@@ -43,6 +43,8 @@ def efficiency_table(curves: pl.DataFrame, metrics: Sequence[dict[str, Any]], pl
         for row in made:
             row["all_data_auc"] = float(np.mean(list(reference.values()))) if reference else None
         rows += adjusted(made)
+    if not rows:  # nothing but "all" was run
+        return pl.DataFrame(schema={"method": pl.String, "strategy": pl.String, "simulated": pl.Boolean})
     table = pl.DataFrame(rows, infer_schema_length=None)
     return table.with_columns(simulated=pl.lit(any(m["simulated"] for m in metrics)))
 

@@ -7,6 +7,7 @@ does not says so in the run's failure.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ class RayEngine:
             import ray
         except ImportError:
             raise RunError("--engine ray needs Ray: install fibrostage with its extra [ray]") from None
+        check_there(self.address)
         own = not ray.is_initialized()
         if own:
             try:
@@ -65,10 +67,19 @@ class RayEngine:
                 done(jobs[job], reason)
 
 
+def check_there(address: str | None) -> None:
+    """Raises `RunError` when nobody listens at host:port; Ray itself would knock for minutes."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not colon:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, ValueError) as error:
+        raise RunError(f"no Ray cluster at {address}: {error}") from None
+
+
 def execute_there(cohort: Path, run: Run) -> str | None:
     """One run in a Ray worker."""
-    import socket
-
     import torch
 
     torch.set_num_threads(1)

@@ -14,13 +14,19 @@ Reweigh = Callable[[NDArray[np.float64], NDArray[np.float64], float], NDArray[np
 @dataclass(frozen=True)
 class Modifier:
     """`reweigh` makes new scores of scores, Gumbel noise and the plan's coldness; `in_turn` deals items over patients;
-    `clean` asks for items with bad images last."""
+    `clean` asks for items with bad images last, `complete` for items that lack a modality."""
 
     name: str
     title: str
     reweigh: Reweigh | None = None
     in_turn: bool = False
     clean: bool = False
+    complete: bool = False
+
+    @property
+    def puts_off(self) -> bool:
+        """Whether it only moves items to the end."""
+        return self.clean or self.complete
 
 
 def gumbel(uniform: NDArray[np.float64]) -> NDArray[np.float64]:

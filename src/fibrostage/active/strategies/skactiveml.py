@@ -66,7 +66,7 @@ def select(kind: Any, items: Items, count: int, rng: np.random.Generator) -> lis
         free = np.flatnonzero(items.quota.available)
         wanted = min(count - len(chosen), len(free))
         picks = strategy.query(X=points, y=stages, candidates=free, batch_size=wanted, **models)
-        for position in picks.tolist():
+        for position in np.asarray(picks).tolist():
             if items.quota.available[position]:
                 chosen.append(items.take(position))
     return chosen

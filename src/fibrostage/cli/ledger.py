@@ -1,0 +1,68 @@
+"""`fibrostage ledger`: what a run was asked and told, carried out of it and into another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from fibrostage.cli.console import err, out, print_json
+
+ledger = typer.Typer(help="Look at a run's ledger, carry its labels away, or bring them back.", no_args_is_help=True)
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
+Url = Annotated[
+    str | None, typer.Option("--ledger", help="The database's URL, where the ledger is in PostgreSQL.", metavar="URL")
+]
+
+
+@ledger.command()
+def show(
+    run: RunFolder,
+    url: Url = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Rounds, answers and where the run stands."""
+    from fibrostage.active.labels import summary
+    from fibrostage.active.ledger import read_events
+    from fibrostage.cli.tables import ledger_view
+
+    content = summary(read_events(run, url))
+    if as_json:
+        print_json(content)
+    else:
+        out.print(ledger_view(content))
+
+
+@ledger.command()
+def export(
+    run: RunFolder,
+    target: Annotated[Path, typer.Option("--out", help="A new .jsonl (every event) or .csv (the answers).")],
+    url: Url = None,
+) -> None:
+    """Write a ledger out; of a damaged one, everything before the damage."""
+    from fibrostage.active.labels import export as write
+
+    count, sound = write(run, target, url)
+    what = "events" if target.suffix == ".jsonl" else "answers"
+    if not sound:
+        err.print("[yellow]the ledger is damaged[/]: this is everything before the damage")
+    err.print(escape(f"{count} {what} in {target}"), soft_wrap=True)
+
+
+@ledger.command("import")
+def bring_back(
+    run: RunFolder,
+    source: Annotated[Path, typer.Argument(metavar="EVENTS.jsonl", help="What 'ledger export' wrote.")],
+    url: Url = None,
+) -> None:
+    """Make a run's ledger anew from exported events; a damaged file is kept beside it.
+
+    Labels in a CSV begin a new run instead: fibrostage active COHORT --labels L.csv --out RUN.
+    """
+    from fibrostage.active.labels import restore_events
+
+    count = restore_events(source, run, url)
+    err.print(escape(f"{count} events in {run}; next: fibrostage active COHORT --out {run} --resume"), soft_wrap=True)

@@ -1,0 +1,63 @@
+"""Whether a stored picture is worth reading: three plain measures, and a plan's floors under them.
+
+`sharpness` is the mean absolute Laplacian over the standard deviation of the lit part: motion and lost contact smear
+it. `fill` is the share of the elastogram's region that carries colour: a scanner leaves blank what it could not
+measure. `lit` is the share of the picture's lower half that shows anything: a shadow takes it away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fibrostage.cohort.tables import GOOD
+from fibrostage.plan import QualityPlan
+
+DARK = 12  # grey levels up to here show nothing
+COLOURED = 40  # between the largest and the smallest channel
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The measures of one picture; `fill` is None where there is no region of colour to fill."""
+
+    sharpness: float
+    lit: float
+    fill: float | None = None
+
+    def verdict(self, floors: QualityPlan) -> str | None:
+        """GOOD, or the first measure that is below its floor; None where the plan has no floor."""
+        judged = {name: getattr(self, name) for name, floor in floors if floor > 0 and getattr(self, name) is not None}
+        if not judged:
+            return None
+        return next((f"low {name}" for name, value in judged.items() if value < getattr(floors, name)), GOOD)
+
+
+def measure(pixels: NDArray[np.uint8], region: tuple[int, int, int, int] | None = None) -> Quality:
+    """Measures of stored pixels [S, S, C]; `region` (x, y, w, h) in them is the box of an elastogram."""
+    grey = pixels.astype(np.float32).mean(axis=2)
+    lit = grey > DARK
+    rows = np.flatnonzero(lit.any(axis=1))
+    lower = lit[rows[len(rows) // 2] : rows[-1] + 1] if len(rows) > 1 else lit[:0]
+    lower = lower[:, lit.any(axis=0)]
+    return Quality(sharpness_of(grey, lit), float(lower.mean()) if lower.size else 0.0, fill_of(pixels, region))
+
+
+def sharpness_of(grey: NDArray[np.float32], lit: NDArray[np.bool_]) -> float:
+    inner = grey[1:-1, 1:-1]
+    around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
+    seen = lit[1:-1, 1:-1]
+    if seen.sum() < 2:
+        return 0.0
+    spread = float(inner[seen].std())
+    return float(np.abs(4 * inner - around)[seen].mean()) / spread if spread > 0 else 0.0
+
+
+def fill_of(pixels: NDArray[np.uint8], region: tuple[int, int, int, int] | None) -> float | None:
+    if region is None or pixels.shape[2] != 3:
+        return None
+    x, y, width, height = region
+    box = pixels[max(0, y) : y + height, max(0, x) : x + width].astype(np.int16)
+    return float((box.max(axis=2) - box.min(axis=2) > COLOURED).mean()) if box.size else 0.0
