@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fibrostage.active.chosen import choose_strategy
 from fibrostage.active.events import fold
+from fibrostage.active.labels import Carried, carry, export
 from fibrostage.active.ledger import read_events
 from fibrostage.active.loop import run_active
 from fibrostage.active.picker import Best
@@ -202,6 +203,65 @@ def test_a_run_stops_where_it_is_told_to(cohort: Cohort, tiny_plan: Build, tmp_p
     assert aside >= 5, "whoever validates is never asked"
     with pytest.raises(PlanError, match="does not allow a single question"):
         run_active(cohort, tiny_plan("stopping.budget={images=1}"), tmp_path / "d")
+
+
+@pytest.mark.parametrize("strategy", ["random+complete", "coreset+complete", "esd+complete+diverse"])
+def test_what_is_put_off_comes_last_and_within_quotas(
+    cohort: Cohort, tiny_plan: Build, tmp_path: Path, strategy: str
+) -> None:
+    plan = tiny_plan("training.epochs=1", "active.rounds=8", f"active.strategy={strategy}", "active.per_patient=2")
+    run_active(cohort, plan, tmp_path / "a")
+    task = make_task(cohort, plan)
+    lacking = np.flatnonzero((task.space.counts == 0).any(axis=1))
+    state = fold(read_events(tmp_path / "a"))
+    late = False
+    for query in state.issued:
+        owners = task.space.patient_of(query["items"])
+        assert np.bincount(owners).max() <= 2
+        incomplete = np.isin(owners, lacking)
+        assert (np.diff(incomplete.astype(int)) >= 0).all(), "first those who lack nothing"
+        late |= bool(incomplete.any())
+    whole = tiny_plan("training.epochs=1", "active.rounds=2", f"active.strategy={strategy}")
+    curve = run_active(cohort, whole, tmp_path / "b")
+    assert curve["share"][-1] == 1
+
+
+def test_a_stratified_start_keeps_to_the_quota(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    plan = tiny_plan(*QUICK, "active.per_patient=1", "active.rounds=0", "active.initial=0.15")
+    run_active(cohort, plan, tmp_path / "a")
+    (query,) = fold(read_events(tmp_path / "a")).issued
+    task = make_task(cohort, plan)
+    assert np.bincount(task.space.patient_of(query["items"])).max() == 1
+
+
+def test_carried_labels(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    """They begin a run however many they are, are remembered on resume, and never come from test patients."""
+    plan = tiny_plan(*QUICK)
+    run_active(cohort, plan, tmp_path / "a")
+    export(tmp_path / "a", tmp_path / "l.csv")
+    classes = plan.staging.resolve().classes
+
+    def brought(units: Units) -> Carried:
+        return carry(tmp_path / "l.csv", units, cohort.patient_ids, classes)
+
+    some = (tmp_path / "l.csv").read_text().splitlines()
+    (tmp_path / "l.csv").write_text("\n".join(some[: len(some) // 2]) + "\n")
+    curve = run_active(cohort, plan, tmp_path / "b", carried=brought)
+    assert curve["items"][0] == len(some) // 2 - 1
+    assert curve["items"].is_sorted()
+    assert curve["share"][-1] == 1
+    with pytest.raises(RunError, match="another --labels"):
+        run_active(cohort, plan, tmp_path / "b", resume=True)
+    assert run_active(cohort, plan, tmp_path / "b", resume=True, carried=brought).equals(curve)
+    with pytest.raises(PlanError, match="patients of the carried labels, the first 'P"):
+        run_active(cohort, tiny_plan(*QUICK, "seed=5"), tmp_path / "c", carried=brought)
+
+
+def test_a_ledger_that_went_missing_does_not_restart_a_run(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    run_active(cohort, tiny_plan(*QUICK), tmp_path / "a")
+    (tmp_path / "a" / "ledger.sqlite").unlink()
+    with pytest.raises(RunError, match="has no events of it"):
+        run_active(cohort, tiny_plan(*QUICK), tmp_path / "a", resume=True)
 
 
 def test_a_faulty_oracle_is_heard_and_paid(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from fibrostage.plan import StoppingPlan
 
 
 def rounds(scores: list[float], agreements: list[float] | None = None) -> list[dict[str, float]]:
-    made = [{"validation_auc": s, "items": 10.0 * 2**k, "next_items": 20.0 * 2**k} for k, s in enumerate(scores)]
+    made = [{"validation_auc": s, "asked": 10.0 * 2**k, "next_items": 20.0 * 2**k} for k, s in enumerate(scores)]
     for record, agreement in zip(made[1:], agreements or [], strict=False):
         record["agreement"] = agreement
     return made

@@ -12,7 +12,7 @@ from fibrostage.active.chosen import choose_strategy, title_of
 from fibrostage.active.items import Embedding, Items
 from fibrostage.active.modifiers import MODIFIERS
 from fibrostage.active.modifiers.spec import gumbel
-from fibrostage.active.picker import Quota
+from fibrostage.active.picker import Quota, Quotas
 from fibrostage.active.strategies import STRATEGIES, badge, coreset, typiclust
 from fibrostage.active.strategies.spec import BatchStrategy, Known, Strategy
 from fibrostage.errors import PlanError
@@ -71,7 +71,7 @@ def make_items(n: int = 60, labelled: int = 7, seed: int = 0, patients: int = 60
     tables = tuple(rng.normal(size=(12, width)).astype(np.float32) for width in (5, 3))
     tables = tuple(np.concatenate([t, t.mean(axis=0, keepdims=True)]) for t in tables)
     rows = rng.integers(-1, 12, (n + labelled, 2))
-    quota = Quota(np.arange(n) % patients, np.ones(n, dtype=bool), per_patient)
+    quota = Quota(np.arange(n) % patients, np.ones(n, dtype=bool), Quotas(per_patient))
     return Items(
         np.arange(n) * 3,
         Embedding(tables, rows[:n]),

@@ -45,7 +45,10 @@ def test_measures() -> None:
     dark = grey.copy()
     dark[48:] = 0
     dark[63, 0] = 200
-    assert measure(dark).lit < 0.6
+    assert measure(dark).lit == pytest.approx(0.5, abs=0.01)
+    assert measure(dark, picture=(0, 0, 64, 48)).lit == 1
+    dark[32:] = 0
+    assert measure(dark).lit == 0, "a total shadow is the worst, not the best"
     assert measure(np.zeros((8, 8, 1), dtype=np.uint8)).lit == 0
 
 

@@ -6,10 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fibrostage.plan import Plan
-from fibrostage.study.efficiency import area, crossing, efficiency_table, rising, test_ratio
-
-test_ratio.__test__ = False  # type: ignore[attr-defined]
+from fibrostage.study.efficiency import area, crossing, efficiency_table, rising
 
 
 def curve(strategy: str, fold: str, seed: int, auc: list[float]) -> pl.DataFrame:
@@ -23,12 +20,8 @@ def curve(strategy: str, fold: str, seed: int, auc: list[float]) -> pl.DataFrame
     )  # fmt: skip
 
 
-def plan(**split: object) -> Plan:
-    return Plan.parse({"modality": [{"name": "A"}, {"name": "B"}], "split": {"scheme": "kfold", "folds": 2, **split}})
-
-
-def table(*curves: pl.DataFrame) -> dict[str, dict[str, float]]:
-    made = efficiency_table(pl.concat(curves), [{"simulated": True}], plan())
+def table(*curves: pl.DataFrame, shared: bool = True) -> dict[str, dict[str, float]]:
+    made = efficiency_table(pl.concat(curves), {"A+B": 1.0}, {"A+B": shared}, True)
     return {row["strategy"]: row for row in made.iter_rows(named=True)}
 
 
@@ -79,17 +72,42 @@ def test_strategies_are_compared_on_the_same_folds_and_seeds() -> None:
 
 def test_areas() -> None:
     share, auc = np.array([0.1, 0.2, 0.6, 1.0]), np.array([0.5, 0.6, 0.8, 0.8])
-    assert area(share, auc, 1.0) == pytest.approx((0.055 + 0.28 + 0.32) / 0.9)
-    assert area(share, auc, 0.3) == pytest.approx((0.055 + 0.0625) / 0.2)
-    assert area(share[:1], auc[:1], 0.3) == 0.5
+    assert area(share, auc, 0.1, 1.0) == pytest.approx((0.055 + 0.28 + 0.32) / 0.9)
+    assert area(share, auc, 0.1, 0.3) == pytest.approx((0.055 + 0.0625) / 0.2)
+    assert area(share, auc, 0.15, 0.2) == pytest.approx(0.575)
+    assert area(share[:1], auc[:1], 0.1, 0.1) == 0.5
     assert rising(np.array([0.5, 0.7, 0.6])).tolist() == pytest.approx([0.5, 0.65, 0.65])
     assert crossing(np.array([0.5, 0.6]), 0.4) == 0
     assert crossing(np.array([0.5, 0.6]), 0.55) == pytest.approx(0.5)
     assert crossing(np.array([0.5, 0.6]), 0.61) is None
 
 
-def test_the_ratio_of_test_to_training_patients() -> None:
-    curves = pl.DataFrame({"fold": ["0.0", "0.1", "0.2"]})
-    assert test_ratio(curves, plan()) == 1
-    assert test_ratio(curves, plan(scheme="column")) == 0.5
-    assert test_ratio(curves, plan(scheme="holdout", test=0.2)) == pytest.approx(0.25)
+def test_a_run_that_stopped_early_is_charged_the_whole_pool() -> None:
+    short = curve("esd", "0.0", 0, [0.6, 0.65, 0.66, 0.67, 0.68]).head(2)
+    rows = table(curve("all", "0.0", 0, [0.8]), curve("random", "0.0", 0, [0.6, 0.64, 0.72, 0.76, 0.8]), short)
+    assert rows["esd"]["reached_95"] == 0
+    assert rows["esd"]["needed_95_share"] == 1
+    assert rows["esd"]["needed_95_candidates"] == 100
+    # and areas are taken where all curves are
+    assert rows["random"]["aulc"] == pytest.approx((0.6 + 0.64) / 2)
+    assert rows["esd"]["aulc"] == pytest.approx((0.6 + 0.65) / 2)
+
+
+def test_a_fold_without_reference_costs_its_own_figures_only() -> None:
+    rows = table(
+        curve("all", "0.0", 0, [0.8]),
+        *(curve(s, f, 0, [0.6, 0.64, 0.72, 0.76, 0.8]) for s in ("random", "esd") for f in ("0.0", "0.1")),
+    )
+    assert rows["esd"]["runs"] == 2
+    assert rows["esd"]["aulc_vs_random"] == 0
+    assert rows["esd"]["needed_90_share"] == pytest.approx(0.6)
+
+
+def test_seeds_that_divide_the_patients_anew_have_their_own_reference() -> None:
+    parts = [
+        curve("all", "0.0", 0, [0.7]), curve("random", "0.0", 0, [0.5, 0.6, 0.65, 0.68, 0.7]),
+        curve("all", "0.0", 1, [0.9]), curve("random", "0.0", 1, [0.7, 0.8, 0.85, 0.88, 0.9]),
+    ]  # fmt: skip
+    own, pooled = table(*parts, shared=False)["random"], table(*parts)["random"]
+    assert own["reached_100"] == 1
+    assert pooled["reached_100"] == 0.5

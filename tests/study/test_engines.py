@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psutil
 import pytest
 
 from fibrostage.cohort.store import Cohort
@@ -97,8 +101,34 @@ def dies(cohort: Path, run: Run) -> str | None:
 
 
 def test_a_process_that_dies_costs_its_own_run(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "execute", dies)
+    monkeypatch.setattr(local, "execute_in_worker", dies)
     results = run_study(file, file.parent / "out")
     assert dict(zip(results["strategy"], results["runs"], strict=True)) == {"random": 1, "esd": 2}
     failures = read_json(file.parent / "out" / "study.json")["failures"]
     assert list(failures.values()) == ["its process was ended from outside, twice (is there enough memory?)"]
+
+
+def test_a_study_told_to_end_ends(file: Path) -> None:
+    """Within seconds, its workers too, though their runs would take minutes; and goes on where it was."""
+    out = file.parent / "out"
+    command = [
+        sys.executable,
+        "-m",
+        "fibrostage",
+        "study",
+        str(file),
+        "--out",
+        str(out),
+        "--set",
+        "training.epochs=30000",
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list(out.glob("runs/*/ledger.sqlite"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    assert process.wait(20) == 143
+    _, alive = psutil.wait_procs(workers, timeout=5)
+    assert not alive

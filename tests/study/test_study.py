@@ -11,11 +11,13 @@ from typer.testing import CliRunner
 from fibrostage.cli.app import app
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import FibrostageError, PlanError, RunError
+from fibrostage.plan import Plan
 from fibrostage.report.folder import read_results
 from fibrostage.report.page import write_report
 from fibrostage.study.cells import cells, load_study
-from fibrostage.study.grid import run_study
+from fibrostage.study.grid import held_out_ratio, run_study
 from fibrostage.study.results import mean_interval, over_divisions
+from tests.conftest import plan_data
 
 STUDY = """
 name = "a < b & c"
@@ -195,10 +197,23 @@ def test_seeds_of_one_fold_are_not_independent() -> None:
     assert over_divisions([0.7, None, 0.8], ["a", "a", "a"]) == mean_interval([0.7, 0.8])
 
 
-@pytest.mark.parametrize("override", ["seed=4", "active.strategy=esd"])
+@pytest.mark.parametrize("override", ["seed=4", "active.strategy=esd", "network={dropout=0.1}", "network.head=softmax"])
 def test_an_axis_of_the_grid_cannot_be_overridden(study: Path, override: str) -> None:
+    text = (study / "study.toml").read_text()
+    varied = "[grid.networks.a.network]\nhead='ordinal'\n[plan.network]"
+    (study / "head.toml").write_text(text.replace("[plan.network]", varied))
     with pytest.raises(PlanError, match="is an axis of the study's grid"):
-        run_study(study / "study.toml", study / "out", [override])
+        run_study(study / "head.toml", study / "out", [override])
+
+
+def test_the_ratio_of_test_to_training_patients(cohort: Cohort) -> None:
+    def ratio(**split: object) -> float:
+        return held_out_ratio(cohort, Plan.parse({**plan_data(), "split": split}))
+
+    assert ratio(scheme="kfold", folds=5) == pytest.approx(0.25)
+    assert ratio(scheme="column", column="fold") == pytest.approx(1 / 3, abs=0.02)
+    assert ratio(test=0.2) == pytest.approx(0.25)
+    assert ratio(test=0.2, validation=0.5) == pytest.approx(0.5)
 
 
 def test_a_run_that_breaks_is_recorded(study: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fibrostage.active.events import Event, fold, sound_part
-from fibrostage.active.ledger import FILE, LOCK, Ledger, Store
+from fibrostage.active.ledger import FILE, LOCK, NAME, Ledger, Store, check_has_ledger, read_events
 from fibrostage.active.oracle import UNUSABLE
 from fibrostage.active.units import Units
 from fibrostage.errors import PlanError, RunError
@@ -32,6 +33,20 @@ class Carried:
     stages: NDArray[np.int64]
     who: str
 
+    def digest(self) -> str:
+        """What the ledger of the new run remembers it by."""
+        return hashlib.sha256(self.items.tobytes() + self.stages.tobytes()).hexdigest()[:32]
+
+    def check_patients(self, units: Units, pool: NDArray[np.int64], patient_ids: Sequence[str]) -> None:
+        """Raises `PlanError` for labels of patients whom the new run tests or validates on."""
+        owners = units.patient_of(self.items)
+        outside = np.unique(owners[~np.isin(owners, pool)])
+        if len(outside):
+            raise PlanError(
+                f"{len(outside)} patients of the carried labels, the first {patient_ids[int(outside[0])]!r}, are not "
+                "in this run's pool: it tests or validates on them; give it the split and seed the labels come from"
+            )
+
     def answers(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
         known = dict(zip(self.items.tolist(), self.stages.tolist(), strict=True))
         return np.array([known[item] for item in items.tolist()], dtype=np.int64)
@@ -46,6 +61,7 @@ def export(folder: Path, target: Path, url: str | None = None) -> tuple[int, boo
         raise RunError(f"{target}: a ledger is exported as .jsonl (every event) or .csv (the answers)")
     if target.exists():
         raise RunError(f"{target} exists; choose another --out")
+    check_has_ledger(folder)
     events, sound = readable_events(folder, url)
     if not events:
         raise RunError(f"nothing can be read from the ledger of {folder}")
@@ -144,9 +160,16 @@ def restore_events(source: Path, folder: Path, url: str | None = None) -> int:
     return len(sound)
 
 
+def can_go_on(folder: Path, url: str | None = None) -> bool:
+    """Whether the model of the last closed round is still there, without which a run cannot be resumed."""
+    closed = len(fold(read_events(folder, url)).closed)
+    return closed == 0 or (folder / f"state-{closed - 1}.safetensors").is_file()
+
+
 def set_aside_damaged(folder: Path, url: str | None) -> None:
-    """Renames a SQLite ledger that cannot be followed, with the files that belong to it."""
-    if not (folder / FILE).is_file():
+    """Renames a ledger that cannot be followed, with the files that belong to it; in PostgreSQL the run gets a new
+    name and the old events stay."""
+    if not (folder / FILE).is_file() and not (folder / NAME).is_file():
         return
     try:
         Ledger(folder, url).close()
@@ -154,10 +177,16 @@ def set_aside_damaged(folder: Path, url: str | None) -> None:
     except RunError as error:
         if "in use" in str(error):
             raise
-    for path in sorted(folder.glob(f"{FILE}*")):
-        if not path.name.endswith(".damaged"):
-            path.rename(path.with_name(path.name + ".damaged"))
+    for path in sorted([*folder.glob(f"{FILE}*"), *folder.glob(NAME)]):
+        if ".damaged" not in path.name:
+            path.rename(free_name(path))
     (folder / LOCK).unlink(missing_ok=True)
+
+
+def free_name(path: Path) -> Path:
+    """NAME.damaged, or the first NAME.damaged-2, -3 … that is free."""
+    names = [f"{path.name}.damaged", *(f"{path.name}.damaged-{k}" for k in range(2, 100))]
+    return next(path.with_name(name) for name in names if not path.with_name(name).exists())
 
 
 def read_jsonl(source: Path) -> list[Event]:

@@ -54,6 +54,7 @@ class Ledger:
 
     def __init__(self, folder: Path, url: str | None = None) -> None:
         self.store = Store(folder, url)
+        self.store.remember()
         self._lock = self.store.lock()
         try:
             self.store.create()
@@ -94,15 +95,19 @@ class Store:
         known = read_json(folder / NAME) if (folder / NAME).is_file() else None
         self.url = url_of(folder, url, known)
         self.run = known["run"] if known else uuid.uuid4().hex
-        if known is None and self.url.get_backend_name() != "sqlite":
-            write_json(folder / NAME, {"run": self.run, "url": self.url.render_as_string(hide_password=True)})
-        elif known is None:
+        if known is None and self.url.get_backend_name() == "sqlite":
             self.run = "run"
         self.engine = make_engine(self.url)
 
     def __str__(self) -> str:
         local = self.url.get_backend_name() == "sqlite"
         return f"the ledger {self.url.database if local else self.url.render_as_string(hide_password=True)}"
+
+    def remember(self) -> None:
+        """Writes down beside the run where its events are, when they are not beside it."""
+        if self.url.get_backend_name() != "sqlite" and not (self.folder / NAME).is_file():
+            content = {"run": self.run, "url": self.url.render_as_string(hide_password=True)}
+            write_json(self.folder / NAME, content)
 
     def lock(self) -> contextlib.ExitStack:
         """Held until closed; raises `RunError` when another process holds it."""
@@ -133,10 +138,13 @@ class Store:
         return stack
 
     def create(self) -> None:
-        try:
-            METADATA.create_all(self.engine)
-        except SQLAlchemyError as error:
-            raise RunError(f"cannot open {self}: {reason(error)}; {SALVAGE}") from None
+        for last in (False, True):  # another run may be making the same table at this moment
+            try:
+                METADATA.create_all(self.engine)
+                return
+            except SQLAlchemyError as error:
+                if last or self.url.get_backend_name() == "sqlite":
+                    raise RunError(f"cannot open {self}: {reason(error)}; {SALVAGE}") from None
 
     def read(self) -> list[Event]:
         try:
@@ -179,8 +187,7 @@ SALVAGE = "'fibrostage ledger export' saves what can still be read"
 
 def read_events(folder: Path, url: str | None = None) -> list[Event]:
     """A run's events, without taking part in it."""
-    if not (folder / FILE).is_file() and not (folder / NAME).is_file():
-        raise RunError(f"{folder} holds no ledger ({FILE})")
+    check_has_ledger(folder)
     store = Store(folder, url)
     try:
         events = store.read()
@@ -188,6 +195,11 @@ def read_events(folder: Path, url: str | None = None) -> list[Event]:
         store.close()
     check_chain(events, str(store))
     return events
+
+
+def check_has_ledger(folder: Path) -> None:
+    if not (folder / FILE).is_file() and not (folder / NAME).is_file():
+        raise RunError(f"{folder} holds no ledger ({FILE})")
 
 
 def url_of(folder: Path, url: str | None, known: dict[str, Any] | None) -> URL:
@@ -208,12 +220,17 @@ def url_of(folder: Path, url: str | None, known: dict[str, Any] | None) -> URL:
         raise RunError(
             f"--ledger: {parsed.get_backend_name()} is not supported; leave it out for SQLite, or postgresql"
         )
-    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+    parsed = parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+    if known is not None:
+        before = make_url(known["url"])
+        if any(getattr(before, part) != getattr(parsed, part) for part in ("host", "port", "database")):
+            raise RunError(f"the ledger of {folder} is in {known['url']}, not where --ledger or ${VARIABLE} says")
+    return parsed
 
 
 def make_engine(url: URL) -> Engine:
     try:
-        engine = create_engine(url)
+        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
     except ImportError:
         raise RunError("a ledger in PostgreSQL needs psycopg: install fibrostage with its extra [postgres]") from None
     if url.get_backend_name() == "sqlite":

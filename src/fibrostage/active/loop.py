@@ -8,7 +8,7 @@ counted in candidates, distinct images, patients (each of whom had one biopsy), 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ from fibrostage.plan import Plan
 from fibrostage.progress import SILENT, Progress
 from fibrostage.stats.evaluate import Evaluation
 
+NAMES = {"carried": "--labels"}
 WATCHED = 1000  # candidates of the pool whose predicted stages are compared from round to round
 
 
@@ -99,9 +100,13 @@ def run_active(
         runfolder.check_free(out)
     setting = make_setting(task, task.folds[plan.active.fold], out, progress)
     brought = carried(setting.units) if carried else None
-    ledger = open_ledger(setting, resume, ledger_url)
+    if brought is not None:
+        brought.check_patients(setting.units, setting.pool, cohort.patient_ids)
+    ledger = open_ledger(setting, resume, ledger_url, brought)
     try:
         state = ledger.state()
+        if brought is not None:
+            setting = replace(setting, targets=after_carried(setting.targets, len(brought.items)))
         restore(setting.learner, out, state)
         progress.say(
             f"{title_of(plan.active.strategy)} on {method_name(plan)}: {len(setting.targets)} rounds, "
@@ -135,7 +140,12 @@ def make_setting(task: Task, fold: Fold, out: Path, progress: Progress) -> Setti
     return Setting(task, fold, units, pool, aside, targets, selector, oracle, out)
 
 
-def open_ledger(setting: Setting, resume: bool, url: str | None) -> Ledger:
+def after_carried(targets: list[int], carried: int) -> list[int]:
+    """A schedule that begins with what was carried over."""
+    return [carried, *(target for target in targets if target > carried)]
+
+
+def open_ledger(setting: Setting, resume: bool, url: str | None, brought: Carried | None) -> Ledger:
     """A new run's ledger, or an old one's after checking that plan, cohort and fold are the same."""
     plan, out = setting.plan, setting.out
     numerics = f"{resolve_precision(plan.training.precision)} on {make_engine(plan.training.precision).device.type}"
@@ -144,6 +154,7 @@ def open_ledger(setting: Setting, resume: bool, url: str | None) -> Ledger:
         "cohort": setting.task.cohort.fingerprint,
         "fold": setting.fold.label,
         "numerics": numerics,
+        "carried": brought.digest() if brought is not None else "nothing",
     }
     if not resume:
         runfolder.new_run(out)
@@ -153,6 +164,10 @@ def open_ledger(setting: Setting, resume: bool, url: str | None) -> Ledger:
     ledger = Ledger(out, url)
     try:
         opened = ledger.state().opened
+        if opened is None and any(out.glob("state-*.safetensors")):
+            raise RunError(
+                f"{out} has a model's state, but {ledger.store} has no events of it; is it the right ledger?"
+            )
         if opened is None:  # new, or killed between making the folder and the first event
             classes = list(plan.staging.resolve().classes)
             ledger.append(Event("opened", -1, payload=identity | {"unit": plan.active.unit, "classes": classes}))
@@ -160,7 +175,7 @@ def open_ledger(setting: Setting, resume: bool, url: str | None) -> Ledger:
             before = opened.get(key, value)  # type: ignore[union-attr]
             if before != value:
                 raise RunError(
-                    f"{out} was run with another {key} ({before[:16]}, now {value[:16]}); "
+                    f"{out} was run with another {NAMES.get(key, key)} ({before[:16]}, now {value[:16]}); "
                     "resume with what it was started with, or start a new run"
                 )
     except BaseException:
@@ -199,11 +214,12 @@ def one_round(setting: Setting, ledger: Ledger, brought: Carried | None) -> Stat
         state = ledger.append(*answers(setting, state, round_, brought))
     record = fit_round(setting, state, round_)
     model = state_hash(setting.learner)
-    state = ledger.append(Event("trained", round_, payload={"model": model}), Event("closed", round_, payload=record))
+    events = [Event("trained", round_, payload={"model": model}), Event("closed", round_, payload=record)]
+    enough = reason_to_stop((*state.closed, record), setting.plan.stopping)
+    if enough and len(state.closed) + 1 < len(setting.targets):
+        events.append(Event("stopped", round_, payload={"reason": enough}))
+    state = ledger.append(*events)
     forget_states(setting.out, round_)
-    enough = reason_to_stop(state.closed, setting.plan.stopping)
-    if enough and len(state.closed) < len(setting.targets):
-        state = ledger.append(Event("stopped", round_, payload={"reason": enough}))
     return state
 
 
@@ -211,7 +227,7 @@ def ask(setting: Setting, ledger: Ledger, round_: int, brought: Carried | None) 
     """Issues the round's query, cut to the budget; stops the run when nothing may be asked."""
     state, plan = ledger.state(), setting.plan
     pool = setting.open_pool(state)
-    wanted = setting.targets[round_] - len(state.asked)
+    wanted = max(0, setting.targets[round_] - len(state.asked))
     if brought is not None and round_ == 0:
         query = Query(brought.items)
     elif round_ == 0:
@@ -293,6 +309,7 @@ def curve_row(setting: Setting, state: State, evaluation: Evaluation, round_: in
         "round": round_,
         **asdict(total_cost(setting.units, state.paid, setting.plan.cost, setting.aside)),
         "items": len(state.labels),
+        "asked": len(state.spent),
         "next_items": following,
         "rejected": len(state.rejected),
         "bad_share": float(bad.mean()) if len(bad) else None,

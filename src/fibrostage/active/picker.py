@@ -96,7 +96,8 @@ class WithinQuotas:
 
     `limits` [patients] bounds each patient, `per_stage` each guessed stage. With `in_turn` every patient's best
     comes before anybody's second best, whatever the scores; `had` [patients] is how often each was asked already.
-    Kept are at most limit items a patient and guess: no more of them can ever be picked.
+    Kept are at most limit items a patient and guess: no more of them can ever be picked. `of_stage` is what each
+    guessed stage has given already.
     """
 
     worst = -np.inf
@@ -108,9 +109,10 @@ class WithinQuotas:
         limits: NDArray[np.int64],
         per_stage: int = UNLIMITED,
         had: NDArray[np.int64] | None = None,
+        of_stage: dict[int, int] | None = None,
     ) -> None:
         self.count, self.offsets, self.limits, self.per_stage = count, offsets, limits, per_stage
-        self.had = had
+        self.had, self.of_stage = had, dict(of_stage or {})
         self._kept: list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]] = []
         self._size = self._settled = 0
 
@@ -153,7 +155,7 @@ class WithinQuotas:
             turn[own] = run_positions(patients[own])
             order = np.lexsort((ids, -scores, turn + self.had[patients]))
         given = np.zeros(len(self.limits), dtype=np.int64)
-        of_stage: dict[int, int] = {}
+        of_stage = self.of_stage
         chosen: list[int] = []
         for at in order.tolist():
             if len(chosen) == self.count:
@@ -190,24 +192,43 @@ def turns(left: NDArray[np.int64], had: NDArray[np.int64], count: int) -> NDArra
 
 
 @dataclass
+class Quotas:
+    """What a round may still ask of a patient and of a guessed stage; both fill up as items are chosen."""
+
+    per_patient: int = UNLIMITED
+    per_stage: int = UNLIMITED
+    patients: dict[int, int] = field(default_factory=dict)
+    stages: dict[int, int] = field(default_factory=dict)
+
+    def count(self, patients: NDArray[np.int64]) -> None:
+        """Items of these patients were chosen."""
+        for patient in patients.tolist():
+            self.patients[patient] = self.patients.get(patient, 0) + 1
+
+    def left_of(self, patients: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self.per_patient == UNLIMITED:
+            return np.full(len(patients), UNLIMITED)
+        given = np.array([self.patients.get(patient, 0) for patient in patients.tolist()], dtype=np.int64)
+        return np.maximum(self.per_patient - given, 0)
+
+
+@dataclass
 class Quota:
     """Which items of a list may still be chosen one by one, as patients and guessed stages fill up."""
 
     patients: NDArray[np.int64]
     available: NDArray[np.bool_]
-    per_patient: int = UNLIMITED
-    per_stage: int = UNLIMITED
+    quotas: Quotas = field(default_factory=Quotas)
     guesses: NDArray[np.int64] | None = None
-    _given: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def take(self, position: int) -> None:
         self.available[position] = False
-        self._count("patient", self.patients, position, self.per_patient)
+        patient = int(self.patients[position])
+        self.quotas.patients[patient] = self.quotas.patients.get(patient, 0) + 1
+        if self.quotas.patients[patient] >= self.quotas.per_patient:
+            self.available &= self.patients != patient
         if self.guesses is not None:
-            self._count("stage", self.guesses, position, self.per_stage)
-
-    def _count(self, kind: str, keys: NDArray[np.int64], position: int, limit: int) -> None:
-        key = (kind, int(keys[position]))
-        self._given[key] = self._given.get(key, 0) + 1
-        if self._given[key] >= limit:
-            self.available &= keys != keys[position]
+            stage = int(self.guesses[position])
+            self.quotas.stages[stage] = self.quotas.stages.get(stage, 0) + 1
+            if self.quotas.stages[stage] >= self.quotas.per_stage:
+                self.available &= self.guesses != stage

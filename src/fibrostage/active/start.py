@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 
 from fibrostage.active.chosen import ALL, choose_strategy
 from fibrostage.active.pool import Pool
-from fibrostage.active.selecting import Query, Selector
-
-NOTHING = np.empty(0, dtype=np.int64)
+from fibrostage.active.selecting import NOTHING, Query, Selector
 
 
 def first_query(selector: Selector, pool: Pool, stages: NDArray[np.int64], count: int) -> Query:
@@ -27,11 +25,11 @@ def first_query(selector: Selector, pool: Pool, stages: NDArray[np.int64], count
     return drawn_by(start + put_off, selector, pool, count)
 
 
-def drawn_by(strategy: str, selector: Selector, pool: Pool, count: int) -> Query:
+def drawn_by(strategy: str, selector: Selector, pool: Pool, count: int, before: NDArray[np.int64] = NOTHING) -> Query:
     """A first query by a strategy without a model."""
     plan = selector.plan.model_copy(update={"per_stage": None})  # nobody can guess a stage yet
     return replace(selector, chosen=choose_strategy(strategy), plan=plan).query(
-        pool, count, 0, NOTHING, NOTHING, fitted=False
+        pool, count, 0, NOTHING, NOTHING, fitted=False, before=before
     )
 
 
@@ -45,5 +43,5 @@ def stratified(selector: Selector, pool: Pool, stages: NDArray[np.int64], count:
         firsts.append(low + int(rng.integers(high - low)))
     firsts = firsts[:count]
     rest = Pool(selector.units, pool.patients, np.sort(np.array(firsts, dtype=np.int64)))
-    filler = drawn_by("random", selector, rest, count - len(firsts))
+    filler = drawn_by("random", selector, rest, count - len(firsts), rest.asked)
     return np.concatenate([np.array(firsts, dtype=np.int64), filler.items])

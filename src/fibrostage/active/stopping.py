@@ -69,7 +69,7 @@ def stable(rounds: Rounds, plan: StoppingPlan) -> bool:
 def no_gain(rounds: Rounds, plan: StoppingPlan) -> bool:
     """The validated AUC's slope over log labels promises less than `gain` by the next query."""
     assert plan.gain is not None
-    known = [(r["items"], r["validation_auc"], r["next_items"]) for r in rounds if r.get("validation_auc") is not None]
+    known = [(r["asked"], r["validation_auc"], r["next_items"]) for r in rounds if r.get("validation_auc") is not None]
     if len(known) < SLOPE_ROUNDS:
         return False
     labels, scores, following = (

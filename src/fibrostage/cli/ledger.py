@@ -62,7 +62,10 @@ def bring_back(
 
     Labels in a CSV begin a new run instead: fibrostage active COHORT --labels L.csv --out RUN.
     """
-    from fibrostage.active.labels import restore_events
+    from fibrostage.active.labels import can_go_on, restore_events
 
     count = restore_events(source, run, url)
-    err.print(escape(f"{count} events in {run}; next: fibrostage active COHORT --out {run} --resume"), soft_wrap=True)
+    follow = f"fibrostage active COHORT --out {run} --resume"
+    if not can_go_on(run, url):
+        follow = f"the model of its last round is lost; fibrostage ledger export {run} --out L.csv, and --labels L.csv"
+    err.print(escape(f"{count} events in {run}; next: {follow}"), soft_wrap=True)

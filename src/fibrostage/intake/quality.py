@@ -35,13 +35,15 @@ class Quality:
         return next((f"low {name}" for name, value in judged.items() if value < getattr(floors, name)), GOOD)
 
 
-def measure(pixels: NDArray[np.uint8], region: tuple[int, int, int, int] | None = None) -> Quality:
-    """Measures of stored pixels [S, S, C]; `region` (x, y, w, h) in them is the box of an elastogram."""
+Area = tuple[int, int, int, int]  # x, y, width, height in stored pixels
+
+
+def measure(pixels: NDArray[np.uint8], region: Area | None = None, picture: Area | None = None) -> Quality:
+    """Measures of stored pixels [S, S, C]: `region` is the box of an elastogram, `picture` what is no padding."""
     grey = pixels.astype(np.float32).mean(axis=2)
     lit = grey > DARK
-    rows = np.flatnonzero(lit.any(axis=1))
-    lower = lit[rows[len(rows) // 2] : rows[-1] + 1] if len(rows) > 1 else lit[:0]
-    lower = lower[:, lit.any(axis=0)]
+    x, y, width, height = picture or (0, 0, pixels.shape[1], pixels.shape[0])
+    lower = lit[y + height // 2 : y + height, x : x + width]
     return Quality(sharpness_of(grey, lit), float(lower.mean()) if lower.size else 0.0, fill_of(pixels, region))
 
 
@@ -55,7 +57,7 @@ def sharpness_of(grey: NDArray[np.float32], lit: NDArray[np.bool_]) -> float:
     return float(np.abs(4 * inner - around)[seen].mean()) / spread if spread > 0 else 0.0
 
 
-def fill_of(pixels: NDArray[np.uint8], region: tuple[int, int, int, int] | None) -> float | None:
+def fill_of(pixels: NDArray[np.uint8], region: Area | None) -> float | None:
     if region is None or pixels.shape[2] != 3:
         return None
     x, y, width, height = region

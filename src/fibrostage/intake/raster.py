@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from fibrostage.intake.labels import Roi
-from fibrostage.intake.quality import Quality, measure
+from fibrostage.intake.quality import Area, Quality, measure
 from fibrostage.plan import ModalityPlan
 
 FORMATS = ("PNG", "JPEG")
@@ -64,11 +64,23 @@ def read_picture(path: Path, modality: ModalityPlan, roi: Roi | None) -> Picture
     pixels = np.asarray(square, dtype=np.uint8).reshape(modality.size, modality.size, -1)
     if pixels.min() == pixels.max():
         raise UnreadableImageError(f"zero variance: every pixel is {pixels.min()}")
-    quality = measure(pixels, stored_region(roi, modality, rgb.width, rgb.height))
+    region = stored_region(roi, modality, rgb.width, rgb.height)
+    quality = measure(pixels, region, stored_picture(roi, modality, rgb.width, rgb.height))
     return Picture(pixels, source_format, rgb.width, rgb.height, quality)
 
 
-def stored_region(roi: Roi | None, modality: ModalityPlan, width: int, height: int) -> tuple[int, int, int, int] | None:
+def stored_picture(roi: Roi | None, modality: ModalityPlan, width: int, height: int) -> Area | None:
+    """Where the picture lies in a padded square; None where it fills it."""
+    if modality.fit == "stretch" or (roi is not None and modality.kind == "elastogram"):
+        return None
+    if roi is not None:
+        width, height = roi.width, roi.height
+    scale = modality.size / max(width, height)
+    w, h = max(1, round(width * scale)), max(1, round(height * scale))
+    return (modality.size - w) // 2, (modality.size - h) // 2, w, h
+
+
+def stored_region(roi: Roi | None, modality: ModalityPlan, width: int, height: int) -> Area | None:
     """Where an elastogram's region lies in its stored square (x, y, width, height)."""
     if roi is None or modality.kind != "elastogram":
         return None

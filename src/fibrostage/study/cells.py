@@ -79,10 +79,8 @@ def load_study(path: Path) -> tuple[StudyPlan, Cohort]:
 
 def cells(study: StudyPlan, cohort: Cohort, out: Path, overrides: Sequence[str] = ()) -> list[Run]:
     """Every run of the grid, folds and seeds innermost."""
-    for override in overrides:
-        if override.partition("=")[0].strip() in AXES:
-            raise PlanError(f"--set {override!r}: {override.partition('=')[0]} is an axis of the study's grid")
     grid = study.grid
+    refuse_axes(grid, overrides)
     runs = []
     for (network, split), modalities, strategy, fold, seed in product(
         variants(grid), grid.modalities, grid.strategies, grid.folds, grid.seeds
@@ -96,6 +94,25 @@ def cells(study: StudyPlan, cohort: Cohort, out: Path, overrides: Sequence[str] 
         label = f"{method}-{strategy}-f{fold}-s{seed}".replace(" ", "_").replace("/", "_").replace(":", "_")
         runs.append(Run(plan, out / RUNS / f"{label}-{plan.digest()[:8]}{cohort.fingerprint[:8]}", method))
     return runs
+
+
+def refuse_axes(grid: Grid, overrides: Sequence[str]) -> None:
+    """Raises `PlanError` for an override of anything that the grid varies, or of a section that holds it."""
+    varied = {*AXES, *(key for part in grid.networks.values() for key in leaves(part))}
+    varied |= {f"split.{key}" for part in grid.splits.values() for key in leaves(part)}
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        if any(f"{axis}.".startswith(f"{key}.") or f"{key}.".startswith(f"{axis}.") for axis in varied):
+            raise PlanError(f"--set {override!r}: {key} is an axis of the study's grid")
+
+
+def leaves(part: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Dotted keys of plan data."""
+    for key, value in part.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{above}{key}.")
+        else:
+            yield above + key
 
 
 def variants(grid: Grid) -> Iterator[tuple[str, str]]:

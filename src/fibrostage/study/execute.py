@@ -41,12 +41,29 @@ def execute(cohort: Path, run: Run) -> str | None:
     return None
 
 
+_TOLD_TO_END = False
+
+
 def one_thread() -> None:
-    """A worker process is one run: parallelism is over runs."""
+    """A worker process is one run at a time: parallelism is over runs."""
     import torch
 
     torch.set_num_threads(1)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is half-written is taken away
+    signal.signal(signal.SIGTERM, end_run)
+
+
+def end_run(_signal: int, _frame: object) -> None:
+    """Leaves the run by an exception, so that what is half-written is taken away, and begins no other."""
+    global _TOLD_TO_END
+    _TOLD_TO_END = True
+    sys.exit(1)
+
+
+def execute_in_worker(cohort: Path, run: Run) -> str | None:
+    """`execute`, unless the process was told to end: the pool would hand it the next run all the same."""
+    if _TOLD_TO_END:
+        os._exit(1)
+    return execute(cohort, run)
 
 
 @contextmanager

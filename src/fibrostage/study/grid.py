@@ -14,6 +14,7 @@ import polars as pl
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import FibrostageError, RunError
 from fibrostage.learn.runfolder import CURVE, METRICS, read_json, read_parquet, replace_file, write_json, write_parquet
+from fibrostage.plan import Plan
 from fibrostage.progress import SILENT, Progress
 from fibrostage.study.cells import RUNS, Run, StudyPlan, cells, load_study
 from fibrostage.study.efficiency import efficiency_table
@@ -83,13 +84,28 @@ def write_tables(
         how="diagonal_relaxed",
     )
     metrics = [read_json(run.folder / METRICS) for run in finished]
-    plan = finished[0].plan
-    results = results_table(curves, metrics, plan.staging.resolve().cuts)
-    tables = {CURVES: curves, RESULTS: results, EFFICIENCY: efficiency_table(curves, metrics, plan)}
-    for name, table in tables.items():
-        write_parquet(out / name, table)
-        replace_file(out / name.replace(".parquet", ".csv"), table.write_csv)
+    results = results_table(curves, metrics, finished[0].plan.staging.resolve().cuts)
+    write_table(out / CURVES, curves)
+    write_table(out / RESULTS, results)
+    plans = {run.method: run.plan for run in finished}
+    ratios = {method: held_out_ratio(cohort, plan) for method, plan in plans.items()}
+    shared = {method: plan.split.scheme == "column" for method, plan in plans.items()}
+    efficiency = efficiency_table(curves, ratios, shared, any(m["simulated"] for m in metrics))
+    write_table(out / EFFICIENCY, efficiency)
     return results
+
+
+def write_table(path: Path, table: pl.DataFrame) -> None:
+    write_parquet(path, table)
+    replace_file(path.with_suffix(".csv"), table.write_csv)
+
+
+def held_out_ratio(cohort: Cohort, plan: Plan) -> float:
+    """Test over training patients of a plan's split; who validates does not train."""
+    from fibrostage.learn.train import make_task
+
+    folds = make_task(cohort, plan).folds
+    return sum(len(fold.test) / (len(fold.train) * (1 - plan.split.validation)) for fold in folds) / len(folds)
 
 
 def warm_cache(cohort: Cohort, runs: Sequence[Run], progress: Progress) -> None:

@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from fibrostage.study.cells import Run
-from fibrostage.study.execute import Done, execute, one_thread, single_threaded
+from fibrostage.study.execute import Done, execute_in_worker, one_thread, single_threaded
 
 
 def run_locally(cohort: Path, runs: Sequence[Run], done: Done) -> None:
@@ -29,7 +29,7 @@ def in_processes(cohort: Path, runs: Sequence[Run], done: Done, workers: int) ->
     lost = []
     with single_threaded(), ProcessPoolExecutor(max(1, workers), get_context("spawn"), one_thread) as pool:
         with deaf_to_interrupts():
-            jobs = {pool.submit(execute, cohort, run): run for run in runs}
+            jobs = {pool.submit(execute_in_worker, cohort, run): run for run in runs}
         try:
             for job in as_completed(jobs):
                 error = job.exception()

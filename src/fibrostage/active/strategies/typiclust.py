@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from fibrostage.active.items import Items
 from fibrostage.active.strategies.spec import BatchStrategy
@@ -24,7 +25,8 @@ def select(items: Items, count: int, rng: np.random.Generator) -> list[int]:
     everything = np.concatenate([points, labelled])
     clusters = min(len(labelled) + count, CLUSTERS, len(points))
     kind = KMeans if clusters <= 50 else MiniBatchKMeans
-    found = kind(clusters, n_init=1, random_state=int(rng.integers(2**31))).fit(everything).labels_
+    with threadpool_limits(1):  # sums of several threads depend on who is first
+        found = kind(clusters, n_init=1, random_state=int(rng.integers(2**31))).fit(everything).labels_
     own = found[: len(points)]
     covered = np.bincount(found[len(points) :], minlength=clusters)
     sizes = np.bincount(own, minlength=clusters)
