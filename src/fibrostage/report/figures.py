@@ -28,16 +28,20 @@ def line_style(index: int) -> dict[str, Any]:
     return {"color": COLOURS[index % len(COLOURS)], "linestyle": DASHES[index // len(COLOURS) % len(DASHES)]}
 
 
-def learning_curves(curves: pl.DataFrame, simulated: bool) -> str:
-    """Average AUC against the share of candidates labelled: mean over runs, band = ± 1 standard deviation."""
+def learning_curves(curves: pl.DataFrame, simulated: bool, unit: str = "candidate") -> str:
+    """Average AUC against the share of the pool asked for: mean over runs, band = ± 1 standard deviation."""
     methods = curves["method"].unique(maintain_order=True).to_list()
     curves = curves.filter(pl.col("strategy") != ALL) if (curves["strategy"] != ALL).any() else curves
     strategies = curves["strategy"].unique(maintain_order=True).to_list()
     shown = in_colour(curves, strategies)
     with drawing():
-        made, axes = figure(max(5.0, 3.6 * len(methods)), 3.3, len(methods))
+        columns = min(3, len(methods))
+        rows = -(-len(methods) // columns)
+        made, axes = figure(max(5.0, 3.6 * columns), 3.6 * rows, columns, rows)
         low, high = curve_limits(curves)
-        for ax, method in zip(axes, methods, strict=True):
+        for ax in axes[len(methods) :]:
+            ax.set_axis_off()
+        for ax, method in zip(axes, methods, strict=False):
             for strategy in sorted(strategies, key=lambda name: name in shown):
                 plain = strategy not in shown
                 line = {"color": FAINT, "linestyle": "-"} if plain else line_style(shown.index(strategy))
@@ -60,7 +64,7 @@ def learning_curves(curves: pl.DataFrame, simulated: bool) -> str:
             runs = len(curves.filter(pl.col("method") == method).select("seed", "fold").unique())
             patients = round(float(curves.filter(pl.col("method") == method)["n_patients"].mean()))  # type: ignore[arg-type]
             ax.set_title(method.replace("+", " ⊕ "))
-            ax.set_xlabel(f"candidates labelled\n{runs} runs, {patients} test patients each", fontsize=9)
+            ax.set_xlabel(f"{unit}s asked for\n{runs} runs, {patients} test patients each", fontsize=9)
             ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             ax.set_ylim(low, high)
             ax.grid(axis="y", color=FAINT, linewidth=0.6)

@@ -50,6 +50,7 @@ def render(results: Results) -> str:
         np.add.at(counts, (stages, probabilities.argmax(axis=1)), 1)
         confusions.append((method, counts))
     first = results.metrics[0]
+    unit = first.get("unit", "candidate")
     return environment.get_template("report.html").render(
         name=results.name,
         simulated=SIMULATED if simulated else "",
@@ -60,7 +61,7 @@ def render(results: Results) -> str:
         rows=study_rows(results),
         efficiency=efficiency_rows(results),
         failures=results.failures,
-        curves=None if results.curves is None else learning_curves(results.curves, simulated),
+        curves=None if results.curves is None else learning_curves(results.curves, simulated, unit),
         roc=roc_figure(results.predictions, results.staging, simulated),
         confusion=confusion_figure(confusions, results.staging.classes, simulated),
         plan=json.dumps(results.plans[0], indent=2),
