@@ -28,6 +28,7 @@ strategies = ["random", "esd"]
 seeds = [0, 1, 2, 3, 4]
 
 [plan.active]
+start = "stratified"
 rounds = 6
 """
 
