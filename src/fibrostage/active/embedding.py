@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fibrostage.active.items import Embedding, Items, Tables
 from fibrostage.active.picker import Quota
 from fibrostage.active.units import Units
-from fibrostage.learn.learner import BLOCK, Learner
-from fibrostage.networks.mmfn import Head
+from fibrostage.learn.learner import Learner, blocks_of, probabilities_of, probabilities_of_rows
+from fibrostage.stats.evaluate import per_patient
 
 SHORTLIST = 100_000  # items a batch strategy looks at; of a larger pool, as many drawn at random
 REMEMBERED = 10_000  # labelled items whose distances are taken, the latest
@@ -77,23 +74,12 @@ def make_items(
 
 @torch.inference_mode()
 def item_probabilities(learner: Learner, units: Units, items: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Without dropout [n, K]: of a candidate, of an image alone, of a patient the mean over some candidates."""
-    head, tables = learner.head, learner.head.tables(learner.features)
-    if units.kind == "patient":
-        patients = units.patient_of(items)
-        ids = units.space.draw(patients, 16, np.random.default_rng(0))
-        drawn = fused(head, tables, units.space.decode(ids))
-        order = {int(patient): k for k, patient in enumerate(patients)}
-        place = np.array([order[int(p)] for p in units.space.patient_of(ids)])
-        sums = np.zeros((len(items), drawn.shape[1]))
-        np.add.at(sums, place, drawn)
-        return np.asarray(sums / np.bincount(place, minlength=len(items))[:, None])
-    return fused(head, tables, units.rows(items))
-
-
-def fused(head: Head, tables: Mapping[str, Tensor], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    parts = [
-        head.fuse(tables, torch.from_numpy(part)).softmax(-1).double().numpy()
-        for part in np.array_split(rows, max(1, -(-len(rows) // BLOCK)))
-    ]
-    return np.concatenate(parts)
+    """Of ascending items, without dropout [n, K]: of a candidate, of an image alone, of a patient the mean over some
+    candidates."""
+    head, features = learner.head, learner.features
+    if units.kind != "patient":
+        tables = head.tables(features)
+        parts = [probabilities_of_rows(head, tables, units.rows(part)) for part in blocks_of(items)]
+        return np.concatenate(parts).astype(np.float64)
+    ids = units.space.draw(units.patient_of(items), 16, np.random.default_rng(0))
+    return per_patient(units.space.patient_of(ids), probabilities_of(head, features, units.space, ids))[1]

@@ -123,15 +123,8 @@ def mean_probabilities(
                     within[at] = entropy
             else:
                 if wanted:
-                    surprise[:] = np.float32(0)
-                    for k in range(classes):
-                        for t in range(width):
-                            power = prefix[k, t] * powers[row, k, t]
-                            surprise[t] += power * (prefix_logs[k, t] + logs[row, k, t])
-                    total = np.float32(0)
-                    for t in range(passes):
-                        total += np.log(normaliser[t]) - surprise[t] / normaliser[t]
-                    within[at] = total * share
+                    entropy = summed_entropy(prefix, prefix_logs, powers[row], logs[row], normaliser, surprise, passes)
+                    within[at] = entropy * share
                 for t in range(width):
                     normaliser[t] = np.float32(1) / normaliser[t]
                 for k in range(classes):
@@ -141,6 +134,27 @@ def mean_probabilities(
                     out[at, k] = (total - extra) * share
             candidate += 1
             image += 1
+
+
+@njit(nogil=True, cache=CACHE, fastmath=True)
+def summed_entropy(
+    prefix: NDArray[np.float32],
+    prefix_logs: NDArray[np.float32],
+    powers: NDArray[np.float32],
+    logs: NDArray[np.float32],
+    normaliser: NDArray[np.float32],
+    surprise: NDArray[np.float32],
+    passes: int,
+) -> float:
+    """The entropies of a candidate's passes, added up: log s − Σ e·log e / s each. `surprise` is room to work in."""
+    surprise[:] = np.float32(0)
+    for k in range(powers.shape[0]):
+        for t in range(powers.shape[1]):
+            surprise[t] += prefix[k, t] * powers[k, t] * (prefix_logs[k, t] + logs[k, t])
+    total = np.float32(0)
+    for t in range(passes):
+        total += np.log(normaliser[t]) - surprise[t] / normaliser[t]
+    return float(total)
 
 
 @njit(nogil=True, cache=CACHE)

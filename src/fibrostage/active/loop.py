@@ -275,8 +275,8 @@ def fit_round(setting: Setting, state: State, round_: int) -> dict[str, Any]:
     plan, task, learner = setting.plan, setting.task, setting.learner
     if not state.labels:
         raise RunError(f"round {round_}: no item that was asked for could be labelled, so there is nothing to fit")
-    watched = watched_candidates(setting)
-    before = predict(learner, watched).argmax(axis=1) if round_ and plan.stopping.stable else None
+    watched = watched_candidates(setting) if round_ and plan.stopping.stable else None
+    before = None if watched is None else predict(learner, watched).argmax(axis=1)
     if not plan.active.warm_start:
         fresh = make_learner(task.cohort, plan, task.space, setting.fold.train, plan.seed)
         learner.restore(fresh.state())
@@ -289,7 +289,7 @@ def fit_round(setting: Setting, state: State, round_: int) -> dict[str, Any]:
     if len(setting.aside):
         known = predictions_of(learner, task, setting.fold, setting.aside, "validation")
         record["validation_auc"] = evaluate_predictions(known, task).auc_macro.value
-    if before is not None:
+    if watched is not None and before is not None:
         record["agreement"] = kappa(before, predict(learner, watched).argmax(axis=1), learner.head.classes)
     shown = {key: value for key, value in record.items() if not key.endswith(("lo", "hi"))}
     runfolder.log(setting.out, event="round", **shown)

@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fibrostage.cohort.candidates import ABSENT, CandidateSpace
 from fibrostage.learn.fit_frozen import Examples
+from fibrostage.learn.train import TRAINING_CANDIDATES
 from fibrostage.plan import CostPlan
 
 Unit = Literal["candidate", "image", "patient"]
-SHOWN = 64  # candidates of one patient to learn from, or as many as show each of their images
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Units:
             return Examples(self.space.decode(items), stages)
         patients = self.patient_of(items)
         if self.kind == "patient":
-            ids = self.space.draw(patients, SHOWN, np.random.default_rng([seed, 7]))
+            ids = self.space.draw(patients, TRAINING_CANDIDATES, np.random.default_rng([seed, 7]))
             given = np.full(len(self.space.counts), -1, dtype=np.int64)
             given[patients] = stages
             return Examples(self.space.decode(ids), given[self.space.patient_of(ids)])
@@ -112,7 +112,7 @@ class Units:
         votes = np.zeros((len(known), int(stages.max()) + 1), dtype=np.int64)
         np.add.at(votes, (position, stages), 1)
         own = CandidateSpace(self.space.modalities, counts)
-        ids = own.draw(np.arange(len(known)), SHOWN, np.random.default_rng([seed, 7]))
+        ids = own.draw(np.arange(len(known)), TRAINING_CANDIDATES, np.random.default_rng([seed, 7]))
         local = own.decode(ids)
         rows = np.full_like(local, ABSENT)
         for m in range(modalities):

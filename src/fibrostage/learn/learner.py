@@ -274,8 +274,13 @@ def probabilities_of(
 ) -> NDArray[np.float32]:
     """Probabilities [n, K] of candidates from per-image features, block by block."""
     tables = head.tables(features)
-    blocks = [head.fuse(tables, torch.from_numpy(space.decode(part))).softmax(-1).numpy() for part in blocks_of(ids)]
-    return np.concatenate(blocks)
+    return np.concatenate([probabilities_of_rows(head, tables, space.decode(part)) for part in blocks_of(ids)])
+
+
+@torch.inference_mode()
+def probabilities_of_rows(head: Head, tables: Mapping[str, Tensor], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Probabilities [n, K] of image rows [n, M], −1 where one is absent."""
+    return head.fuse(tables, torch.from_numpy(rows)).softmax(-1).numpy()
 
 
 def blocks_of(ids: NDArray[np.int64], size: int = BLOCK) -> list[NDArray[np.int64]]:

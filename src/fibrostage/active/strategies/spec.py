@@ -70,7 +70,6 @@ class BatchStrategy:
     title: str
     select: Callable[[Items, int, np.random.Generator], list[int]]
     needs_model: bool = True
-    passes: bool = False  # whether probabilities are means over dropout passes
 
 
 def entropy(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
