@@ -309,3 +309,14 @@ def test_what_cannot_be_resumed(cohort: Cohort, tiny_plan: Build, tmp_path: Path
     (tmp_path / "a" / "ledger.sqlite").write_bytes(b"this is no database" * 100)
     with pytest.raises(RunError, match="ledger"):
         run_active(cohort, plan, tmp_path / "a", resume=True)
+
+
+def test_a_run_killed_before_its_plan_was_written_begins_anew(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    out = tmp_path / "a"
+    out.mkdir()
+    (out / "log.jsonl").touch()
+    (out / ".plan.json.4711.partial").write_text('{"seed":')
+    plan = tiny_plan(*QUICK, "active.rounds=1")
+    with pytest.raises(RunError, match="nothing to resume"):
+        run_active(cohort, plan, out, resume=True)
+    assert len(run_active(cohort, plan, out))

@@ -57,9 +57,15 @@ def new_run(out: Path) -> None:
 
 
 def check_free(out: Path) -> None:
-    """Raises `RunError` when something is at `out` already."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    """Raises `RunError` when something is at `out` already, unless a run was killed there before it wrote its plan."""
+    if out.exists() and (not out.is_dir() or any(not stillborn(file) for file in out.iterdir())):
         raise RunError(f"{out} is not empty; a run is never overwritten, choose another --out")
+
+
+def stillborn(file: Path) -> bool:
+    """Whether this is what a run leaves that is killed before its plan is whole: an empty log, a part of the plan."""
+    part_of_plan = file.name.startswith(f".{PLAN}.") and file.name.endswith(".partial")
+    return part_of_plan or (file.name == LOG and file.stat().st_size == 0)
 
 
 def log(out: Path, **event: Any) -> None:
