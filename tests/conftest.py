@@ -89,6 +89,48 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     return take_in(make_source(folder / "source"), folder / "cohort", Plan.parse(plan_data()))
 
 
+def make_elastograms(folder: Path, patients: int = 20) -> Sources:
+    """Elastograms of 300×260 whose box is the redder the higher the stage, one or two a patient; markers for most
+    patients, two of whom are excluded."""
+    rng = np.random.default_rng(1)
+    (folder / "pictures").mkdir(parents=True)
+    people: list[list[object]] = []
+    pictures: list[list[object]] = []
+    for index in range(patients + 2):
+        name, stage = f"E{index:03d}", index % 5
+        reason = "antiviral treatment" if index >= patients else ""
+        te = "" if index == 4 else f"{5 + 2 * stage + rng.normal():.2f}"
+        swe = f"{5 + stage + rng.normal():.2f}"
+        people.append([name, STAGES[stage], swe, te, 30 + stage, 30, 200 - 10 * stage, 45, reason])
+        for number in range(1 + index % 2):
+            image = rng.integers(20, 120, (260, 300, 1), dtype=np.uint8).repeat(3, axis=2)
+            image[80:180, 90:210] = (40 + 45 * stage, 40, 220 - 45 * stage)
+            image[80:180, 90:210] += rng.integers(0, 20, (100, 120, 3), dtype=np.uint8)
+            file = f"pictures/{name}_{number}.png"
+            Image.fromarray(image).save(folder / file)
+            pictures.append([file, name, "LSTE", 90, 80, 120, 100, 150, 130])
+    columns = ["patient_id", "stage", "swe", "te", "ast", "alt", "platelets", "age", "excluded"]
+    return Sources(
+        folder,
+        write_rows(folder / "patients.csv", columns, people),
+        write_rows(
+            folder / "images.csv",
+            ["file", "patient_id", "modality", "roi_x", "roi_y", "roi_w", "roi_h", "click_x", "click_y"],
+            pictures,
+        ),
+    )
+
+
+CROPS = {"modality": [{"name": "LSTE", "kind": "elastogram", "size": 250, "fit": "click"}]}
+
+
+@pytest.fixture(scope="session")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    """A cohort of DLRE crops."""
+    folder = tmp_path_factory.mktemp("crops")
+    return take_in(make_elastograms(folder / "source"), folder / "cohort", Plan.parse(CROPS))
+
+
 @pytest.fixture
 def tiny_plan() -> Callable[..., Plan]:
     def build(*overrides: str) -> Plan:

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from fibrostage.active.modifiers import MODIFIERS
 from fibrostage.active.strategies import STRATEGIES
 from fibrostage.markers import MARKERS
-from fibrostage.plan import Plan, is_section
+from fibrostage.plan import Plan
+from fibrostage.plan_file import is_section
 from fibrostage.report.marker_table import column_of
 from fibrostage.study.cells import StudyPlan
 

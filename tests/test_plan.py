@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from fibrostage.errors import PlanError
-from fibrostage.plan import Plan, apply_override
+from fibrostage.plan import Plan
+from fibrostage.plan_file import apply_override
+from fibrostage.stage import METAVIR
 
 MINIMAL = {"modality": [{"name": "LSTE", "kind": "elastogram"}, {"name": "LUS"}]}
 
@@ -110,3 +112,18 @@ def test_a_file_that_is_no_plan(tmp_path: Path, text: str) -> None:
         Plan.load(file)
     with pytest.raises(PlanError, match="no plan at"):
         Plan.load(tmp_path / "absent.toml")
+
+
+def test_a_preset_lays_its_values_under_the_plan() -> None:
+    plan = Plan.parse({"modality": [{"name": "LSTE", "kind": "elastogram", "size": 250}], "network": {"name": "dlre"}})
+    assert (plan.network.backbone, plan.network.stream, plan.network.dropout) == ("dlre", "plain", 0.0)
+    assert (plan.training.loss, plan.training.finetune, plan.split.test) == ("squared", "all", pytest.approx(1 / 3))
+    own = Plan.parse(plan.model_dump(mode="json"), ["training.loss=cross_entropy", "split.test=0.2"])
+    assert (own.training.loss, own.split.test) == ("cross_entropy", 0.2)
+    assert Plan.parse(own.model_dump(mode="json")) == own
+
+
+def test_a_task_is_what_the_network_tells_apart() -> None:
+    plan = Plan.parse({"modality": [{"name": "LUS"}], "staging": {"task": "F2"}})
+    assert plan.staging.resolve().classes == ("<F2", "≥F2")
+    assert plan.staging.whole() == METAVIR

@@ -36,3 +36,10 @@ def test_a_label_of_another_system_is_refused_with_the_allowed_ones() -> None:
 def test_impossible_stagings(classes: tuple[str, ...], cuts: tuple[str, ...], message: str) -> None:
     with pytest.raises(PlanError, match=message):
         Staging("mine", classes, cuts)
+
+
+def test_a_cut_is_a_binary_system_of_its_own() -> None:
+    assert METAVIR.at("F3") == Staging("METAVIR ≥F3", ("<F3", "≥F3"), ("≥F3",))
+    assert METAVIR.at("F4").classes == ("<F4", "F4")
+    with pytest.raises(PlanError, match="unknown cut 'F0'; METAVIR has cuts at F1, F2, F3, F4"):
+        METAVIR.at("F0")

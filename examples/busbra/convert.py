@@ -3,12 +3,14 @@
 BUS-BRA (Gómez-Flores et al., Medical Physics 2023) holds breast B-mode pictures, most patients with two views of
 one lesion (the halves of a dual screen). It exercises the machinery on real ultrasound and says nothing about
 liver or elastography. A picture whose Side is "single" is the patient's only view and goes in as LEFT: these
-patients have one view and are kept.
+patients have one view and are kept. crops.csv has every picture as the one modality BREAST, with a click on the centre
+of the lesion: the DLRE paper's kind of source task (examples/dlre).
 
     python examples/busbra/convert.py BUSBRA/bus_data.csv OUT
 """
 
 import csv
+import json
 import sys
 from pathlib import Path
 
@@ -35,6 +37,13 @@ def main(table: Path, out: Path) -> None:
         for row in rows:
             patient = f"BUS{int(row['Case']):04d}"
             writer.writerow([f"Images/{row['ID']}.png", patient, MODALITY[row["Side"]]])
+    with (out / "crops.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "patient_id", "modality", "click_x", "click_y"])
+        for row in rows:
+            x, y, width, height = json.loads(row["BBOX"])
+            centre = min(x + width // 2, int(row["Width"]) - 1), min(y + height // 2, int(row["Height"]) - 1)
+            writer.writerow([f"Images/{row['ID']}.png", f"BUS{int(row['Case']):04d}", "BREAST", *centre])
 
 
 if __name__ == "__main__":

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import tomllib
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fibrostage.errors import PlanError, nearest
+from fibrostage.plan_file import apply_override, explain, read_plan_file
+from fibrostage.presets import PRESETS
 from fibrostage.stage import KNOWN, Staging
 
 Kind = Literal["bmode", "elastogram"]
@@ -28,13 +28,23 @@ class Section(BaseModel):
 
 
 class StagingPlan(Section):
-    """A known system by name (METAVIR, Scheuer, Ishak), or any ordered list of classes."""
+    """A known system by name (METAVIR, Scheuer, Ishak), or any ordered list of classes.
+
+    `task` is a cut: the network learns "at or above it" instead of every stage.
+    """
 
     name: str = "METAVIR"
     classes: tuple[str, ...] | None = None
     cuts: tuple[str, ...] | None = None
+    task: str | None = None
 
     def resolve(self) -> Staging:
+        """What the network learns to tell apart."""
+        whole = self.whole()
+        return whole if self.task is None else whole.at(self.task)
+
+    def whole(self) -> Staging:
+        """The system that patients are labelled in."""
         known = KNOWN.get(self.name)
         if self.classes is None and known is None:
             raise PlanError(
@@ -52,13 +62,14 @@ class StagingPlan(Section):
 
 
 class ModalityPlan(Section):
-    """A named kind of image. `fit` is how a picture becomes a square: padded with black, or stretched."""
+    """A named kind of image. `fit` is how a picture becomes a square: padded with black, stretched, or "click": three
+    squares of native pixels around a click of the user's, as the DLRE paper has it (§2.3)."""
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
     kind: Kind = "bmode"
     size: int = Field(224, ge=16, le=2048)
     channels: Literal[1, 3] | None = None
-    fit: Literal["pad", "stretch"] = "pad"
+    fit: Literal["pad", "stretch", "click"] = "pad"
 
     @property
     def stored_channels(self) -> int:
@@ -76,7 +87,10 @@ class CohortPlan(Section):
 
 
 class SplitPlan(Section):
-    """Who tests, always by patient; `validation` is a share of the training patients that stops a fit early."""
+    """Who tests, always by patient; `validation` is a share of the training patients that stops a fit early.
+
+    `use` is the share of the training patients that there are: with the same test patients, what more would bring.
+    """
 
     scheme: Literal["holdout", "kfold", "column"] = "holdout"
     test: float = Field(0.2, gt=0, lt=1)
@@ -84,15 +98,36 @@ class SplitPlan(Section):
     repeats: int = Field(1, ge=1)
     column: str = "fold"
     validation: float = Field(0.0, ge=0, lt=1)
+    use: float = Field(1.0, gt=0, le=1)
+
+
+class SourcePlan(Section):
+    """Where trained weights came from, recorded when a run begins: the file's hash, and of a run of this tool its
+    cohort and task."""
+
+    name: str
+    sha256: str
+    cohort: str | None = None
+    fingerprint: str | None = None
+    task: str | None = None
+    simulated: bool = False
 
 
 class NetworkPlan(Section):
-    """The fusion network of the MMFN paper, §3; one modality is its mono-modal baseline."""
+    """The fusion network of the MMFN paper, §3, whose single modality is its mono-modal baseline; or another name of
+    `presets`, which sets several keys at once.
 
-    name: Literal["mmfn"] = "mmfn"
+    `stream` is a modality's path after its backbone: "reduced" (point-wise reduction, squeeze-excitation, linear) or
+    "plain" (linear). `load` = "front" takes from `weights` only what lies before the freeze boundary.
+    """
+
+    name: str = "mmfn"
     modalities: tuple[str, ...] | None = None
     backbone: str = "efficientnet_lite0"
     weights: str = "imagenet"
+    load: Literal["whole", "front"] = "whole"
+    source: SourcePlan | None = None
+    stream: Literal["reduced", "plain"] = "reduced"
     share_backbone: bool = False
     reduce: int = Field(256, ge=1, le=8192)
     se_reduction: int = Field(16, ge=1)
@@ -109,10 +144,13 @@ class TrainingPlan(Section):
     backbones too, with `batch`, the two learning rates, and an exponential `average` of the weights.
     `together` candidates of a patient share a batch and every pair of their images joins it. `boundary` lets
     "last" train from cached maps at the freeze boundary instead of pixels.
-    `stream_loss` is the weight of each stream's own cross-entropy beside that of their fusion.
+    `loss` is cross-entropy, or the sum of squared errors of the probabilities (DLRE paper, §2.1).
+    `stream_loss` is the weight of each stream's own loss beside that of their fusion.
+    `augment` is of pictures: flips, moves and grey levels; "mirror" is flips alone.
     """
 
     finetune: Literal["head", "last", "all"] = "head"
+    loss: Literal["cross_entropy", "squared"] = "cross_entropy"
     epochs: int = Field(40, ge=1)
     batch: int = Field(16, ge=1)
     together: int = Field(1, ge=1)
@@ -128,7 +166,7 @@ class TrainingPlan(Section):
     stream_loss: float = Field(0.5, ge=0)
     class_weights: bool = False
     patience: int = Field(8, ge=1)
-    augment: bool = True
+    augment: bool | Literal["mirror"] = True
     average: float = Field(0.98, ge=0, lt=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
@@ -226,9 +264,11 @@ class QualityPlan(Section):
 
 
 class EvaluationPlan(Section):
-    """`candidates` bounds how many of a patient's candidates are averaged; each image shows equally often."""
+    """`candidates` bounds how many of a patient's candidates are averaged; each image shows equally often.
+    `training` reports the training cohort beside the test cohort."""
 
     candidates: int = Field(256, ge=1)
+    training: bool = False
     bootstrap: int = Field(2000, ge=100, le=100_000)
     confidence: float = Field(0.95, gt=0.5, lt=1)
 
@@ -249,6 +289,19 @@ class Plan(Section):
     cost: CostPlan = CostPlan()
     stopping: StoppingPlan = StoppingPlan()
     evaluation: EvaluationPlan = EvaluationPlan()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, data: Any) -> Any:
+        """The preset's values where the plan does not say them."""
+        network = data.get("network", {}) if isinstance(data, dict) else None
+        name = network.get("name", "mmfn") if isinstance(network, dict) else None
+        return PRESETS[name].laid_under(data) if isinstance(name, str) else data
+
+    @model_validator(mode="after")
+    def _as_named(self) -> Plan:
+        PRESETS[self.network.name].check(self.model_dump())
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Plan:
@@ -309,77 +362,4 @@ class Plan(Section):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise PlanError(explain(error, source)) from None
-
-
-def read_plan_file(path: Path) -> dict[str, Any]:
-    """A plan file's content, unvalidated; TOML unless the name ends in .json."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise PlanError(f"no plan at {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlanError(f"cannot read the plan {path}: {error}") from None
-    try:
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise PlanError(f"{path} is not valid {path.suffix.lstrip('.') or 'TOML'}: {error}") from None
-    if not isinstance(content, dict):
-        raise PlanError(f"{path} holds {type(content).__name__}, a plan is a table")
-    return content
-
-
-def apply_override(data: dict[str, Any], override: str) -> None:
-    """`section.key=value` into plan data, in place; the value is TOML, a bare word is a string."""
-    key, equals, text = override.partition("=")
-    path = key.strip().split(".")
-    if not equals or not all(path):
-        raise PlanError(f"--set {override!r}: write it as section.key=value, e.g. training.epochs=20")
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-        if list(parsed) != ["value"]:
-            raise PlanError(f"--set {override!r}: one value at a time")
-        value = parsed["value"]
-    except tomllib.TOMLDecodeError:
-        if not re.fullmatch(r"[\w./:@+-]+", text.strip()):
-            raise PlanError(
-                f"--set {override!r}: {text!r} is not a TOML value; quote strings and lists for "
-                'your shell, e.g. --set \'network.modalities=["LSTE", "LUS"]\''
-            ) from None
-        value = text.strip()
-    target: Any = data
-    for step in path[:-1]:
-        target = target.setdefault(step, {})
-        if not isinstance(target, dict):
-            raise PlanError(f"--set {override!r}: {step!r} is not a section of the plan")
-    target[path[-1]] = value
-
-
-def explain(error: ValidationError, source: str, root: type[BaseModel] | None = None) -> str:
-    """Pydantic's errors as one line each, naming the key, what is allowed and what came."""
-    lines = []
-    for item in error.errors():
-        location = [str(step) for step in item["loc"]]
-        key = ".".join(location) or source
-        if item["type"] == "extra_forbidden":
-            valid = section_keys(item["loc"][:-1], root or Plan)
-            lines.append(f"{source}: unknown key {key!r}{nearest(location[-1], valid)}; valid here: {', '.join(valid)}")
-        elif item["type"] == "missing":
-            lines.append(f"{source}: {key!r} is required")
-        else:
-            lines.append(f"{source}: {key} = {item['input']!r}: {item['msg']}")
-    return "\n".join(lines)
-
-
-def section_keys(location: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
-    """The valid keys of the section at a location within a plan."""
-    section = root
-    for step in location:
-        if isinstance(step, str):
-            annotation: Any = section.model_fields[step].annotation
-            section = next((a for a in get_args(annotation) if is_section(a)), annotation)
-    return list(section.model_fields)
-
-
-def is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+            raise PlanError(explain(error, source, cls)) from None

@@ -64,6 +64,12 @@ class Staging:
         """How a cut is written: "≥F2", and plain "F4" for the highest stage."""
         return cut if cut == self.classes[-1] else f"≥{cut}"
 
+    def at(self, cut: str) -> Staging:
+        """The binary system "below the cut" and "at or above it"."""
+        self.threshold(cut)
+        name = self.cut_name(cut)
+        return Staging(f"{self.name} {name}", (f"<{cut}", name), (name,))
+
     def at_or_above(self, stages: NDArray[np.integer], cut: str) -> NDArray[np.bool_]:
         return np.asarray(stages) >= self.threshold(cut)
 

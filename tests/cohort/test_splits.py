@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,3 +62,29 @@ def test_what_cannot_be_split(cohort: Cohort) -> None:
 
 def test_folds_are_named_in_natural_order() -> None:
     assert natural_order(["10", "2", "1", "b", "a"]) == ["1", "2", "10", "a", "b"]
+
+
+@pytest.mark.parametrize("scheme", ["holdout", "kfold"])
+def test_a_task_tests_on_the_patients_that_the_stages_test_on(scheme: str, cohort: Cohort) -> None:
+    plan = SplitPlan(scheme=scheme, folds=3)  # type: ignore[arg-type]
+    whole, task = make_folds(cohort, plan, 4, EVERYONE), make_folds(cohort.at("F3"), plan, 4, EVERYONE)
+    assert [fold.test.tolist() for fold in whole] == [fold.test.tolist() for fold in task]
+
+
+def test_a_task_merges_the_stages_and_nothing_else(cohort: Cohort) -> None:
+    task = cohort.at("F3")
+    assert task.staging.classes == ("<F3", "≥F3")
+    assert task.stages.tolist() == (cohort.stages >= 3).astype(int).tolist()
+    assert task.strata.tolist() == cohort.stages.tolist()
+    assert task.fingerprint == cohort.fingerprint
+    unlabelled = cohort.patients.with_columns(stage=pl.when(pl.int_range(pl.len()) > 0).then("stage"))
+    assert replace(cohort, patients=unlabelled).at("F3").stages[0] == -1
+
+
+def test_a_share_of_the_training_patients_leaves_the_test_patients(cohort: Cohort) -> None:
+    whole, half = (make_folds(cohort, SplitPlan(use=use), 2, EVERYONE)[0] for use in (1.0, 0.5))
+    assert half.test.tolist() == whole.test.tolist()
+    assert set(half.train) < set(whole.train)
+    counts = np.bincount(cohort.stages[half.train], minlength=5)
+    assert counts.sum() == 8
+    assert set(counts) == {1, 2}

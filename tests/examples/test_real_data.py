@@ -19,7 +19,8 @@ from fibrostage.learn.learner import resolve_precision
 from fibrostage.learn.train import make_task, plan_for, train, train_fold
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.weights import build_backbone
-from fibrostage.plan import Plan, read_plan_file
+from fibrostage.plan import Plan
+from fibrostage.plan_file import read_plan_file
 from fibrostage.progress import SILENT
 from fibrostage.stats.auc import auc
 

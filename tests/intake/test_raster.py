@@ -4,12 +4,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fibrostage.intake.crops import Square, around_region
 from fibrostage.intake.labels import Roi
-from fibrostage.intake.raster import UnreadableImageError, read_picture, square_around
+from fibrostage.intake.raster import Picture, UnreadableImageError, read_pictures
 from fibrostage.plan import ModalityPlan
 
 ELASTOGRAM = ModalityPlan(name="LSTE", kind="elastogram", size=224)
 BMODE = ModalityPlan(name="LUS", kind="bmode", size=64)
+
+
+def read_picture(path: Path, modality: ModalityPlan, roi: Roi | None) -> Picture:
+    (only,) = read_pictures(path, modality, roi)
+    return only
 
 
 @pytest.fixture
@@ -24,8 +30,8 @@ def picture(tmp_path: Path) -> Path:
 def test_an_elastogram_is_the_native_square_around_its_region(picture: Path) -> None:
     read = read_picture(picture, ELASTOGRAM, Roi(100, 90, 50, 40))
     assert read.pixels.shape == (224, 224, 3)
-    x, y, side = square_around(Roi(100, 90, 50, 40), 224, 255, 240)
-    assert (x, y, side) == (13, 0, 224)
+    assert around_region(Roi(100, 90, 50, 40), 224, 255, 240) == Square(13, 0, 224)
+    assert read.box == (100 - 13, 90, 50, 40)
     assert read.pixels[0, 0].tolist() == [13, 0, 0]
     assert read.pixels[223, 223].tolist() == [13 + 223, 223, 0]
 
@@ -40,7 +46,8 @@ def test_an_elastogram_is_the_native_square_around_its_region(picture: Path) -> 
     ],
 )
 def test_the_square_contains_the_region_and_stays_inside(roi: Roi, square: tuple[int, int, int]) -> None:
-    x, y, side = square_around(roi, 224, 640, 480)
+    found = around_region(roi, 224, 640, 480)
+    x, y, side = found.x, found.y, found.side
     assert (x, y, side) == square
     assert x <= roi.x
     assert y <= roi.y
@@ -49,7 +56,7 @@ def test_the_square_contains_the_region_and_stays_inside(roi: Roi, square: tuple
 
 
 def test_a_picture_smaller_than_the_square_is_centred_in_black() -> None:
-    assert square_around(Roi(10, 10, 20, 20), 224, 100, 300) == (-62, 0, 224)
+    assert around_region(Roi(10, 10, 20, 20), 224, 100, 300) == Square(-62, 0, 224)
 
 
 def test_bmode_keeps_its_proportions_unless_told_to_stretch(tmp_path: Path) -> None:

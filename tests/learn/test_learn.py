@@ -169,7 +169,7 @@ def test_shared_images_give_the_gradients_of_the_literal_per_candidate_network(
     set_training(network, source.spec, "all")
     for backbone in network.backbones.values():
         backbone.eval()  # with batch statistics frozen the two are the same computation
-    loss = batch_loss(network, source, examples, None, None, None, 0.0)
+    loss = batch_loss(network, source, examples, None, None, None, TrainingPlan(stream_loss=0.0))
     loss.backward()
     shared = {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
     network.zero_grad()
@@ -332,7 +332,7 @@ def test_batch_statistics_are_over_unique_images(cohort: Cohort, tiny_plan: Buil
     set_training(network, source.spec, "all")
     network.backbones.double()
     source = Precise(source.cohort, source.modalities, source.spec)
-    loss = batch_loss(network, source, examples, None, None, None, 0.0)
+    loss = batch_loss(network, source, examples, None, None, None, TrainingPlan(stream_loss=0.0))
     loss.backward()
     shared = {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
     network.zero_grad()

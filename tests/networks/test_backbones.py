@@ -21,8 +21,9 @@ def test_contract(name: str) -> None:
     spec = BACKBONES[name]
     network = build_backbone(spec, "random", 3).eval()
     with torch.inference_mode():
-        maps = network(torch.zeros(2, 3, 64, 64))
-    assert maps.shape == (2, spec.features, 2, 2)
+        maps = network(torch.zeros(2, 3, spec.size, spec.size))
+    assert maps.shape[:2] == (2, spec.features)
+    assert maps.shape[2] == maps.shape[3]
     names = [n for n, _ in network.named_modules()]
     assert all(any(n == p or n.startswith(p + ".") for n in names) for p in spec.last)
     assert weights_hash(network) == weights_hash(build_backbone(spec, "random", 3))
@@ -36,7 +37,7 @@ def test_the_freeze_boundary_cuts_where_last_begins(name: str) -> None:
     """front then back is the network; what `last` names is behind the boundary and all of it."""
     spec = BACKBONES[name]
     network = build_backbone(spec, "random", 3).eval()
-    x = torch.rand(2, 3, 64, 64)
+    x = torch.rand(2, 3, spec.size, spec.size) - 0.5
     maps = network.front(x)
     torch.testing.assert_close(network.back(maps.detach()), network(x))
     network.back(maps.detach()).sum().backward()
@@ -129,7 +130,9 @@ def test_torchvision_layout_loads_strictly(
 
 def test_weights_of_another_architecture_name_the_first_wrong_key() -> None:
     lite = BACKBONES["efficientnet_lite0"]
-    with pytest.raises(WeightsError, match="is not for resnet18: it lacks 'conv1.weight'"):
+    with pytest.raises(
+        WeightsError, match=r"is not for resnet18: it lacks 'conv1.weight' \(64, 3, 7, 7\), and its first is"
+    ):
         build_backbone(BACKBONES["resnet18"], str(lite.imagenet()), 0)
 
 
@@ -215,3 +218,52 @@ def test_the_fast_depthwise_backward_is_the_gradient(kernel: int, stride: int, s
         torch.autograd.grad(ours, (x, w), seed), torch.autograd.grad(theirs, (x, w), seed), strict=True
     ):
         torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_inception_is_torchvisions_to_the_last_parameter() -> None:
+    """torchvision's Inception-v3 has 23,834,568 parameters without its auxiliary classifier, 2,049,000 of them the
+    ImageNet layer; a few keys with shapes of its published file."""
+    state = build_backbone(BACKBONES["inception_v3"], "random", 0).state_dict()
+    learned = sum(tensor.numel() for key, tensor in state.items() if "running" not in key and "num_batches" not in key)
+    assert learned == 23_834_568 - 2_049_000
+    published = {
+        "Conv2d_1a_3x3.conv.weight": (32, 3, 3, 3),
+        "Mixed_5d.branch5x5_2.conv.weight": (64, 48, 5, 5),
+        "Mixed_6a.branch3x3dbl_3.bn.running_var": (96,),
+        "Mixed_6e.branch7x7dbl_5.conv.weight": (192, 192, 1, 7),
+        "Mixed_7a.branch7x7x3_3.conv.weight": (192, 192, 7, 1),
+        "Mixed_7c.branch3x3dbl_3b.conv.weight": (384, 384, 3, 1),
+        "Mixed_7c.branch_pool.bn.weight": (192,),
+    }
+    assert {key: tuple(state[key].shape) for key in published} == published
+
+
+def test_inception_loads_a_published_layout_and_drops_both_classifiers(tmp_path: Path) -> None:
+    spec = BACKBONES["inception_v3"]
+    state = {key: torch.rand(tensor.shape) for key, tensor in spec.build().state_dict().items()}
+    classifiers = {"fc.weight": torch.zeros(1000, 2048), "AuxLogits.conv0.conv.weight": torch.zeros(128, 768, 1, 1)}
+    torch.save({**state, **classifiers}, tmp_path / "inception_v3_google-0cc3c7bd.pth")
+    network = build_backbone(spec, str(tmp_path / "inception_v3_google-0cc3c7bd.pth"), 0)
+    assert torch.equal(network.state_dict()["Mixed_7c.branch1x1.conv.weight"], state["Mixed_7c.branch1x1.conv.weight"])
+
+
+def test_the_sides_of_the_dlre_network_are_the_papers() -> None:
+    network = build_backbone(BACKBONES["dlre"], "random", 0)
+    seen: list[tuple[int, ...]] = []
+    for layer in ("layer1", "layer2", "layer3", "layer4"):
+        getattr(network, layer).register_forward_hook(lambda _m, _i, output: seen.append(tuple(output.shape[1:])))
+    maps = network(torch.rand(1, 3, 250, 250))
+    assert seen == [(16, 248, 248), (16, 122, 122), (32, 59, 59), (32, 27, 27)]
+    assert maps.shape == (1, 32, 1, 1)
+    assert network.full.in_features == 16 * 61 * 61 + 32 * 29 * 29 + 32 * 13 * 13
+
+
+def test_the_nodes_of_the_dlre_network_see_the_last_three_pooling_layers() -> None:
+    """Against the literal network: pool after each ReLU, flatten the last three, one linear layer."""
+    network = build_backbone(BACKBONES["dlre"], "random", 1)
+    x = torch.rand(2, 3, 250, 250)
+    pooled = [x]
+    for layer in (network.layer1, network.layer2, network.layer3, network.layer4):
+        pooled.append(torch.nn.functional.max_pool2d(layer(pooled[-1]).relu(), kernel_size=2, stride=2))
+    literal = network.full(torch.cat([maps.flatten(1) for maps in pooled[2:]], dim=1)).relu()
+    torch.testing.assert_close(network(x)[:, :, 0, 0], literal)

@@ -152,3 +152,15 @@ def test_the_word_is_in_the_pixels() -> None:
     mark = picture[4:18, 6:80]
     assert mark.max() == 255
     assert 0.05 < (mark > 128).mean() < 0.5
+
+
+def test_the_shape_of_the_dlre_cohort(tmp_path: Path) -> None:
+    """So many pictures of each patient, and who is not studied for which of the paper's reasons."""
+    write_phantom(tmp_path / "p", Recipe(20, 3, bad=0.0, missing=0.0, modalities=("LSTE",), pictures=2, excluded=7))
+    with (tmp_path / "p" / "images.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 40
+    with (tmp_path / "p" / "patients.csv").open() as file:
+        reasons = [row["excluded"] for row in csv.DictReader(file) if row["excluded"]]
+    assert len(reasons) == 7
+    assert reasons.count("unqualified histology") == 4  # 22 of the paper's 37, of 7
+    assert reasons.count("antiviral treatment in the last 6 months") == 1

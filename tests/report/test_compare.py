@@ -11,7 +11,7 @@ import pytest
 from examples.serum.convert import convert
 
 from fibrostage.cli.tables import comparison_views
-from fibrostage.errors import FibrostageError
+from fibrostage.errors import FibrostageError, IntakeError
 from fibrostage.report.compare import Question, compare_scores
 from fibrostage.report.compare_answer import as_dict, conclusion
 from fibrostage.report.figures import scores_figure
@@ -307,3 +307,16 @@ def test_intervals_of_published_cutoffs_are_at_the_level_asked_for(tmp_path: Pat
         for level in (0.99, 0.5)
     )
     assert wide["lo"] < narrow["lo"]
+
+
+def test_a_reference_is_compared_with_every_other_and_nobody_else_is(tmp_path: Path) -> None:
+    path = scores_csv(tmp_path)
+    every = {(p.a, p.b): p for p in compare_scores(path, Question("y", ("a", "b", "c"))).main.pairs}
+    pairs = compare_scores(path, Question("y", ("a", "b", "c"), reference="b")).main.pairs
+    assert [(pair.a, pair.b) for pair in pairs] == [("b", "a"), ("b", "c")]
+    assert pairs[1].difference == every["b", "c"].difference
+    assert pairs[0].difference.value == pytest.approx(-every["a", "b"].difference.value)
+    stepped = holm([pair.difference.p for pair in pairs])  # over two tests, not three
+    assert [pair.p_holm for pair in pairs] == pytest.approx(stepped.tolist())
+    with pytest.raises(IntakeError, match=r"--reference 'bb', did you mean 'b'\? is no score of this comparison"):
+        compare_scores(path, Question("y", ("a", "b"), reference="bb"))

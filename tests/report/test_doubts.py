@@ -26,7 +26,7 @@ def predictions(n: int, flipped: int) -> tuple[pl.DataFrame, set[str]]:
     labels = truth.copy()
     labels[wrong] = (labels[wrong] + 2) % 5
     names = [f"P{i:03d}" for i in range(n)]
-    frame = pl.DataFrame({"patient_id": names, "stage": [METAVIR.classes[k] for k in labels]})
+    frame = pl.DataFrame({"patient_id": names, "stage": [METAVIR.classes[k] for k in labels], "split": "test"})
     return frame.with_columns([pl.Series(f"p_{k}", table[:, k]) for k in range(5)]), {names[i] for i in wrong}
 
 

@@ -33,6 +33,7 @@ from fibrostage.errors import PlanError, RunError
 from fibrostage.learn import checkpoint, runfolder
 from fibrostage.learn.engine import make_engine
 from fibrostage.learn.learner import Learner, make_learner, predict, resolve_precision, state_hash
+from fibrostage.learn.predictions import VALIDATION
 from fibrostage.learn.train import (
     Task,
     evaluate_predictions,
@@ -127,7 +128,7 @@ def make_setting(task: Task, fold: Fold, out: Path, progress: Progress) -> Setti
     chosen = choose_strategy(plan.active.strategy)
     aside = np.empty(0, dtype=np.int64)
     if plan.split.validation:
-        aside = draw_stratified(fold.train, cohort.stages, plan.split.validation, np.random.default_rng([plan.seed, 8]))
+        aside = draw_stratified(fold.train, cohort.strata, plan.split.validation, np.random.default_rng([plan.seed, 8]))
     pool = np.setdiff1d(fold.train, aside)
     learner = make_learner(cohort, plan, task.space, fold.train, plan.seed, progress)
     units = Units(plan.active.unit, task.space)
@@ -287,8 +288,8 @@ def fit_round(setting: Setting, state: State, round_: int) -> dict[str, Any]:
     checkpoint.save_state(state_file(setting.out, round_), learner.state(), {"round": str(round_)})
     record = curve_row(setting, state, evaluation, round_)
     if len(setting.aside):
-        known = predictions_of(learner, task, setting.fold, setting.aside, "validation")
-        record["validation_auc"] = evaluate_predictions(known, task).auc_macro.value
+        known = predictions_of(learner, task, setting.fold, setting.aside, VALIDATION)
+        record["validation_auc"] = evaluate_predictions(known, task, VALIDATION).auc_macro.value
     if watched is not None and before is not None:
         record["agreement"] = kappa(before, predict(learner, watched).argmax(axis=1), learner.head.classes)
     shown = {key: value for key, value in record.items() if not key.endswith(("lo", "hi"))}
@@ -337,7 +338,7 @@ def finish(setting: Setting, state: State) -> pl.DataFrame:
     runfolder.write_parquet(out / runfolder.CURVE, curve)
     predictions = test_predictions(learner, task, setting.fold)
     runfolder.write_parquet(out / runfolder.PREDICTIONS, predictions)
-    checkpoint.save_network(out / "model.safetensors", learner.network(), plan, task.cohort.fingerprint)
+    checkpoint.save_network(out / "model.safetensors", learner.network(), plan, task.cohort)
     more = {
         "strategy": plan.active.strategy,
         "strategy_title": title_of(plan.active.strategy),

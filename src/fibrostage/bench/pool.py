@@ -173,7 +173,7 @@ def features_of(
 
 def tables_of(setting: Setting, features: dict[str, Tensor], seed: int) -> PoolTables:
     head = setting.head
-    if next(iter(features.values())).shape[1] != head.stream(head.modalities[0]).reduce.in_features:
+    if next(iter(features.values())).shape[1] != head.stream(head.modalities[0]).inputs:
         torch.manual_seed(setting.seed)
         head = Head(head.modalities, {name: z.shape[1] for name, z in features.items()}, CLASSES)
     return build_tables(head, features, setting.shape.space, setting.passes, np.random.default_rng(seed))

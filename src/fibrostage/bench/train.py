@@ -139,7 +139,7 @@ def stepped(
     def step(part: NDArray[np.int64]) -> None:
         with engine.autocast():
             own = Examples(examples.rows[part], examples.stages[part])
-            loss = batch_loss(network, source, own, None, rng, None, 0.0)
+            loss = batch_loss(network, source, own, None, rng, None, TrainingPlan(stream_loss=0.0))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

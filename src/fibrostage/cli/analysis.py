@@ -75,6 +75,9 @@ def compare(
     ordinal: Annotated[bool, typer.Option("--ordinal", help="The truth is stages: Obuchowski index and cuts.")] = False,
     classes: Classes = None,
     penalty: Annotated[str, typer.Option(help="Of the Obuchowski index: linear or unit.")] = "linear",
+    reference: Annotated[
+        str | None, typer.Option(help="Compare this score with every other, instead of each with each.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the ROC curves as SVG.")] = None,
     encoding: Encoding = "utf-8",
     confidence: Confidence = 0.95,
@@ -87,7 +90,7 @@ def compare(
 
     question = Question(
         truth, tuple(score or ()), tuple(lower or ()), tuple(positive or ()), cluster, ordinal, split(classes),
-        penalty, confidence,  # type: ignore[arg-type]
+        penalty, confidence, reference,  # type: ignore[arg-type]
     )  # fmt: skip
     if plot is not None and plot.suffix.lower() != ".svg":
         raise IntakeError(f"--plot {plot} must end in .svg")

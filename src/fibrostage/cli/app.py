@@ -31,7 +31,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 
 def read_plan(path: Path | None) -> tuple[dict[str, Any], str]:
-    from fibrostage.plan import read_plan_file
+    from fibrostage.plan_file import read_plan_file
 
     return ({}, "plan") if path is None else (read_plan_file(path), str(path))
 
@@ -50,6 +50,12 @@ def phantom(
     modality: Annotated[
         list[str] | None, typer.Option(help="Only this modality (repeat for several): LSTE LUS LSTQ SSTE.")
     ] = None,
+    pictures: Annotated[
+        int | None, typer.Option(min=1, help="Pictures of each modality a patient; else as in the MMFN paper.")
+    ] = None,
+    excluded: Annotated[
+        int, typer.Option(min=0, help="How many of the patients carry a reason not to be studied.")
+    ] = 0,
 ) -> None:
     """Simulate a cohort: pictures, CSVs and a plan, with the truth in files of its own."""
     from fibrostage.errors import nearest
@@ -59,7 +65,11 @@ def phantom(
     for name in chosen:
         if name not in COUNTS:
             raise PlanError(f"--modality {name!r}{nearest(name, COUNTS)}; the phantom has {', '.join(COUNTS)}")
-    recipe = Recipe(patients, seed, bmode_signal, bad, missing, video, chosen)
+    if excluded > patients - 5:
+        raise PlanError(
+            f"--excluded {excluded} leaves {patients - excluded} of {patients} patients; at least 5 must stay"
+        )
+    recipe = Recipe(patients, seed, bmode_signal, bad, missing, video, chosen, pictures, excluded)
     write_phantom(target, recipe, make_progress())
     err.print(f"{SIMULATED} cohort of {patients} patients in {target}")
     err.print(
@@ -232,24 +242,48 @@ def study(
     gpus: Annotated[float, typer.Option(min=0, help="GPUs a run takes on Ray; parts of one too.")] = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """A grid of active-learning runs, its results and what labels bought."""
-    from fibrostage.cli.tables import efficiency_view, results_view
-    from fibrostage.learn.runfolder import read_json, read_parquet
+    """A grid of active-learning runs and what labels bought, or of supervised runs beside markers."""
+    from fibrostage.cli.tables import study_views
+    from fibrostage.learn.runfolder import read_json
     from fibrostage.study.engines import engine_named
-    from fibrostage.study.grid import EFFICIENCY, STUDY, run_study
+    from fibrostage.study.grid import STUDY, run_study, tables_beside
 
     results = run_study(file, target, sets or [], make_progress(), engine_named(engine, address, gpus))
-    efficiency = read_parquet(target / EFFICIENCY)
+    beside = tables_beside(target)
     failures = read_json(target / STUDY)["failures"]
     if as_json:
-        print_json({"results": results.to_dicts(), "efficiency": efficiency.to_dicts(), "failures": failures})
+        others = {name: table.to_dicts() for name, table in beside.items()}
+        print_json({"results": results.to_dicts(), **others, "failures": failures})
     else:
-        out.print(results_view(results))
-        if len(efficiency):
-            out.print(efficiency_view(efficiency))
+        for view in study_views(results, beside):
+            out.print(view)
     if failures:
         err.print(f"{len(failures)} runs failed, see {target / STUDY}; another call tries them again", soft_wrap=True)
     err.print(f"study in {target}; next: fibrostage report {target}", soft_wrap=True)
+
+
+@app.command()
+def explain(
+    run: Annotated[Path, typer.Argument(help="A run folder with one model.")],
+    cohort: Cohort,
+    pictures: Annotated[int, typer.Option(min=1, help="How many test patients, one picture each.")] = 24,
+    by: Annotated[str, typer.Option(help='"occlusion", or "gradients" (integrated).')] = "occlusion",
+    modality: Annotated[str | None, typer.Option(help="Of a fused network; its first one otherwise.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Where a network looks in test pictures, and how much of that lies inside the elastogram's box."""
+    from fibrostage.cli.tables import explanation_line
+    from fibrostage.cohort.store import open_cohort
+    from fibrostage.learn.explain import explain_run
+
+    opened = open_cohort(cohort)
+    table = explain_run(run, opened, pictures, by, modality, make_progress())
+    show_caveats(opened.caveats, opened.simulated)
+    if as_json:
+        print_json({"pictures": table.to_dicts(), "simulated": opened.simulated})
+    else:
+        out.print(explanation_line(table), markup=False, soft_wrap=True)
+    err.print(f"attributions in {run}; next: fibrostage report {run}", soft_wrap=True)
 
 
 @app.command()

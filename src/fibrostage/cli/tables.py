@@ -15,6 +15,7 @@ from fibrostage.markers import MARKERS
 from fibrostage.report.compare import Comparison, Pair
 from fibrostage.stage import KNOWN
 from fibrostage.stats.estimate import Estimate
+from fibrostage.stats.operating import mean_interval
 from fibrostage.units import QUANTITIES
 
 
@@ -52,6 +53,86 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
         name = cut if cut == metrics["classes"][-1] else f"≥{cut}"
         table.add_row(f"AUC {name}", figure(values))
     return table
+
+
+def study_views(results: pl.DataFrame, beside: dict[str, pl.DataFrame]) -> Iterator[Table]:
+    """A study's tables for people."""
+    if "comparison" in beside:
+        yield supervised_view(results)
+        yield against_view(beside["comparison"])
+        return
+    yield results_view(results)
+    if len(beside["efficiency"]):
+        yield efficiency_view(beside["efficiency"])
+
+
+def supervised_view(results: pl.DataFrame) -> Table:
+    mark = f" · {SIMULATED}" if bool(results["simulated"].any()) else ""
+    table = Table(title=f"per patient: mean over seeds [95 % CI over divisions]{mark}", title_justify="left")
+    for column in ("method", "cut", "runs", "n train", "n test"):
+        table.add_column(column)
+    for column in ("test AUC", "training AUC", "− reference", "p (Holm)"):
+        table.add_column(column, justify="right")
+    figures = [name.removesuffix("_lo") for name in results.columns if name.endswith("_lo")]
+    names = [
+        name.removeprefix("auc_at_")
+        for name in figures
+        if name.startswith("auc_at_") and not name.endswith("_vs_reference")
+    ]
+    for row in results.iter_rows(named=True):
+        keys = (row["method"], row["runs"], row["n_training"], row["n_patients"])
+        for cut in names:
+            name = f"auc_at_{cut}"
+            if row[name] is None:
+                continue
+            difference, p = row.get(f"{name}_vs_reference"), row.get(f"{name}_vs_reference_p_holm")
+            training = row.get(f"training_{name}")
+            table.add_row(
+                keys[0],
+                cut,
+                *map(str, keys[1:]),
+                interval(row, name),
+                "–" if training is None else f"{training:.3f}",
+                "" if difference is None else f"{difference:+.3f}",
+                "" if p is None else f"{p:.2g}",
+            )
+        if row.get("auc_macro") is not None:
+            table.add_row(keys[0], "all stages", *map(str, keys[1:]), interval(row, "auc_macro"), "", "", "")
+    return table
+
+
+def against_view(comparison: pl.DataFrame) -> Table:
+    """The first seed's test cohort: the reference against networks and markers."""
+    mark = f" · {SIMULATED}" if bool(comparison["simulated"].any()) else ""
+    seed = comparison["seed"][0]
+    table = Table(title=f"test cohort of seed {seed}: AUC [95 % CI], DeLong, Holm{mark}", title_justify="left")
+    for column in ("cut", "method", "n", "AUC", "reference − it", "p (Holm)"):
+        table.add_column(column)
+    for row in comparison.filter((pl.col("seed") == seed) & (pl.col("split") == "test")).iter_rows(named=True):
+        difference, p = row.get("difference"), row.get("p_holm")
+        area = Estimate(row["auc"], row["auc_lo"], row["auc_hi"], "" if row["auc"] is not None else "not defined")
+        table.add_row(
+            row["cut"],
+            row["method"],
+            str(row["n"]),
+            str(area),
+            "" if difference is None else f"{difference:+.3f}",
+            "" if p is None else f"{p:.2g}",
+        )
+    return table
+
+
+def explanation_line(table: pl.DataFrame) -> str:
+    """What the attributions say in one sentence."""
+    boxed = table.drop_nulls("share_inside")
+    if len(boxed) < 2:
+        return f"{len(table)} pictures explained; none has a box, so nothing is measured"
+    inside = mean_interval(boxed["share_inside"].to_numpy())
+    area = float(boxed["area_inside"].to_numpy().mean())
+    return (
+        f"inside the box: {inside} of the attribution (mean over {len(boxed)} test patients); the box is {area:.3f} "
+        "of the picture"
+    )
 
 
 def results_view(results: pl.DataFrame) -> Table:

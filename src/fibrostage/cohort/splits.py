@@ -8,7 +8,7 @@ MMFN paper. Unlabelled patients are in no part.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,15 @@ def draw_stratified(
 
 def make_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bool_]) -> list[Fold]:
     """The folds a plan asks for, over labelled patients that are `usable` (have a candidate)."""
+    folds = whole_folds(cohort, plan, seed, usable)
+    if plan.use == 1:
+        return folds
+    rng = np.random.default_rng([seed, 3])
+    return [replace(fold, train=draw_stratified(fold.train, cohort.strata, plan.use, rng, leave=0)) for fold in folds]
+
+
+def whole_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bool_]) -> list[Fold]:
+    """The folds with every training patient."""
     labelled = np.flatnonzero((cohort.stages >= 0) & usable)
     present = np.unique(cohort.stages[labelled])
     if len(labelled) < 4 or len(present) < 2:
@@ -71,8 +80,8 @@ def make_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bo
     if plan.scheme == "column":
         return column_folds(cohort, plan.column, labelled)
     if plan.scheme == "kfold":
-        return kfolds(labelled, cohort.stages, plan.folds, plan.repeats, seed)
-    test = draw_stratified(labelled, cohort.stages, plan.test, np.random.default_rng([seed, 1]))
+        return kfolds(labelled, cohort.strata, plan.folds, plan.repeats, seed)
+    test = draw_stratified(labelled, cohort.strata, plan.test, np.random.default_rng([seed, 1]))
     if not len(test):
         raise PlanError(f"split.test = {plan.test:g} leaves no test patient among {len(labelled)}; raise it")
     return [Fold(0, 0, np.setdiff1d(labelled, test), test)]

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class Cohort:
     caveats: tuple[str, ...] = ()
     source: str = ""
     tool: str = field(default=__version__)
+    finer: Cohort | None = None  # whose stages this one's were merged from
 
     @property
     def modality_names(self) -> tuple[str, ...]:
@@ -83,6 +84,19 @@ class Cohort:
         position = {label: index for index, label in enumerate(self.staging.classes)}
         labels = self.patients["stage"]
         return np.array([UNLABELLED if s is None else position[s] for s in labels], dtype=np.int64)
+
+    @property
+    def strata(self) -> NDArray[np.int64]:
+        """What splits are stratified by, −1 where unlabelled: the finest stages known."""
+        return self.stages if self.finer is None else self.finer.stages
+
+    def at(self, cut: str) -> Cohort:
+        """The same patients as a binary task, in the same splits: below the cut, or at or above it."""
+        staging = self.staging.at(cut)
+        threshold = self.staging.threshold(cut)
+        merged = [None if s == UNLABELLED else staging.classes[int(s >= threshold)] for s in self.stages]
+        patients = self.patients.with_columns(stage=pl.Series(merged, dtype=pl.String))
+        return replace(self, staging=staging, patients=patients, finer=self)
 
     def images_of(self, modality: str) -> pl.DataFrame:
         self.modality(modality)

@@ -27,12 +27,17 @@ IMAGES: dict[str, type[pl.DataType]] = {
     "modality": pl.String,
     "source": pl.String,
     "frame": pl.Int64,
+    "crop": pl.Int64,  # which of several crops of the picture, from 0
     "source_format": pl.String,
     "source_width": pl.Int64,
     "source_height": pl.Int64,
     "sha256": pl.String,  # of the stored pixels
     "spacing_mm": pl.Float64,
     "kpa": pl.Float64,
+    "box_x": pl.Int64,  # an elastogram's region, in stored pixels
+    "box_y": pl.Int64,
+    "box_w": pl.Int64,
+    "box_h": pl.Int64,
     "quality": pl.String,  # GOOD, what is wrong with it, or null where nobody judged
 }
 

@@ -7,7 +7,7 @@ intake and nothing is written; with it, what is bad is left out and recorded in 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +20,11 @@ from fibrostage import SIMULATED
 from fibrostage.cohort.confounding import check_confounding
 from fibrostage.cohort.store import Cohort, Modality, hash_pixels, new_array, open_cohort, whole_or_absent, write_tables
 from fibrostage.cohort.tables import EXCLUSIONS, IMAGES
-from fibrostage.errors import IntakeError, Problems
+from fibrostage.errors import IntakeError, Problem, Problems
+from fibrostage.intake.crops import MOVES
 from fibrostage.intake.csvs import read_csv
 from fibrostage.intake.labels import Request, parse_patients, parse_requests
-from fibrostage.intake.raster import Picture, UnreadableImageError, read_picture
+from fibrostage.intake.raster import Picture, UnreadableImageError, read_pictures
 from fibrostage.plan import ModalityPlan, Plan, QualityPlan
 from fibrostage.progress import SILENT, Progress
 
@@ -56,8 +57,10 @@ def take_in(
     modalities = {modality.name: modality for modality in plan.modality}
     patient_table = read_csv(sources.patients, ("patient_id", "stage"), problems, sources.encoding)
     image_table = read_csv(sources.images, ("file", "patient_id", "modality"), problems, sources.encoding)
-    patients = parse_patients(patient_table, staging, problems)
-    requests = parse_requests(image_table, sources.folder, set(patients["patient_id"]), tuple(modalities), problems)
+    left_out = Problems()
+    patients = parse_patients(patient_table, staging, problems, left_out)
+    known, excluded = set(patients["patient_id"]), frozenset(p.patient_id or "" for p in left_out)
+    requests = parse_requests(image_table, sources.folder, known, tuple(modalities), problems, excluded)
     requests = in_cohort_order(requests, patients["patient_id"].to_list(), list(modalities))
     with whole_or_absent(out) as work:
         images = store_pictures(
@@ -81,7 +84,7 @@ def take_in(
             modalities=[Modality(m.name, m.kind, m.size, m.stored_channels, m.fit) for m in plan.modality],
             patients=patients,
             images=images,
-            exclusions=exclusions_of(problems),
+            exclusions=exclusions_of([*left_out, *problems]),
             simulated=is_simulated(patients),
             caveats=caveats,
             source="raster files",
@@ -128,7 +131,8 @@ def store_pictures(
     ):
         for name, modality in modalities.items():
             wanted = [request for request in requests if request.modality == name]
-            shape = (len(wanted), modality.size, modality.size, modality.stored_channels)
+            most = len(wanted) * (len(MOVES) if modality.fit == "click" else 1)
+            shape = (most, modality.size, modality.size, modality.stored_channels)
             target = folder / f"{name}.npy"
             pixels = new_array(target, shape, np.uint8) if wanted else np.empty(shape, dtype=np.uint8)
             stored: dict[str, Request] = {}  # by what their pixels hash to
@@ -136,13 +140,15 @@ def store_pictures(
             for chunk in (wanted[at : at + CHUNK] for at in range(0, len(wanted), CHUNK)):
                 decoded = pool.map(partial(attempt, folder=sources.folder, modality=modality), chunk)
                 for request, outcome in zip(chunk, decoded, strict=True):
-                    reason = outcome if isinstance(outcome, str) else refuse_twin(request, outcome, stored)
+                    reason = outcome if isinstance(outcome, str) else refuse_twin(request, outcome[0], stored)
                     if reason or isinstance(outcome, str):
                         note_bad(problems, sources, request, reason or "")
                         continue
-                    row = len(records) - start
-                    pixels[row] = outcome.pixels
-                    records.append(record_of(request, outcome, row, floors))
+                    for crop, picture in enumerate(outcome):
+                        row = len(records) - start
+                        pixels[row] = picture.pixels
+                        number = crop if modality.fit == "click" else None
+                        records.append(record_of(request, picture, row, number, floors))
                 advance(len(chunk))
             del pixels
             finish_pixels(target, len(records) - start, shape)
@@ -169,12 +175,12 @@ def refuse_twin(request: Request, picture: Picture, stored: dict[str, Request]) 
     return f"of patient {request.patient_id!r} has the same pixels as {first.file!r} of patient {first.patient_id!r}"
 
 
-def attempt(request: Request, folder: Path, modality: ModalityPlan) -> Picture | str:
-    """The picture, or why it was refused."""
+def attempt(request: Request, folder: Path, modality: ModalityPlan) -> list[Picture] | str:
+    """The picture, or its crops, or why it was refused."""
     if request.frame not in (None, 0):
         return f"frame {request.frame} asked for, but a PNG or JPEG holds one picture"
     try:
-        return read_picture(folder / request.file, modality, request.roi)
+        return read_pictures(folder / request.file, modality, request.roi, request.click)
     except UnreadableImageError as error:
         return str(error)
 
@@ -195,25 +201,28 @@ def finish_pixels(path: Path, stored: int, shape: tuple[int, ...]) -> None:
     os.replace(shorter, path)
 
 
-def record_of(request: Request, picture: Picture, row: int, floors: QualityPlan) -> dict[str, object]:
+def record_of(request: Request, picture: Picture, row: int, crop: int | None, floors: QualityPlan) -> dict[str, object]:
     """The images-table row of a picture stored at `row` of its modality; its id says where its pixels are."""
+    box = dict(zip(("box_x", "box_y", "box_w", "box_h"), picture.box or (None,) * 4, strict=True))
     return {
         "image_id": f"{request.modality}-{row}",
         "patient_id": request.patient_id,
         "modality": request.modality,
         "source": request.file,
         "frame": request.frame,
+        "crop": crop,
         "source_format": picture.source_format,
         "source_width": picture.width,
         "source_height": picture.height,
         "sha256": hash_pixels(picture.pixels),
         "spacing_mm": None,
         "kpa": request.kpa,
+        **box,
         "quality": picture.quality.verdict(floors),
     }
 
 
-def exclusions_of(problems: Problems) -> pl.DataFrame:
+def exclusions_of(problems: Iterable[Problem]) -> pl.DataFrame:
     return pl.DataFrame(
         [{"patient_id": p.patient_id, "file": p.file or p.where, "row": p.row, "reason": p.reason} for p in problems],
         schema=EXCLUSIONS,

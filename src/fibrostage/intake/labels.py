@@ -20,6 +20,8 @@ from fibrostage.units import QUANTITIES
 Note = Callable[[str], None]
 
 ROI_COLUMNS = ("roi_x", "roi_y", "roi_w", "roi_h")
+EXCLUDED = "excluded"  # a patients column that says why somebody is not studied
+CLICK_COLUMNS = ("click_x", "click_y")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class Roi:
     y: int
     width: int
     height: int
+
+
+Click = tuple[int, int]  # x, y in pixels of the source picture
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,14 @@ class Request:
     frame: int | None = None
     kpa: float | None = None
     roi: Roi | None = None
+    click: Click | None = None
 
 
-def parse_patients(table: CsvTable, staging: Staging, problems: Problems) -> pl.DataFrame:
-    """The patients table; a value that cannot be believed is noted and left empty, a row without id left out."""
+def parse_patients(table: CsvTable, staging: Staging, problems: Problems, left_out: Problems) -> pl.DataFrame:
+    """The patients table; a value that cannot be believed is noted and left empty, a row without id left out.
+
+    A patient whose `excluded` cell holds a reason is no problem: they go to `left_out` with it.
+    """
     name = table.path.name
     first_seen: dict[str, int] = {}
     records: list[dict[str, object]] = []
@@ -64,6 +73,9 @@ def parse_patients(table: CsvTable, staging: Staging, problems: Problems) -> pl.
             )
             continue
         first_seen[patient] = row
+        if cells.get(EXCLUDED):
+            left_out.add(name, cells[EXCLUDED], row=row, patient_id=patient)
+            continue
         stage = cells["stage"] or None
         if stage is not None and stage not in staging.classes:
             problems.add(
@@ -78,11 +90,11 @@ def parse_patients(table: CsvTable, staging: Staging, problems: Problems) -> pl.
         for column in table.columns:
             if column in PATIENT_NUMBERS:
                 record[column] = parse_number(name, row, patient, column, cells[column], problems)
-            elif column not in record:
+            elif column not in record and column != EXCLUDED:
                 record[column] = cells[column] or None
         records.append(record)
     schema: dict[str, type[pl.DataType]] = {
-        column: pl.Float64 if column in PATIENT_NUMBERS else pl.String for column in table.columns
+        column: pl.Float64 if column in PATIENT_NUMBERS else pl.String for column in table.columns if column != EXCLUDED
     }
     return pl.DataFrame(records, schema=schema)
 
@@ -111,13 +123,16 @@ def parse_requests(
     patients: set[str],
     modalities: tuple[str, ...],
     problems: Problems,
+    left_out: frozenset[str] = frozenset(),
 ) -> list[Request]:
-    """The pictures asked for; rows with a problem are noted and left out."""
+    """The pictures asked for; rows with a problem are noted and left out, those of patients `left_out` passed over."""
     seen: dict[tuple[object, ...], int] = {}
     requests = []
     root = src.resolve()
     for row, cells in table.rows:
         before = len(problems)
+        if cells["patient_id"] in left_out:
+            continue
 
         def note(reason: str, row: int = row, cells: dict[str, str] = cells) -> None:
             problems.add(
@@ -140,14 +155,14 @@ def parse_requests(
         if modality not in modalities:
             note(f"unknown modality {modality!r}{nearest(modality, modalities)}; the plan has {', '.join(modalities)}")
         frame = parse_whole(cells.get("frame", ""), "frame", note)
-        roi = parse_roi(cells, note)
-        key = (os.path.normpath(file), frame or 0, modality, roi)
+        roi, click = parse_roi(cells, note), parse_click(cells, note)
+        key = (os.path.normpath(file), frame or 0, modality, roi, click)
         if key in seen:
             note(f"repeats row {seen[key]}: {file!r} as {modality}")
         seen.setdefault(key, row)
         if len(problems) == before:  # a stiffness that cannot be believed is left out, its picture is not
             kpa = parse_number(table.path.name, row, patient, "kpa", cells.get("kpa", ""), problems)
-            requests.append(Request(row, file, patient, modality, frame, kpa, roi))
+            requests.append(Request(row, file, patient, modality, frame, kpa, roi, click))
     return requests
 
 
@@ -174,6 +189,15 @@ def parse_whole(text: str, column: str, note: Note) -> int | None:
         note(f"{column} = {text!r} is not a whole number from 0")
         return None
     return int(value)
+
+
+def parse_click(cells: dict[str, str], note: Note) -> Click | None:
+    """Where the user clicked; without a click, the caller takes the region's centre."""
+    given = [column for column in CLICK_COLUMNS if cells.get(column)]
+    if len(given) == 1:
+        note(f"the click has {given[0]} alone; give {' and '.join(CLICK_COLUMNS)}")
+    x, y = (parse_whole(cells[column], column, note) for column in CLICK_COLUMNS) if len(given) == 2 else (None, None)
+    return None if x is None or y is None else (x, y)
 
 
 def parse_roi(cells: dict[str, str], note: Note) -> Roi | None:

@@ -1,8 +1,8 @@
-"""One PNG or JPEG picture → a square of stored pixels.
+"""One PNG or JPEG picture → a square of stored pixels, or with `fit` = "click" several.
 
 B-mode: the whole picture (or its region), padded or stretched to the square. Elastogram: the square of native
-pixels that contains the whole region (paper §4.1: 224×224), shifted inwards at the picture's border and only
-scaled when the region itself is larger; without a region, the whole picture as for B-mode.
+pixels that contains the whole region (paper §4.1: 224×224), only scaled when the region itself is larger; without a
+region, the whole picture as for B-mode. A click: see `crops`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from fibrostage.intake.labels import Roi
+from fibrostage.intake.crops import Square, around_click, around_region, centre_of
+from fibrostage.intake.labels import Click, Roi
 from fibrostage.intake.quality import Area, Quality, measure
 from fibrostage.plan import ModalityPlan
 
@@ -28,17 +29,43 @@ class UnreadableImageError(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    """Stored pixels uint8 [S, S, C] of one picture, and what its source was like."""
+    """Stored pixels uint8 [S, S, C] of one picture, and what its source was like; `box` is an elastogram's region in
+    them."""
 
     pixels: NDArray[np.uint8]
     source_format: str
     width: int
     height: int
     quality: Quality
+    box: Area | None = None
 
 
-def read_picture(path: Path, modality: ModalityPlan, roi: Roi | None) -> Picture:
+def read_pictures(
+    path: Path, modality: ModalityPlan, roi: Roi | None = None, click: Click | None = None
+) -> list[Picture]:
     """Reads, crops and scales one picture; raises `UnreadableImageError` with the reason."""
+    image, source_format = decode(path, modality.stored_channels)
+    width, height = image.size
+    if roi is not None and (roi.x + roi.width > width or roi.y + roi.height > height):
+        raise UnreadableImageError(
+            f"the region {roi.width}×{roi.height} at ({roi.x}, {roi.y}) leaves the {width}×{height} picture"
+        )
+    if click is not None and (click[0] >= width or click[1] >= height):
+        raise UnreadableImageError(f"the click ({click[0]}, {click[1]}) lies outside the {width}×{height} picture")
+    pictures = []
+    for square in squares_of(modality, roi, click, width, height):
+        stored = whole_square(image, modality, roi) if square is None else native_square(image, square, modality.size)
+        pixels = np.asarray(stored, dtype=np.uint8).reshape(modality.size, modality.size, -1)
+        if pixels.min() == pixels.max():
+            raise UnreadableImageError(f"zero variance: every pixel is {pixels.min()}")
+        box = None if square is None or roi is None else stored_box(roi, square, modality)
+        lit = stored_picture(roi, modality, width, height) if square is None else None
+        pictures.append(Picture(pixels, source_format, width, height, measure(pixels, box, lit), box))
+    return pictures
+
+
+def decode(path: Path, channels: int) -> tuple[Image.Image, str]:
+    """The picture, upright, as RGB or grey, and its format."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.mode not in RGB_MODES:
@@ -48,7 +75,7 @@ def read_picture(path: Path, modality: ModalityPlan, roi: Roi | None) -> Picture
             source_format = str(image.format)
             image.load()
             upright = ImageOps.exif_transpose(image)
-            rgb = upright.convert("RGB" if modality.stored_channels == 3 else "L")
+            return upright.convert("RGB" if channels == 3 else "L"), source_format
     except UnreadableImageError:
         raise
     except FileNotFoundError:
@@ -56,22 +83,41 @@ def read_picture(path: Path, modality: ModalityPlan, roi: Roi | None) -> Picture
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = str(error).replace(str(path), "the file").replace(repr(str(path)), "the file")
         raise UnreadableImageError(f"not a readable PNG or JPEG: {reason}") from None
-    if roi is not None and (roi.x + roi.width > rgb.width or roi.y + roi.height > rgb.height):
-        raise UnreadableImageError(
-            f"the region {roi.width}×{roi.height} at ({roi.x}, {roi.y}) leaves the {rgb.width}×{rgb.height} picture"
-        )
-    square = to_square(rgb, modality, roi)
-    pixels = np.asarray(square, dtype=np.uint8).reshape(modality.size, modality.size, -1)
-    if pixels.min() == pixels.max():
-        raise UnreadableImageError(f"zero variance: every pixel is {pixels.min()}")
-    region = stored_region(roi, modality, rgb.width, rgb.height)
-    quality = measure(pixels, region, stored_picture(roi, modality, rgb.width, rgb.height))
-    return Picture(pixels, source_format, rgb.width, rgb.height, quality)
+
+
+def squares_of(
+    modality: ModalityPlan, roi: Roi | None, click: Click | None, width: int, height: int
+) -> list[Square | None]:
+    """The squares to store; None is the whole picture, or the whole of its region."""
+    if modality.fit == "click":
+        if click is None and roi is None:
+            raise UnreadableImageError(
+                "has neither click_x and click_y nor a region, and fit = 'click' crops around one"
+            )
+        clicked = click if click is not None else centre_of(roi)  # type: ignore[arg-type]
+        return list(around_click(clicked, modality.size, width, height))
+    if roi is not None and modality.kind == "elastogram":
+        return [around_region(roi, modality.size, width, height)]
+    return [None]
+
+
+def native_square(image: Image.Image, square: Square, size: int) -> Image.Image:
+    native = image.crop((square.x, square.y, square.x + square.side, square.y + square.side))
+    return native if square.side == size else native.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def whole_square(image: Image.Image, modality: ModalityPlan, roi: Roi | None) -> Image.Image:
+    size = (modality.size, modality.size)
+    if roi is not None:
+        image = image.crop((roi.x, roi.y, roi.x + roi.width, roi.y + roi.height))
+    if modality.fit == "stretch":
+        return image.resize(size, Image.Resampling.BILINEAR)
+    return ImageOps.pad(image, size, Image.Resampling.BILINEAR, color=0)
 
 
 def stored_picture(roi: Roi | None, modality: ModalityPlan, width: int, height: int) -> Area | None:
     """Where the picture lies in a padded square; None where it fills it."""
-    if modality.fit == "stretch" or (roi is not None and modality.kind == "elastogram"):
+    if modality.fit == "stretch":
         return None
     if roi is not None:
         width, height = roi.width, roi.height
@@ -80,36 +126,12 @@ def stored_picture(roi: Roi | None, modality: ModalityPlan, width: int, height: 
     return (modality.size - w) // 2, (modality.size - h) // 2, w, h
 
 
-def stored_region(roi: Roi | None, modality: ModalityPlan, width: int, height: int) -> Area | None:
-    """Where an elastogram's region lies in its stored square (x, y, width, height)."""
-    if roi is None or modality.kind != "elastogram":
+def stored_box(roi: Roi, square: Square, modality: ModalityPlan) -> Area | None:
+    """Where an elastogram's region lies in a stored square, as far as it does."""
+    if modality.kind != "elastogram":
         return None
-    left, top, side = square_around(roi, modality.size, width, height)
-    scale = modality.size / side
-    x, y, w, h = ((roi.x - left) * scale, (roi.y - top) * scale, roi.width * scale, roi.height * scale)
-    return round(x), round(y), round(w), round(h)
-
-
-def to_square(image: Image.Image, modality: ModalityPlan, roi: Roi | None) -> Image.Image:
-    size = (modality.size, modality.size)
-    if roi is not None and modality.kind == "elastogram":
-        x, y, side = square_around(roi, modality.size, image.width, image.height)
-        native = image.crop((x, y, x + side, y + side))
-        return native if side == modality.size else native.resize(size, Image.Resampling.BILINEAR)
-    if roi is not None:
-        image = image.crop((roi.x, roi.y, roi.x + roi.width, roi.y + roi.height))
-    if modality.fit == "stretch":
-        return image.resize(size, Image.Resampling.BILINEAR)
-    return ImageOps.pad(image, size, Image.Resampling.BILINEAR, color=0)
-
-
-def square_around(roi: Roi, size: int, width: int, height: int) -> tuple[int, int, int]:
-    """(x, y, side) of the square of at least `size` that contains the region, inside the picture if it can be."""
-    side = max(size, roi.width, roi.height)
-
-    def start(low: int, extent: int, limit: int) -> int:
-        if side > limit:  # centred on the picture, black outside it
-            return (limit - side) // 2
-        return min(max(low + extent // 2 - side // 2, 0), limit - side)
-
-    return start(roi.x, roi.width, width), start(roi.y, roi.height, height), side
+    scale = modality.size / square.side
+    left, top = (max(0, round(v * scale)) for v in (roi.x - square.x, roi.y - square.y))
+    right = min(modality.size, round((roi.x + roi.width - square.x) * scale))
+    bottom = min(modality.size, round((roi.y + roi.height - square.y) * scale))
+    return (left, top, right - left, bottom - top) if right > left and bottom > top else None

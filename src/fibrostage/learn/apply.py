@@ -36,16 +36,17 @@ def predict_cohort(run: Path, cohort: Cohort, target: Path, progress: Progress =
         raise RunError(f"{run} holds no model of a finished run; make one with 'fibrostage train'")
     total: NDArray[np.float64] | None = None
     patients: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+    classes: tuple[str, ...] = ()
     for path in models:
         network, plan = load_network(path)
         check_fit(cohort, plan)
+        classes = plan.staging.resolve().classes
         patients, table = predict_patients(network, plan, cohort, progress)
         total = table if total is None else total + table
     assert total is not None
     mean = total / len(models)
     if not np.isfinite(mean).all():
         raise RunError(f"the model of {run} gives probabilities that are not numbers; train it again")
-    classes = cohort.staging.classes
     result = pl.DataFrame(
         {
             "patient_id": [cohort.patient_ids[row] for row in patients],

@@ -16,18 +16,19 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fibrostage import __version__
+from fibrostage.cohort.store import Cohort
 from fibrostage.errors import RunError, WeightsError
 from fibrostage.learn.runfolder import replace_file
 from fibrostage.networks.backbones import BACKBONES
-from fibrostage.networks.mmfn import MMFN, Head
-from fibrostage.networks.weights import build_backbone, weights_hash
+from fibrostage.networks.mmfn import MMFN, make_head
+from fibrostage.networks.weights import backbone_of, weights_hash
 from fibrostage.plan import Plan
 
 FORMAT = "fibrostage-mmfn-1"
 RENAMED = {"head.bias": "head.link.bias"}  # in models from before there was another link
 
 
-def save_network(path: Path, network: MMFN, plan: Plan, fingerprint: str) -> None:
+def save_network(path: Path, network: MMFN, plan: Plan, cohort: Cohort) -> None:
     """The network, ready to be loaded with its plan."""
     frozen = plan.training.finetune == "head"
     tensors = dict(network.head.state_dict(prefix="head."))
@@ -36,7 +37,9 @@ def save_network(path: Path, network: MMFN, plan: Plan, fingerprint: str) -> Non
     metadata = {
         "format": FORMAT,
         "plan": plan.canonical(),
-        "cohort": fingerprint,
+        "cohort": cohort.fingerprint,
+        "cohort_name": cohort.name,
+        "simulated": "yes" if cohort.simulated else "no",
         "tool": __version__,
         "backbone_hash": weights_hash(network.backbone(network.head.modalities[0])) if frozen else "",
     }
@@ -61,20 +64,13 @@ def load_network(path: Path) -> tuple[MMFN, Plan]:
 
 def rebuild(path: Path, plan: Plan, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> MMFN:
     spec = BACKBONES[plan.network.backbone]
-    head = Head(
-        plan.fused,
-        dict.fromkeys(plan.fused, spec.features),
-        len(plan.staging.resolve().classes),
-        plan.network.reduce,
-        plan.network.se_reduction,
-        plan.network.dropout,
-        plan.network.head == "ordinal",
-    )
+    classes = len(plan.staging.resolve().classes)
+    head = make_head(plan.network, plan.fused, dict.fromkeys(plan.fused, spec.features), classes)
     trained = plan.training.finetune != "head"
     share = plan.network.share_backbone or not trained
     names = plan.fused[:1] if share else plan.fused
-    weights = "random" if trained else plan.network.weights
-    network = MMFN({name: build_backbone(spec, weights, plan.seed) for name in names}, head, share)
+    network_plan = plan.network.model_copy(update={"weights": "random", "load": "whole"}) if trained else plan.network
+    network = MMFN({name: backbone_of(network_plan, plan.seed) for name in names}, head, share)
     if not trained and weights_hash(network.backbone(names[0])) != metadata["backbone_hash"]:
         raise WeightsError(f"{path} was fitted on other {spec.name} weights than {plan.network.weights!r} gives here")
     missing, unexpected = network.load_state_dict(dict(tensors), strict=False)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from fibrostage.learn.best_epoch import BestEpoch
 from fibrostage.learn.engine import seeded
+from fibrostage.learn.losses import stage_loss
 from fibrostage.networks.mmfn import ABSENT, Head
 from fibrostage.plan import TrainingPlan
 
@@ -78,19 +78,20 @@ def fused_loss(
     stages: Tensor,
     weights: Tensor | None,
     stream_loss: float,
+    kind: str,
 ) -> Tensor:
-    """Cross-entropy of the fused logits, plus `stream_loss` times that of each stream on its own.
+    """The loss of the fused logits, plus `stream_loss` times that of each stream on its own.
 
     The streams' own terms keep a strong modality from starving a weak one, and make each stream a usable
     mono-modal classifier for patients who have nothing else.
     """
-    loss = F.cross_entropy(head.fuse(tables, rows), stages, weights)
+    loss = stage_loss(kind, head.fuse(tables, rows), stages, weights)
     if stream_loss and len(head.modalities) > 1:
         for column, name in enumerate(head.modalities):
             present = rows[:, column] >= 0
             if present.any():
                 own = head.link(tables[name][rows[present, column]])
-                loss = loss + stream_loss * F.cross_entropy(own, stages[present], weights)
+                loss = loss + stream_loss * stage_loss(kind, own, stages[present], weights)
     return loss
 
 
@@ -119,7 +120,7 @@ def fit_frozen(
             for part in np.array_split(order, batches):
                 batch = whole or gathered(head, features, examples, part)
                 tables = head.tables(batch.features, rng)
-                loss = fused_loss(head, tables, batch.rows, batch.stages, weights, plan.stream_loss)
+                loss = fused_loss(head, tables, batch.rows, batch.stages, weights, plan.stream_loss, plan.loss)
                 penalty = torch.stack([matrix.square().sum() for matrix in matrices]).sum()
                 optimiser.zero_grad(set_to_none=True)
                 (loss + plan.frozen_l2 / 2 * penalty).backward()
@@ -128,7 +129,7 @@ def fit_frozen(
                 total += float(loss.detach()) * len(part)
             record = {"epoch": epoch, "loss": total / len(examples)}
             if validation is not None:
-                record["validation_loss"] = head_loss(head, features, validation)
+                record["validation_loss"] = head_loss(head, features, validation, plan.loss)
                 best.offer(record["validation_loss"], lambda: copy.deepcopy(head.state_dict()))
             history.append(record)
             if best.exhausted:
@@ -139,7 +140,7 @@ def fit_frozen(
 
 
 @torch.inference_mode()
-def head_loss(head: Head, features: Mapping[str, Tensor], examples: Examples) -> float:
-    """Mean cross-entropy of the fused logits, without dropout."""
+def head_loss(head: Head, features: Mapping[str, Tensor], examples: Examples, kind: str) -> float:
+    """The loss of the fused logits, without dropout."""
     logits = head.fuse(head.tables(features), torch.from_numpy(examples.rows))
-    return float(F.cross_entropy(logits, torch.from_numpy(examples.stages)))
+    return float(stage_loss(kind, logits, torch.from_numpy(examples.stages)))

@@ -20,7 +20,7 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.learn.best_epoch import BestEpoch
 from fibrostage.learn.engine import make_engine, seeded
 from fibrostage.learn.fit_frozen import Examples, class_weights, fused_loss, unique_rows
-from fibrostage.learn.images import apply, as_tensor, draw, normalise
+from fibrostage.learn.images import apply, as_tensor, draw, draw_mirror, mirror, normalise
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.mmfn import MMFN
 from fibrostage.plan import TrainingPlan
@@ -34,12 +34,16 @@ class PixelSource:
     cohort: Cohort
     modalities: tuple[str, ...]
     spec: Backbone
+    mirror_only: bool = False
 
     def images(self, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Tensor:
         """Normalised images of the given rows; changed at random when a generator is given."""
         images = as_tensor(self.cohort.pixels(modality)[rows], self.spec)
         if rng is not None:
-            images = apply(images, draw(len(rows), self.cohort.modality(modality).kind, rng))
+            if self.mirror_only:
+                images = mirror(images, draw_mirror(len(rows), rng))
+            else:
+                images = apply(images, draw(len(rows), self.cohort.modality(modality).kind, rng))
         return normalise(images, self.spec)
 
     def pooled(self, network: MMFN, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Tensor:
@@ -179,7 +183,7 @@ def fit_whole(
                 batch = Examples(examples.rows[part], examples.stages[part])
                 changes = rng if plan.augment else None
                 with engine.autocast():
-                    loss = batch_loss(inner, source, batch, changes, rng, weights, plan.stream_loss)
+                    loss = batch_loss(inner, source, batch, changes, rng, weights, plan)
                 optimiser.zero_grad()
                 engine.backward(loss)
                 optimiser.step()
@@ -218,7 +222,7 @@ def batch_loss(
     changes: np.random.Generator | None,
     dropout: np.random.Generator | None,
     weights: Tensor | None,
-    stream_loss: float,
+    plan: TrainingPlan,
 ) -> Tensor:
     """The loss of a batch of candidates, each unique image through its backbone once."""
     device = next(network.parameters()).device
@@ -231,15 +235,17 @@ def batch_loss(
             features[modality] = torch.empty((0, source.spec.features), device=device)
     tables = network.head.tables({k: v.float() for k, v in features.items()}, dropout)
     stages = torch.from_numpy(batch.stages).to(device)
-    return fused_loss(network.head, tables, torch.from_numpy(local).to(device), stages, weights, stream_loss)
+    local_rows = torch.from_numpy(local).to(device)
+    return fused_loss(network.head, tables, local_rows, stages, weights, plan.stream_loss, plan.loss)
 
 
 @torch.inference_mode()
 def validation_loss(network: MMFN, source: Source, examples: Examples, plan: TrainingPlan) -> float:
     total = 0.0
+    alone = plan.model_copy(update={"stream_loss": 0.0})
     for start in range(0, len(examples), plan.batch):
         part = slice(start, start + plan.batch)
         batch = Examples(examples.rows[part], examples.stages[part])
-        loss = batch_loss(network, source, batch, None, None, None, 0.0)
+        loss = batch_loss(network, source, batch, None, None, None, alone)
         total += float(loss) * len(batch)
     return total / len(examples)

@@ -46,11 +46,21 @@ def draw(count: int, kind: str, rng: np.random.Generator) -> Changes:
     top = np.stack([scale * stretch * np.cos(angle), -scale * np.sin(angle), shift[0]], axis=1)
     bottom = np.stack([scale * np.sin(angle), scale / stretch * np.cos(angle), shift[1]], axis=1)
     return Changes(
-        mirror=rng.random(count) < 0.5,
+        mirror=draw_mirror(count, rng),
         affine=np.stack([top, bottom], axis=1).astype(np.float32),
         gain=gain.astype(np.float32),
         lift=lift.astype(np.float32),
     )
+
+
+def draw_mirror(count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """The smallest change: each image mirrored or not."""
+    return rng.random(count) < 0.5
+
+
+def mirror(images: Tensor, mirrored: NDArray[np.bool_]) -> Tensor:
+    chosen = torch.from_numpy(mirrored).to(images.device).view(-1, 1, 1, 1)
+    return torch.where(chosen, images.flip(3), images)
 
 
 def apply(images: Tensor, changes: Changes) -> Tensor:
@@ -60,8 +70,7 @@ def apply(images: Tensor, changes: Changes) -> Tensor:
     device = images.device
     gain, lift = (torch.from_numpy(v).to(device).view(-1, 1, 1, 1) for v in (changes.gain, changes.lift))
     images = (images * gain + lift * (images > 0)).clamp(0, 255)
-    mirror = torch.from_numpy(changes.mirror).to(device).view(-1, 1, 1, 1)
-    images = torch.where(mirror, images.flip(3), images)
+    images = mirror(images, changes.mirror)
     grid = F.affine_grid(torch.from_numpy(changes.affine).to(device), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, align_corners=False)
 

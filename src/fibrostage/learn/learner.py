@@ -27,8 +27,8 @@ from fibrostage.learn.fit_frozen import Examples, fit_frozen
 from fibrostage.learn.fit_whole import PixelSource, fit_whole
 from fibrostage.learn.projection import Projection, fit_projection, fold
 from fibrostage.networks.backbones import BACKBONES
-from fibrostage.networks.mmfn import MMFN, Head, slot
-from fibrostage.networks.weights import build_backbone, weights_hash
+from fibrostage.networks.mmfn import MMFN, Head, make_head, slot
+from fibrostage.networks.weights import backbone_of, weights_hash
 from fibrostage.plan import Plan, TrainingPlan
 from fibrostage.progress import SILENT, Progress
 
@@ -71,18 +71,10 @@ def make_learner(
     return FinetuneLearner(cohort, plan, space, seed, progress)
 
 
-def make_head(cohort: Cohort, plan: Plan, features: Mapping[str, int], seed: int) -> Head:
+def seeded_head(cohort: Cohort, plan: Plan, features: Mapping[str, int], seed: int) -> Head:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Head(
-            plan.fused,
-            features,
-            len(cohort.staging.classes),
-            plan.network.reduce,
-            plan.network.se_reduction,
-            plan.network.dropout,
-            plan.network.head == "ordinal",
-        )
+        return make_head(plan.network, plan.fused, features, len(cohort.staging.classes))
 
 
 KEPT = 16  # backbones and projected features of the last runs of a process: a study's workers meet them again
@@ -93,11 +85,10 @@ _PROJECTED: dict[tuple[object, ...], tuple[Projection, Tensor]] = {}
 def frozen_backbone(plan: Plan) -> nn.Module:
     """The plan's backbone, which nobody changes; one from a file is read again, as files may change."""
     if plan.network.weights not in ("imagenet", "random"):
-        return build_backbone(BACKBONES[plan.network.backbone], plan.network.weights, plan.seed)
-    key = (plan.network.backbone, plan.network.weights, plan.seed if plan.network.weights == "random" else 0)
-    return remembered(
-        _BACKBONES, key, lambda: build_backbone(BACKBONES[plan.network.backbone], plan.network.weights, plan.seed)
-    )
+        return backbone_of(plan.network, plan.seed)
+    published = plan.network.weights == "imagenet" and plan.network.load == "whole"
+    key = (plan.network.backbone, plan.network.weights, plan.network.load, 0 if published else plan.seed)
+    return remembered(_BACKBONES, key, lambda: backbone_of(plan.network, plan.seed))
 
 
 def projected(
@@ -153,7 +144,7 @@ class FrozenLearner:
                 )
             self.projections[name], self.features[name] = projected(cohort, plan, name, self.backbone, own, progress)
         widths = {name: table.shape[1] for name, table in self.features.items()}
-        self.head = make_head(cohort, plan, widths, seed)
+        self.head = seeded_head(cohort, plan, widths, seed)
 
     def fit(
         self, examples: Examples, seed: int, validation: Examples | None = None, epochs: int | None = None
@@ -189,10 +180,12 @@ class FinetuneLearner:
         self.cohort, self.plan, self.space, self.progress = cohort, plan, space, progress
         self.spec = BACKBONES[plan.network.backbone]
         names = plan.fused[:1] if plan.network.share_backbone else plan.fused
-        backbones = {name: build_backbone(self.spec, plan.network.weights, plan.seed) for name in names}
-        head = make_head(cohort, plan, dict.fromkeys(plan.fused, self.spec.features), seed)
+        backbones = {name: backbone_of(plan.network, plan.seed) for name in names}
+        head = seeded_head(cohort, plan, dict.fromkeys(plan.fused, self.spec.features), seed)
         self._network = MMFN(backbones, head, plan.network.share_backbone)
-        self.source: PixelSource | BoundarySource = PixelSource(cohort, plan.fused, self.spec)
+        self.source: PixelSource | BoundarySource = PixelSource(
+            cohort, plan.fused, self.spec, plan.training.augment == "mirror"
+        )
         if plan.training.finetune == "last" and plan.training.boundary:
             backbone = next(iter(backbones.values()))  # all begin from the same weights
             precision = resolve_precision(plan.training.precision)

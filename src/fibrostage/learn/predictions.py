@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -9,11 +11,33 @@ from numpy.typing import NDArray
 from fibrostage.stage import Staging
 from fibrostage.stats.evaluate import per_patient
 
+TEST, TRAINING, VALIDATION = "test", "train", "validation"  # values of `split`
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Mean probabilities [n, K] of patients, or of pictures, with their true stages [n]."""
+
+    patients: NDArray[np.str_]  # the patient of each row
+    stages: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.stages)
+
+
+def scores_of(predictions: pl.DataFrame, staging: Staging, split: str = TEST, by: str = "patient_id") -> Scores:
+    """One row a patient, or a picture (`by` = "picture"): the mean over everything in the table of that split."""
+    own = predictions.filter(pl.col("split") == split)
+    columns = [f"p_{k}" for k in range(len(staging.classes))]
+    units, table = per_patient(own[by].to_numpy(), own.select(columns).to_numpy())
+    whose = own.select(unit=pl.col(by), patient=pl.col("patient_id"), stage=pl.col("stage")).unique()
+    known = {unit: (patient, stage) for unit, patient, stage in whose.iter_rows()}
+    stages = np.array([staging.classes.index(known[unit][1]) for unit in units], dtype=np.int64)
+    return Scores(np.array([known[unit][0] for unit in units], dtype=str), stages, table)
+
 
 def patient_scores(predictions: pl.DataFrame, staging: Staging) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """True stages [n] and mean probabilities [n, K] per patient, over everything in the table."""
-    columns = [f"p_{k}" for k in range(len(staging.classes))]
-    patients, table = per_patient(predictions["patient_id"].to_numpy(), predictions.select(columns).to_numpy())
-    stage_of = dict(predictions.select("patient_id", "stage").unique().iter_rows())
-    stages = np.array([staging.classes.index(stage_of[patient]) for patient in patients], dtype=np.int64)
-    return stages, table
+    """True stages [n] and mean probabilities [n, K] of the test patients."""
+    found = scores_of(predictions, staging)
+    return found.stages, found.probabilities

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fibrostage.networks.stream import Stream
+from fibrostage.networks.mmfn import AnyStream
+from fibrostage.networks.stream import PlainStream, Stream
 
 SQUARED_NORM = 400.0  # of a projected image on average, whatever the backbone: what frozen_l2 is tuned to
 
@@ -44,9 +45,16 @@ def fit_projection(features: NDArray[np.float32], components: int) -> Projection
     return Projection(mean.astype(np.float32), (axes[:kept] * inverse * scale).astype(np.float32))
 
 
-def fold(stream: Stream, projection: Projection) -> Stream:
+def fold(stream: AnyStream, projection: Projection) -> AnyStream:
     """The stream on raw features that equals `stream` on projected ones."""
     matrix = torch.from_numpy(projection.matrix)
+    if isinstance(stream, PlainStream):
+        plain = PlainStream(matrix.shape[1], len(stream.offset))
+        plain.offset = stream.offset
+        with torch.no_grad():
+            plain.centre.copy_(torch.from_numpy(projection.mean))
+            plain.classify.weight.copy_(stream.classify.weight.cpu() @ matrix)
+        return plain
     reduce = stream.reduce
     folded = Stream(matrix.shape[1], len(stream.offset), reduce.out_features, 1)
     folded.squeeze, folded.excite = stream.squeeze, stream.excite

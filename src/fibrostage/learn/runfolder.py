@@ -20,6 +20,7 @@ from fibrostage.errors import RunError
 
 PLAN, METRICS, PREDICTIONS, LOG = "plan.json", "metrics.json", "predictions.parquet", "log.jsonl"
 CURVE = "curve.parquet"
+ATTRIBUTIONS, ATTRIBUTION_MAPS = "attributions.parquet", "attributions.npz"
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:

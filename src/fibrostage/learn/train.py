@@ -16,16 +16,20 @@ from numpy.typing import NDArray
 from fibrostage import RESEARCH_USE, __version__
 from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.describe import space_of
+from fibrostage.cohort.flow import flow_of
 from fibrostage.cohort.splits import Fold, draw_stratified, make_folds
 from fibrostage.cohort.store import Cohort, Modality
 from fibrostage.errors import PlanError, nearest
 from fibrostage.learn import checkpoint, runfolder
 from fibrostage.learn.fit_frozen import Examples
 from fibrostage.learn.learner import Learner, make_learner, predict
-from fibrostage.learn.predictions import patient_scores
+from fibrostage.learn.predictions import TEST, TRAINING, scores_of
+from fibrostage.networks.backbones import BACKBONES
+from fibrostage.networks.weights import source_of
 from fibrostage.plan import Plan
 from fibrostage.progress import SILENT, Progress
-from fibrostage.stats.evaluate import Evaluation, evaluate
+from fibrostage.stats.auc import auc_or_why
+from fibrostage.stats.evaluate import Evaluation, cut_score, evaluate
 
 TRAINING_CANDIDATES = 64  # of one patient, or as many as it takes to show each of their images
 
@@ -49,22 +53,34 @@ def plan_for(cohort: Cohort, data: dict[str, Any], overrides: list[str], source:
         "modality",
         [asdict(m) for m in cohort.modalities],
     )
-    staging = cohort.staging
-    data.setdefault(
-        "staging",
-        {"name": staging.name, "classes": list(staging.classes), "cuts": list(staging.cuts)},
-    )
+    staging, own = cohort.staging, data.get("staging", {})
+    if isinstance(own, dict) and own.get("name", staging.name) == staging.name:
+        whole = {"name": staging.name, "classes": list(staging.classes), "cuts": list(staging.cuts)}
+        data["staging"] = {**whole, **own}
     plan = Plan.parse(data, overrides, source)
     check_fit(cohort, plan)
+    plan = with_source(plan)
     for name in plan.fused:
         if not len(cohort.images_of(name)):
             raise PlanError(f"network.modalities: no patient of cohort {cohort.name!r} has a {name} image")
     return plan
 
 
+def with_source(plan: Plan) -> Plan:
+    """The plan with what its weights' file is recorded in it, or checked against what was recorded."""
+    before, now = plan.network.source, source_of(plan.network.weights)
+    if before is not None and (now is None or now.sha256 != before.sha256):
+        came = "is not there" if now is None else f"has SHA-256 {now.sha256[:16]}…"
+        raise PlanError(
+            f"network.weights = {plan.network.weights!r} {came}; the plan was made with {before.name}, "
+            f"{before.sha256[:16]}…"
+        )
+    return plan.model_copy(update={"network": plan.network.model_copy(update={"source": now})})
+
+
 def check_fit(cohort: Cohort, plan: Plan) -> None:
     """Raises `PlanError` where the plan speaks of other stages or otherwise stored pictures than the cohort's."""
-    staging = plan.staging.resolve()
+    staging = plan.staging.whole()
     if (staging.name, staging.classes) != (cohort.staging.name, cohort.staging.classes):
         raise PlanError(
             f"the plan stages {staging.name} {list(staging.classes)}, cohort {cohort.name!r} was taken in with "
@@ -85,6 +101,15 @@ def check_fit(cohort: Cohort, plan: Plan) -> None:
                 f"{describe_modality(stored)}; take it in again with this plan"
             )
 
+    spec = BACKBONES[plan.network.backbone]
+    for name in plan.fused:
+        size = cohort.modality(name).size
+        if spec.exact and size != spec.size:
+            raise PlanError(
+                f"network.backbone = {spec.name!r} reads crops of {spec.size}×{spec.size} pixels, {name} of cohort "
+                f"{cohort.name!r} is stored at {size}×{size}; take it in with size = {spec.size} and fit = 'click'"
+            )
+
 
 def describe_modality(modality: Modality) -> str:
     return f"{modality.kind}, {modality.size} px, {modality.channels} channels, fit {modality.fit!r}"
@@ -96,6 +121,8 @@ def versions() -> dict[str, str]:
 
 
 def make_task(cohort: Cohort, plan: Plan) -> Task:
+    if plan.staging.task is not None:
+        cohort = cohort.at(plan.staging.task)
     space = space_of(cohort, plan.fused, plan.network.missing == "keep")
     folds = make_folds(cohort, plan.split, plan.seed, space.per_patient > 0)
     return Task(cohort, plan, space, folds)
@@ -120,11 +147,24 @@ def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT) ->
         predictions = pl.concat([train_fold(task, fold, out, progress) for fold in task.folds])
         runfolder.write_parquet(out / runfolder.PREDICTIONS, predictions)
         evaluation = evaluate_predictions(predictions, task)
-        runfolder.write_json(out / runfolder.METRICS, metrics_of(evaluation, task))
+        runfolder.write_json(out / runfolder.METRICS, metrics_of(evaluation, task, **beside(predictions, task)))
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
         raise
     return evaluation
+
+
+def beside(predictions: pl.DataFrame, task: Task) -> dict[str, Any]:
+    """What stands in metrics.json beside the test patients' figures: pictures, and the training cohort."""
+    result: dict[str, Any] = {
+        "n_training": round(float(np.mean([len(fold.train) for fold in task.folds]))),
+        "flow": flow_of(task.cohort).as_dict(),
+        "pictures": evaluate_pictures(predictions, task, TEST),
+    }
+    if task.plan.evaluation.training:
+        training = evaluate_predictions(predictions, task, TRAINING).as_dict()
+        result["training"] = {**training, "pictures": evaluate_pictures(predictions, task, TRAINING)}
+    return result
 
 
 def train_fold(task: Task, fold: Fold, out: Path, progress: Progress) -> pl.DataFrame:
@@ -136,20 +176,23 @@ def train_fold(task: Task, fold: Fold, out: Path, progress: Progress) -> pl.Data
     training, validation = fold.train, None
     if plan.split.validation:
         rng = np.random.default_rng([plan.seed, 8])
-        held = draw_stratified(fold.train, cohort.stages, plan.split.validation, rng)
+        held = draw_stratified(fold.train, cohort.strata, plan.split.validation, rng)
         if len(held):
             training = np.setdiff1d(fold.train, held)
             validation = examples_of(task, held, plan.seed)
     for record in learner.fit(examples_of(task, training, plan.seed), plan.seed, validation):
         runfolder.log(out, event="epoch", fold=fold.label, **record)
     suffix = "" if len(task.folds) == 1 else f"-{fold.label}"
-    checkpoint.save_network(out / f"model{suffix}.safetensors", learner.network(), plan, cohort.fingerprint)
-    return test_predictions(learner, task, fold)
+    checkpoint.save_network(out / f"model{suffix}.safetensors", learner.network(), plan, cohort)
+    found = test_predictions(learner, task, fold)
+    if plan.evaluation.training:
+        found = pl.concat([found, predictions_of(learner, task, fold, fold.train, TRAINING)])
+    return found
 
 
 def test_predictions(learner: Learner, task: Task, fold: Fold) -> pl.DataFrame:
     """What a fitted learner says of a fold's test patients."""
-    return predictions_of(learner, task, fold, fold.test, "test")
+    return predictions_of(learner, task, fold, fold.test, TEST)
 
 
 def predictions_of(learner: Learner, task: Task, fold: Fold, patients: NDArray[np.int64], split: str) -> pl.DataFrame:
@@ -169,9 +212,10 @@ def predictions_table(
     ids: NDArray[np.int64],
     probabilities: NDArray[np.float32],
     method: str,
-    split: str = "test",
+    split: str = TEST,
 ) -> pl.DataFrame:
-    """The wall between learning and statistics: one row a candidate."""
+    """The wall between learning and statistics: one row a candidate; `picture` tells crops of one picture together,
+    where a candidate is of one picture."""
     rows = task.space.patient_of(ids)
     names = np.array(task.cohort.patient_ids, dtype=object)[rows]
     labels = task.cohort.patients["stage"].to_list()
@@ -184,17 +228,43 @@ def predictions_table(
             "seed": task.plan.seed,
             "method": method,
             "stage": pl.Series([labels[row] for row in rows], dtype=pl.String),
+            "picture": pl.Series(pictures_of(task, ids), dtype=pl.String),
         }
     )
     columns = [pl.Series(f"p_{k}", probabilities[:, k]) for k in range(probabilities.shape[1])]
     return table.with_columns(columns)
 
 
-def evaluate_predictions(predictions: pl.DataFrame, task: Task) -> Evaluation:
+def pictures_of(task: Task, ids: NDArray[np.int64]) -> list[str | None]:
+    """The picture each candidate is, or is a crop of; None where it is several."""
+    if len(task.plan.fused) > 1:
+        return [None] * len(ids)
+    images = task.cohort.images_of(task.plan.fused[0])
+    sources = images.select("source", "frame").iter_rows()
+    names = [source if frame is None else f"{source} frame {frame}" for source, frame in sources]
+    first = dict(zip(reversed(names), reversed(images["image_id"].to_list()), strict=True))
+    return [first[names[row]] for row in task.space.decode(ids)[:, 0]]
+
+
+def evaluate_predictions(predictions: pl.DataFrame, task: Task, split: str = TEST) -> Evaluation:
     """Per patient, over all folds together (and repeats averaged)."""
     staging, settings = task.plan.staging.resolve(), task.plan.evaluation
-    stages, table = patient_scores(predictions, staging)
-    return evaluate(stages, table, staging, settings.bootstrap, task.plan.seed, settings.confidence)
+    found = scores_of(predictions, staging, split)
+    return evaluate(found.stages, found.probabilities, staging, settings.bootstrap, task.plan.seed, settings.confidence)
+
+
+def evaluate_pictures(predictions: pl.DataFrame, task: Task, split: str) -> dict[str, Any]:
+    """AUC at each cut over pictures, with the patient as the cluster; nothing where a candidate is several."""
+    if predictions["picture"].null_count():
+        return {}
+    staging = task.plan.staging.resolve()
+    found = scores_of(predictions, staging, split, by="picture")
+    at_cut = {}
+    for cut in staging.cuts:
+        threshold = staging.threshold(cut)
+        positive, score = found.stages >= threshold, cut_score(found.probabilities, threshold)
+        at_cut[cut] = auc_or_why(positive, score, task.plan.evaluation.confidence, found.patients).as_dict()
+    return {"n_pictures": len(found), "n_patients": len(set(found.patients.tolist())), "auc_at_cut": at_cut}
 
 
 def metrics_of(evaluation: Evaluation, task: Task, **more: Any) -> dict[str, Any]:

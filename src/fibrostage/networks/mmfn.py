@@ -18,9 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from fibrostage.networks.links import Cumulative, Link, Softmax
-from fibrostage.networks.stream import Stream, dropout_mask
+from fibrostage.networks.stream import PlainStream, Stream, dropout_mask
+from fibrostage.plan import NetworkPlan
 
 ABSENT = -1
+AnyStream = Stream | PlainStream
 
 
 def slot(modality: str) -> str:
@@ -40,6 +42,7 @@ class Head(nn.Module):
         se_reduction: int = 16,
         dropout: float = 0.5,
         ordinal: bool = False,
+        plain: bool = False,
     ) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
@@ -47,13 +50,15 @@ class Head(nn.Module):
         self.dropout = dropout
         self.link: Link = Cumulative(classes) if ordinal else Softmax(classes)
         outputs = self.link.outputs
-        self.streams = nn.ModuleDict(
-            {slot(name): Stream(features[name], outputs, reduce, se_reduction) for name in modalities}
-        )
 
-    def stream(self, modality: str) -> Stream:
+        def stream(width: int) -> AnyStream:
+            return PlainStream(width, outputs) if plain else Stream(width, outputs, reduce, se_reduction)
+
+        self.streams = nn.ModuleDict({slot(name): stream(features[name]) for name in modalities})
+
+    def stream(self, modality: str) -> AnyStream:
         stream = self.streams[slot(modality)]
-        assert isinstance(stream, Stream)
+        assert isinstance(stream, (Stream, PlainStream))
         return stream
 
     def tables(self, features: Mapping[str, Tensor], rng: np.random.Generator | None = None) -> dict[str, Tensor]:
@@ -74,10 +79,7 @@ class Head(nn.Module):
 
     def masks(self, passes: int, rng: np.random.Generator) -> dict[str, Tensor]:
         """Monte-Carlo dropout [T, reduce] a stream: one mask a pass, shared by the stream's images."""
-        return {
-            name: dropout_mask((passes, self.stream(name).reduce.out_features), self.dropout, rng)
-            for name in self.modalities
-        }
+        return {name: dropout_mask((passes, self.stream(name).width), self.dropout, rng) for name in self.modalities}
 
     def shares(self, modality: str, z: Tensor, masks: Tensor | None = None) -> Tensor:
         """A stream's share of the logits [T, n, K] of images z [n, C]: a pass a mask, or one without dropout."""
@@ -104,6 +106,20 @@ class Head(nn.Module):
             for column, name in enumerate(self.modalities)
         ]
         return self.link(reduce(add, parts))
+
+
+def make_head(plan: NetworkPlan, modalities: Sequence[str], features: Mapping[str, int], classes: int) -> Head:
+    """The head of a plan, its weights by torch's generator."""
+    return Head(
+        modalities,
+        features,
+        classes,
+        plan.reduce,
+        plan.se_reduction,
+        plan.dropout,
+        plan.head == "ordinal",
+        plan.stream == "plain",
+    )
 
 
 def positions(rows: Tensor, table: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ class Stream(nn.Module):
     def __init__(self, features: int, classes: int, reduce: int = 256, se_reduction: int = 16) -> None:
         super().__init__()
         hidden = max(1, reduce // se_reduction)
+        self.inputs, self.width = features, reduce
         self.reduce = nn.Linear(features, reduce)
         self.squeeze = nn.Linear(reduce, hidden)
         self.excite = nn.Linear(hidden, reduce)
@@ -38,6 +39,30 @@ class Stream(nn.Module):
 
     def shares(self, v: Tensor, keep: Tensor | None = None) -> Tensor:
         """A v [N, K]; `keep` is a dropout mask over v, already scaled by 1 / (1 − p)."""
+        return self.classify(v if keep is None else v * keep)
+
+    def forward(self, z: Tensor, keep: Tensor | None = None) -> Tensor:
+        return self.shares(self.embed(z), keep)
+
+
+class PlainStream(nn.Module):
+    """Pooled features z [N, C] → shares of the logits [N, K] by one linear layer, for networks that end in one.
+
+    v = z − `centre`, which is zero unless the layer was fitted on centred features.
+    """
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.inputs = self.width = features
+        self.centre: Tensor
+        self.register_buffer("centre", torch.zeros(features))
+        self.classify = nn.Linear(features, classes, bias=False)
+        self.offset = nn.Parameter(torch.zeros(classes))
+
+    def embed(self, z: Tensor) -> Tensor:
+        return z - self.centre
+
+    def shares(self, v: Tensor, keep: Tensor | None = None) -> Tensor:
         return self.classify(v if keep is None else v * keep)
 
     def forward(self, z: Tensor, keep: Tensor | None = None) -> Tensor:

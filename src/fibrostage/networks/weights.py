@@ -1,4 +1,4 @@
-"""Weights from a published file, a local file or a Hugging Face hub id, into a backbone, strictly.
+"""Weights from a published file, a local file, a trained run or a Hugging Face hub id, into a backbone, strictly.
 
 Strictly: every parameter of the backbone must be in the file with its shape, and every key of the file must be
 known (an ImageNet classifier is dropped by the backbone's own rename). Pickled objects are never executed:
@@ -8,14 +8,19 @@ known (an ImageNet classifier is dropped by the backbone's own rename). Pickled 
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from fibrostage.errors import WeightsError
+from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.backbones.spec import Backbone
+from fibrostage.plan import NetworkPlan, SourcePlan
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,14 +30,28 @@ IMAGENET = "imagenet"
 FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 
-def build_backbone(spec: Backbone, weights: str, seed: int) -> nn.Module:
-    """A backbone with its weights: "random" (by seed), "imagenet", a file, or a hub id "owner/name[:file]"."""
+def backbone_of(plan: NetworkPlan, seed: int) -> nn.Module:
+    """The backbone of a plan, with its weights."""
+    return build_backbone(BACKBONES[plan.backbone], plan.weights, seed, plan.load == "front")
+
+
+def build_backbone(spec: Backbone, weights: str, seed: int, front: bool = False) -> nn.Module:
+    """A backbone with its weights: "random" (by seed), "imagenet", a file, a run's folder, or a hub id
+    "owner/name[:file]". With `front`, what lies behind the freeze boundary stays random."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = spec.build()
     if weights != RANDOM:
+        fresh = {key: tensor.clone() for key, tensor in network.state_dict().items() if is_last(key, spec)}
         load_strictly(network, spec, weights_file(spec, weights))
+        if front:
+            network.load_state_dict(fresh, strict=False)
     return network
+
+
+def is_last(key: str, spec: Backbone) -> bool:
+    """Whether a parameter lies behind the freeze boundary."""
+    return any(key.startswith(f"{prefix}.") for prefix in spec.last)
 
 
 def weights_file(spec: Backbone, weights: str) -> Path:
@@ -42,14 +61,81 @@ def weights_file(spec: Backbone, weights: str) -> Path:
     path = Path(weights).expanduser()
     if path.is_file():
         return path
+    if path.is_dir():
+        return model_of(path)
     repository = weights.partition(":")[0]
     is_path = repository.startswith((".", "/", "~")) or path.suffix in FILE_SUFFIXES
     if repository.count("/") != 1 or (is_path and ":" not in weights):
         raise WeightsError(
-            f"network.weights = {weights!r}: no such file; give 'imagenet', 'random', "
+            f"network.weights = {weights!r}: no such file; give 'imagenet', 'random', a run folder, "
             "a .safetensors or .pth file, or a hub id such as owner/name"
         )
     return from_hub(weights)
+
+
+def model_of(run: Path) -> Path:
+    """The one model of a run's folder."""
+    models = sorted(run.glob("model*.safetensors"))
+    if not models:
+        raise WeightsError(f"network.weights = {str(run)!r}: this folder holds no model of a finished run")
+    if len(models) > 1:
+        raise WeightsError(
+            f"network.weights = {str(run)!r} holds {len(models)} models, one a fold; name one of them, e.g. {models[0]}"
+        )
+    return models[0]
+
+
+def source_of(weights: str) -> SourcePlan | None:
+    """What is known of the file or run that weights come from; None for published or random ones."""
+    path = Path(weights).expanduser()
+    if not path.exists():
+        return None
+    file = model_of(path) if path.is_dir() else path
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    known = metadata_of(file)
+    if "plan" not in known:
+        return SourcePlan(name=file.name, sha256=digest)
+    staging = json.loads(known["plan"])["staging"]
+    task = staging["name"] if staging.get("task") is None else f"{staging['name']} at or above {staging['task']}"
+    name = file.parent.name if file.name == "model.safetensors" else f"{file.parent.name}/{file.name}"
+    return SourcePlan(
+        name=name,
+        sha256=digest,
+        cohort=known.get("cohort_name"),
+        fingerprint=known.get("cohort"),
+        task=task,
+        simulated=known.get("simulated") == "yes",
+    )
+
+
+def metadata_of(file: Path) -> dict[str, str]:
+    """What a model file says about itself; nothing for files of other tools."""
+    if file.suffix != ".safetensors":
+        return {}
+    try:
+        with safe_open(file, framework="pt") as content:
+            return dict(content.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{file} is not a file of safetensors ({type(error).__name__})") from None
+
+
+def own_backbone(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The one backbone of a model of this tool, under the backbone's own names; other files as they are."""
+    if "plan" not in metadata_of(path):
+        return tensors
+    names = sorted({match[1] for key in tensors if (match := re.match(r"backbones\.modality_([^.]+)\.", key))})
+    if not names:
+        raise WeightsError(
+            f"{path} trained a head on a frozen backbone and holds no other weights; train the source with "
+            "training.finetune = 'all'"
+        )
+    if len(names) > 1:
+        raise WeightsError(
+            f"{path} holds a backbone for each of {', '.join(names)}; train the source on one modality, or with "
+            "network.share_backbone = true"
+        )
+    prefix = f"backbones.modality_{names[0]}."
+    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
 
 
 def from_hub(identifier: str) -> Path:
@@ -85,7 +171,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def load_strictly(network: nn.Module, spec: Backbone, path: Path) -> None:
     """Loads the file or raises `WeightsError` naming the first key that does not fit, with both shapes."""
     renamed = {}
-    for key, tensor in read_tensors(path).items():
+    for key, tensor in own_backbone(path, read_tensors(path)).items():
         name = spec.rename(key)
         if name is not None:
             renamed[name] = tensor
@@ -95,7 +181,9 @@ def load_strictly(network: nn.Module, spec: Backbone, path: Path) -> None:
             if key.endswith("num_batches_tracked"):  # absent from files older than PyTorch 0.4.1
                 renamed[key] = tensor
                 continue
-            raise WeightsError(f"{path.name} is not for {spec.name}: it lacks {key!r} {tuple(tensor.shape)}")
+            first = next(((name, tuple(t.shape)) for name, t in renamed.items() if name not in own), None)
+            instead = "" if first is None else f", and its first is {first[0]!r} {first[1]}"
+            raise WeightsError(f"{path.name} is not for {spec.name}: it lacks {key!r} {tuple(tensor.shape)}{instead}")
         if renamed[key].shape != tensor.shape:
             raise WeightsError(
                 f"{path.name} is not for {spec.name}: {key!r} has shape {tuple(renamed[key].shape)}, "

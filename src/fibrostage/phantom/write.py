@@ -37,6 +37,13 @@ RECIPE = "recipe.json"
 BAD = ("shadow", "motion", "unfilled", "wrong_organ")
 COUNTS = {"LSTE": (4, 5), "LUS": (7, 7), "LSTQ": (3, 5), "SSTE": (3, 5)}  # per patient, paper §2.1
 FRAMES = (20, 30)  # more B-mode frames where there is a video
+EXCLUSIONS = {  # DLRE paper §3: why 37 of 334 patients were not studied
+    "unqualified histology": 22,
+    "antiviral treatment in the last 6 months": 7,
+    "other liver disease": 5,
+    "missing serology": 2,
+    "failed 2D-SWE": 1,
+}
 KINDS = {"LSTE": "elastogram", "LUS": "bmode", "LSTQ": "bmode", "SSTE": "elastogram"}
 
 PLAN = """\
@@ -81,6 +88,8 @@ class Recipe:
     missing: float = 0.08
     video: float = 0.0
     modalities: tuple[str, ...] = tuple(COUNTS)
+    pictures: int | None = None  # of each modality a patient has, instead of COUNTS
+    excluded: int = 0  # of the patients, for the reasons of EXCLUSIONS
 
 
 def write_phantom(out: Path, recipe: Recipe, progress: Progress = SILENT) -> None:
@@ -102,13 +111,27 @@ def write_phantom(out: Path, recipe: Recipe, progress: Progress = SILENT) -> Non
         truth = ("file", "patient_id", "modality", "bad", "true_kpa")
         write_csv(work / "images.csv", ("file", "patient_id", "modality", *ROI), rows)
         write_csv(work / "truth_images.csv", truth, rows)
-        write_csv(work / "patients.csv", *patient_rows(patients))
+        columns, people = patient_rows(patients)
+        for row, reason in excluded_rows(recipe):
+            people[row]["excluded"] = reason
+        write_csv(work / "patients.csv", (*columns, "excluded") if recipe.excluded else columns, people)
         write_csv(work / "truth_patients.csv", *truth_rows(patients))
         (work / "plan.toml").write_text(PLAN, encoding="utf-8")
         best = {SIMULATED: True, **ceilings(recipe.bmode_signal, recipe.seed)}
         (work / "ceiling.json").write_text(json.dumps(best, indent=2), encoding="utf-8")
         content = {SIMULATED: True, **asdict(recipe)}
         (work / RECIPE).write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def excluded_rows(recipe: Recipe) -> list[tuple[int, str]]:
+    """Which patients are not studied and why, in the paper's proportions."""
+    shares = np.array(list(EXCLUSIONS.values())) / sum(EXCLUSIONS.values()) * recipe.excluded
+    counts = np.floor(shares).astype(int)
+    order = np.argsort(counts - shares, kind="stable")  # largest remainder first
+    counts[order[: recipe.excluded - counts.sum()]] += 1
+    reasons = np.repeat(list(EXCLUSIONS), counts)
+    rows = np.random.default_rng([recipe.seed, 3]).permutation(recipe.patients)[: recipe.excluded]
+    return [(int(row), str(reason)) for row, reason in zip(rows, reasons, strict=True)]
 
 
 def is_of(folder: Path, recipe: Recipe) -> bool:
@@ -137,6 +160,8 @@ def simulate_patient(job: tuple[Path, Recipe, int, dict[str, Any]]) -> list[dict
     for modality in COUNTS:
         low, high = COUNTS[modality]
         count = int(rng.integers(low, high + 1))
+        if recipe.pictures is not None:
+            count = recipe.pictures
         if modality == "LUS" and rng.random() < recipe.video:
             count += int(rng.integers(FRAMES[0], FRAMES[1] + 1))
         missing = modality != "LSTE" and rng.random() < recipe.missing

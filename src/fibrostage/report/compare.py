@@ -42,6 +42,7 @@ class Question:
     classes: tuple[str, ...] = ()
     penalty: Penalty = "linear"
     confidence: float = 0.95
+    reference: str | None = None  # the score that every other is compared with, instead of each with each
 
     @property
     def every(self) -> tuple[str, ...]:
@@ -154,6 +155,11 @@ def check_question(question: Question) -> None:
     for role, column in (("--truth", question.truth), ("--cluster", question.cluster)):
         if column in question.every:
             raise IntakeError(f"{column!r} is both {role} and a score")
+    if question.reference is not None and question.reference not in question.every:
+        raise IntakeError(
+            f"--reference {question.reference!r}{nearest(question.reference, question.every)} is no score of this "
+            f"comparison; there are {', '.join(question.every)}"
+        )
     repeated = sorted({name for name in question.every if question.every.count(name) > 1})
     if repeated:
         raise IntakeError(f"the score {repeated[0]!r} is given twice")
@@ -255,7 +261,7 @@ def measured(name: str, data: Data, question: Question, measure: Measure, positi
         except StatisticsError as error:
             areas[score] = Area(undefined(str(error)), int(rows.sum()), count)
     pairs = []
-    for a, b in itertools.combinations(range(len(question.every)), 2):
+    for a, b in pairs_of(question):
         rows = present[a] & present[b]
         try:
             difference = measure(rows, data.scores[np.ix_([a, b], rows)]).difference(0, 1, question.confidence)
@@ -263,6 +269,15 @@ def measured(name: str, data: Data, question: Question, measure: Measure, positi
             difference = Difference(None, None, None, None, None, None, why=str(error))
         pairs.append(Pair(question.every[a], question.every[b], difference, int(rows.sum())))
     return Panel(name, areas, adjusted(pairs))
+
+
+def pairs_of(question: Question) -> list[tuple[int, int]]:
+    """Positions of the scores that are compared: each with each, or the reference with the others."""
+    every = range(len(question.every))
+    if question.reference is None:
+        return list(itertools.combinations(every, 2))
+    first = question.every.index(question.reference)
+    return [(first, other) for other in every if other != first]
 
 
 def adjusted(pairs: list[Pair]) -> tuple[Pair, ...]:

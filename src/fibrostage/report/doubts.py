@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from fibrostage.errors import PlanError, RunError
-from fibrostage.learn.predictions import patient_scores
+from fibrostage.learn.predictions import scores_of
 from fibrostage.report.folder import read_results
 from fibrostage.stage import Staging
 
@@ -35,8 +35,8 @@ def doubts_of(predictions: pl.DataFrame, staging: Staging) -> pl.DataFrame:
         from cleanlab.rank import get_label_quality_scores
     except ImportError:
         raise PlanError("doubts needs cleanlab: install fibrostage with its extra [noise]") from None
-    stages, probabilities = patient_scores(predictions, staging)
-    patients = np.unique(predictions["patient_id"].to_numpy()).tolist()  # the order of patient_scores
+    held_out = scores_of(predictions, staging)
+    patients, stages, probabilities = held_out.patients, held_out.stages, held_out.probabilities
     if len(stages) < LEAST:
         raise RunError(f"{len(stages)} held-out patients; doubts needs at least {LEAST}, e.g. of a kfold run")
     present = np.unique(stages)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
+from numpy.typing import NDArray
 
 from fibrostage.active.chosen import ALL, title_of
 from fibrostage.learn.predictions import patient_scores
-from fibrostage.report.compare import Comparison
+from fibrostage.report.compare import Comparison, Data, Panel
 from fibrostage.report.style import COLOURS, DASHES, FAINT, INK, drawing, figure, mark_simulated, to_svg, to_svg_file
 from fibrostage.stage import Staging
 from fibrostage.stats.auc import auc_interval
@@ -95,23 +95,33 @@ def roc_figure(predictions: Mapping[str, pl.DataFrame], staging: Staging, simula
     with drawing():
         made, axes = figure(3.7 * len(staging.cuts), 3.9, len(staging.cuts))
         for ax, cut in zip(axes, staging.cuts, strict=True):
-            threshold, lines = staging.threshold(cut), {}
-            for index, (method, table) in enumerate(predictions.items()):
+            threshold = staging.threshold(cut)
+            lines: list[Line | None] = []
+            for method, table in predictions.items():
                 stages, probabilities = patient_scores(table, staging)
                 positive, score = stages >= threshold, cut_score(probabilities, threshold)
-                if min(positive.sum(), (~positive).sum()) < 2:
-                    continue
-                curve = roc_curve(positive, score)
-                area = auc_interval(positive, score)
-                label = f"{method.replace('+', ' ⊕ ')}  {area}"
-                lines[label] = ax.plot(curve.fpr, curve.tpr, linewidth=1.6, **line_style(index))[0]
-            finish_roc(ax, staging.cut_name(cut), lines, simulated)
+                drawable = min(positive.sum(), (~positive).sum()) >= 2
+                label = f"{method.replace('+', ' ⊕ ')}  {auc_interval(positive, score) if drawable else ''}"
+                lines.append((label, positive, score) if drawable else None)
+            roc_panel(ax, staging.cut_name(cut), lines, simulated)
         axes[0].set_ylabel("sensitivity")
         return to_svg(made)
 
 
-def finish_roc(ax: Axes, title: str, lines: Mapping[str, Line2D], simulated: bool) -> None:
-    """What every ROC panel has; labels are given to the legend, as matplotlib hides those that begin with "_"."""
+Line = tuple[str, NDArray[np.bool_], NDArray[np.float64]]  # label, who is positive, score
+
+
+def roc_panel(ax: Axes, title: str, curves: Sequence[Line | None], simulated: bool) -> None:
+    """One panel of ROC curves, None where a curve is not defined: its colour stays its own in every panel.
+
+    Labels are given to the legend, as matplotlib hides those that begin with "_".
+    """
+    lines = {}
+    for index, found in enumerate(curves):
+        if found is not None:
+            label, positive, score = found
+            curve = roc_curve(positive, score)
+            lines[label] = ax.plot(curve.fpr, curve.tpr, linewidth=1.6, **line_style(index))[0]
     ax.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, zorder=0)
     ax.set_aspect("equal")
     ax.set_title(title)
@@ -131,18 +141,19 @@ def scores_figure(made: Comparison) -> str:
     with drawing():
         made_figure, axes = figure(max(4.4, 3.7 * len(panels)), 4.3, len(panels))
         for ax, (title, panel, positive) in zip(axes, panels, strict=True):
-            lines = {}
-            for index, name in enumerate(names):
-                rows = ~np.isnan(data.scores[index])
-                area = panel.areas[name]
-                if area.figure.value is None:
-                    continue
-                curve = roc_curve(positive[rows], data.scores[index, rows])
-                label = f"{name}  {area.figure}, n = {area.n}"
-                lines[label] = ax.plot(curve.fpr, curve.tpr, linewidth=1.6, **line_style(index))[0]
-            finish_roc(ax, title, lines, made.simulated)
+            roc_panel(ax, title, panel_lines(panel, names, data, positive), made.simulated)
         axes[0].set_ylabel("sensitivity")
         return to_svg_file(made_figure)
+
+
+def panel_lines(panel: Panel, names: Sequence[str], data: Data, positive: NDArray[np.bool_]) -> list[Line | None]:
+    """The curve of each score on the rows that have it, labelled with the area of the table."""
+    lines: list[Line | None] = []
+    for index, name in enumerate(names):
+        rows, area = ~np.isnan(data.scores[index]), panel.areas[name]
+        label = f"{name}  {area.figure}, n = {area.n}"
+        lines.append(None if area.figure.value is None else (label, positive[rows], data.scores[index, rows]))
+    return lines
 
 
 def confusion_figure(confusions: Sequence[tuple[str, Any]], classes: Sequence[str], simulated: bool) -> str:

@@ -12,6 +12,9 @@ import polars as pl
 from fibrostage.active.chosen import ALL, title_of
 from fibrostage.errors import RunError
 from fibrostage.learn.runfolder import CURVE, METRICS, PLAN, PREDICTIONS, read_json, read_parquet
+from fibrostage.plan import StagingPlan
+from fibrostage.report.attribution import Attribution, attribution_of
+from fibrostage.report.diagnosis_page import Diagnosis, read_diagnosis
 from fibrostage.stage import Staging
 
 MOST_SHOWN = 3  # strategies whose last rounds are drawn side by side
@@ -30,6 +33,9 @@ class Results:
     table: pl.DataFrame | None
     efficiency: pl.DataFrame | None = None
     failures: dict[str, str] = field(default_factory=dict)
+    flow: dict[str, Any] | None = None
+    diagnosis: Diagnosis | None = None
+    attributions: tuple[Attribution, ...] = ()
 
     @property
     def simulated(self) -> bool:
@@ -65,7 +71,14 @@ def read_run(folder: Path) -> Results:
     curves = read_parquet(folder / CURVE) if (folder / CURVE).is_file() else None
     predictions = {metrics["method"]: read_parquet(folder / PREDICTIONS)}
     name = folder.resolve().name
-    return Results(name, staging_of(plan, metrics), [metrics], [plan], predictions, curves, None)
+    seen = attribution_of(folder, metrics["method"], metrics["simulated"])
+    flow = metrics.get("flow")
+    if flow is not None:
+        flow = {**flow, "training": metrics["n_training"], "test": metrics["n_patients"]}
+    return Results(
+        name, staging_of(plan, metrics), [metrics], [plan], predictions, curves, None,
+        flow=flow, attributions=(seen,) if seen else (),
+    )  # fmt: skip
 
 
 def read_study(folder: Path) -> Results:
@@ -73,6 +86,8 @@ def read_study(folder: Path) -> Results:
     runs = [folder / "runs" / name for name in study["runs"]]
     metrics = [read_json(run / METRICS) for run in runs]
     plans = [read_json(run / PLAN) for run in runs]
+    if study.get("supervised"):
+        return read_supervised(folder, study, runs, metrics, plans)
     by_method: dict[str, list[pl.DataFrame]] = {}
     shown = strategies_shown(one["strategy"] for one in metrics)
     for run, one in zip(runs, metrics, strict=True):
@@ -85,6 +100,25 @@ def read_study(folder: Path) -> Results:
     efficiency = read_parquet(folder / "efficiency.parquet")
     staging = staging_of(plans[0], metrics[0])
     return Results(study["name"], staging, metrics, plans, predictions, curves, table, efficiency, study["failures"])
+
+
+def read_supervised(
+    folder: Path, study: dict[str, Any], runs: list[Path], metrics: list[dict[str, Any]], plans: list[dict[str, Any]]
+) -> Results:
+    """A study of supervised runs; the staging is the whole system, whatever cut a run learned."""
+    of = plans[0]["staging"]
+    staging = StagingPlan(name=of["name"], classes=of["classes"], cuts=of["cuts"]).whole()
+    found = (
+        attribution_of(run, f"{study['methods'][run.name]} {plan['staging']['task'] or ''}".strip(), one["simulated"])
+        for run, plan, one in zip(runs, plans, metrics, strict=True)
+    )
+    return Results(
+        study["name"], staging, metrics, plans, {}, None, None,
+        failures=study["failures"],
+        flow=study["flow"],
+        diagnosis=read_diagnosis(folder, study, metrics[0]["confidence"]),
+        attributions=tuple(one for one in found if one is not None),
+    )  # fmt: skip
 
 
 def strategies_shown(names: Iterable[str]) -> set[str]:

@@ -14,6 +14,8 @@ from fibrostage.active.chosen import title_of
 from fibrostage.errors import RunError
 from fibrostage.learn.predictions import patient_scores
 from fibrostage.learn.runfolder import replace_file, write_text
+from fibrostage.report.diagnosis_figures import flow_figure
+from fibrostage.report.diagnosis_page import diagnosis_context
 from fibrostage.report.figures import (
     confusion_figure,
     learning_curves,
@@ -57,13 +59,19 @@ def render(results: Results) -> str:
         notice=RESEARCH_USE,
         caveats=results.caveats,
         staging=results.staging,
-        single=first if len(results.metrics) == 1 else None,
+        single=first if len(results.metrics) == 1 and results.diagnosis is None else None,
         rows=study_rows(results),
         efficiency=efficiency_rows(results),
         failures=results.failures,
         curves=None if results.curves is None else learning_curves(results.curves, simulated, unit),
-        roc=roc_figure(results.predictions, results.staging, simulated),
-        confusion=confusion_figure(confusions, results.staging.classes, simulated),
+        roc=roc_figure(results.predictions, results.staging, simulated) if confusions else None,
+        confusion=confusion_figure(confusions, results.staging.classes, simulated) if confusions else None,
+        flow=None if results.flow is None else flow_figure(results.flow, simulated),
+        diagnosis=None
+        if results.diagnosis is None
+        else diagnosis_context(results.diagnosis, results.staging, simulated),
+        attributions=results.attributions,
+        sources=sources_of(results),
         plan=json.dumps(results.plans[0], indent=2),
         runs=len(results.metrics),
         seeds=sorted({metrics["seed"] for metrics in results.metrics}),
@@ -71,6 +79,12 @@ def render(results: Results) -> str:
         split=first["split"],
         versions={"fibrostage": first["tool"], **first["versions"]},
     )
+
+
+def sources_of(results: Results) -> list[dict[str, Any]]:
+    """What trained weights the networks began from, each once."""
+    found = [plan["network"].get("source") for plan in results.plans]
+    return list({source["sha256"]: source for source in found if source}.values())
 
 
 def study_rows(results: Results) -> list[dict[str, Any]]:

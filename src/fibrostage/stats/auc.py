@@ -92,14 +92,18 @@ def check_clusters(clusters: ArrayLike, n: int) -> NDArray[np.generic]:
     return names
 
 
-def auc_interval(positive: ArrayLike, scores: ArrayLike, confidence: float = 0.95) -> Estimate:
+def auc_interval(
+    positive: ArrayLike, scores: ArrayLike, confidence: float = 0.95, clusters: ArrayLike | None = None
+) -> Estimate:
     """AUC with DeLong's normal interval, cut to [0, 1]; needs two positives and two negatives."""
-    return delong(positive, scores).interval(0, confidence)
+    return delong(positive, scores, clusters).interval(0, confidence)
 
 
-def auc_or_why(positive: ArrayLike, scores: ArrayLike, confidence: float = 0.95) -> Estimate:
+def auc_or_why(
+    positive: ArrayLike, scores: ArrayLike, confidence: float = 0.95, clusters: ArrayLike | None = None
+) -> Estimate:
     """The same, and where it is not defined, None with the reason."""
     try:
-        return auc_interval(positive, scores, confidence)
+        return auc_interval(positive, scores, confidence, clusters)
     except StatisticsError as error:
         return undefined(str(error))

@@ -1,4 +1,6 @@
-"""A study's file and the runs it stands for: networks × modality sets × strategies × splits × folds × seeds.
+"""A study's file and the runs it stands for: networks × modality sets × splits × tasks × strategies × folds × seeds.
+
+Without strategies a run is one supervised fit; with them, one active-learning run.
 
 A run is addressed by what it is (plan and cohort), so that the same run is never made twice, whatever study asks.
 """
@@ -15,21 +17,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from fibrostage.active.chosen import choose_strategy
 from fibrostage.cohort.store import Cohort, open_cohort
-from fibrostage.errors import PlanError
+from fibrostage.errors import PlanError, nearest
 from fibrostage.learn.train import plan_for
-from fibrostage.plan import Plan, explain, read_plan_file
+from fibrostage.plan import Plan
+from fibrostage.plan_file import explain, read_plan_file
 
 RUNS = "runs"
+SOURCE = "source:"
 AXES = ("seed", "network.modalities", "active.strategy", "active.fold")
 
 
 class Grid(BaseModel):
-    """The axes of a study; every combination is one run. `networks` and `splits` name parts of a plan."""
+    """The axes of a study; every combination is one run. `networks` and `splits` name parts of a plan; `tasks` are cuts
+    that are learned one by one; `strategies` = [] asks for supervised runs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     modalities: tuple[tuple[str, ...], ...] = Field(min_length=1)
-    strategies: tuple[str, ...] = Field(("random", "esd"), min_length=1)
+    strategies: tuple[str, ...] = ("random", "esd")
+    tasks: tuple[str, ...] = ()
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     folds: tuple[int, ...] = Field((0,), min_length=1)
     networks: dict[str, dict[str, Any]] = {}
@@ -37,10 +43,31 @@ class Grid(BaseModel):
 
     @model_validator(mode="after")
     def _different(self) -> Grid:
+        if not self.strategies and self.folds != (0,):
+            raise PlanError("grid.folds is of active-learning runs; a supervised run fits every fold of its split")
         for axis, values in self:
             if not isinstance(values, dict) and len(set(values)) != len(values):
                 raise PlanError(f"grid.{axis} repeats a value: {list(values)}")
         return self
+
+
+class SourceRun(BaseModel):
+    """A run on another cohort, made first, whose weights networks may take as weights = "source:NAME"."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cohort: str
+    plan: dict[str, Any] = {}
+
+
+class Comparison(BaseModel):
+    """Of a supervised study: what stands beside the networks. `reference` is the method that is compared with all
+    others, the first of the grid unless named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    markers: tuple[str, ...] = ()
+    reference: str | None = None
 
 
 class StudyPlan(BaseModel):
@@ -52,6 +79,12 @@ class StudyPlan(BaseModel):
     cohort: str
     grid: Grid
     plan: dict[str, Any] = {}
+    source: dict[str, SourceRun] = {}
+    compare: Comparison = Comparison()
+
+    @property
+    def supervised(self) -> bool:
+        return not self.grid.strategies
 
 
 @dataclass(frozen=True)
@@ -61,6 +94,7 @@ class Run:
     plan: Plan
     folder: Path
     method: str
+    supervised: bool = False
 
     @property
     def name(self) -> str:
@@ -82,23 +116,45 @@ def cells(study: StudyPlan, cohort: Cohort, out: Path, overrides: Sequence[str] 
     grid = study.grid
     refuse_axes(grid, overrides)
     runs = []
-    for (network, split), modalities, strategy, fold, seed in product(
-        variants(grid), grid.modalities, grid.strategies, grid.folds, grid.seeds
+    for (network, split), modalities, task, strategy, fold, seed in product(
+        variants(grid), grid.modalities, grid.tasks or (None,), grid.strategies or (None,), grid.folds, grid.seeds
     ):
         data = merged(study.plan, grid.networks.get(network, {}))
         data = merged(data, {"split": grid.splits.get(split, {})})
         data = merged(data, {"network": {"modalities": list(modalities)}, "seed": seed})
-        data = merged(data, {"active": {"strategy": strategy, "fold": fold}})
-        plan = plan_for(cohort, data, list(overrides), "study")
+        if task is not None:
+            data = merged(data, {"staging": {"task": task}})
+        if strategy is not None:
+            data = merged(data, {"active": {"strategy": strategy, "fold": fold}})
+        plan = plan_for(cohort, with_sources(data, study, out), list(overrides), "study")
         method = " ".join(part for part in (network, "+".join(modalities), split) if part)
-        label = f"{method}-{strategy}-f{fold}-s{seed}".replace(" ", "_").replace("/", "_").replace(":", "_")
-        runs.append(Run(plan, out / RUNS / f"{label}-{plan.digest()[:8]}{cohort.fingerprint[:8]}", method))
+        parts = (method, task, strategy, f"f{fold}-s{seed}" if strategy else f"s{seed}")
+        label = "-".join(part for part in parts if part).replace(" ", "_").replace("/", "_").replace(":", "_")
+        folder = out / RUNS / f"{label}-{plan.digest()[:8]}{cohort.fingerprint[:8]}"
+        runs.append(Run(plan, folder, method, study.supervised))
     return runs
+
+
+def with_sources(data: Mapping[str, Any], study: StudyPlan, out: Path) -> dict[str, Any]:
+    """Plan data in which "source:NAME" is the folder of that source's run."""
+    weights = data.get("network", {}).get("weights")
+    if not isinstance(weights, str) or not weights.startswith(SOURCE):
+        return dict(data)
+    name = weights.removeprefix(SOURCE)
+    if name not in study.source:
+        known = ", ".join(study.source) or "none"
+        raise PlanError(f"network.weights = {weights!r}{nearest(name, study.source)}: the study's sources are {known}")
+    return merged(data, {"network": {"weights": str(source_folder(out, name))}})
+
+
+def source_folder(out: Path, name: str) -> Path:
+    return out.resolve() / "sources" / name
 
 
 def refuse_axes(grid: Grid, overrides: Sequence[str]) -> None:
     """Raises `PlanError` for an override of anything that the grid varies, or of a section that holds it."""
     varied = {*AXES, *(key for part in grid.networks.values() for key in leaves(part))}
+    varied |= {"staging.task"} if grid.tasks else set()
     varied |= {f"split.{key}" for part in grid.splits.values() for key in leaves(part)}
     for override in overrides:
         key = override.partition("=")[0].strip()

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 from scipy.optimize import isotonic_regression
 
-from fibrostage.stats.multiplicity import holm
 from fibrostage.stats.resampled import resampled_mean
+from fibrostage.study.results import against, with_holm
 
 LEVELS = (90, 95, 100)
 CURRENCIES = ("candidates", "images", "patients")
@@ -50,7 +50,7 @@ def efficiency_table(
         made = [strategy_row(name, key, runs, by_strategy, ratios[name]) for key, runs in by_strategy.items()]
         for row in made:
             row["all_data_auc"] = float(np.mean([pool["auc_macro"] for pool in whole.values()])) if whole else None
-        rows += adjusted(made)
+        rows += with_holm(made, "_vs_random_p")
     if not rows:  # nothing but "all" was run
         return pl.DataFrame(schema={"method": pl.String, "strategy": pl.String, "simulated": pl.Boolean})
     return pl.DataFrame(rows, infer_schema_length=None).with_columns(simulated=pl.lit(simulated))
@@ -139,23 +139,6 @@ def strategy_row(method: str, name: str, runs: Runs, every: dict[str, Runs], rat
             continue
         mean, _ = resampled_mean(known, ratio)
         row |= {figure: mean.value, f"{figure}_lo": mean.lo, f"{figure}_hi": mean.hi}
-        common = [key for key in runs if figure in runs[key] and figure in baseline.get(key, {})]
-        if name != RANDOM and common:
-            difference, p = resampled_mean([runs[key][figure] - baseline[key][figure] for key in common], ratio)
-            row |= {
-                f"{figure}_vs_random": difference.value,
-                f"{figure}_vs_random_lo": difference.lo,
-                f"{figure}_vs_random_hi": difference.hi,
-                f"{figure}_vs_random_p": p,
-            }
+        if name != RANDOM:
+            row |= against(runs, baseline, figure, ratio, f"{figure}_vs_random")
     return row
-
-
-def adjusted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Adds Holm's p over the strategies of a method, figure by figure."""
-    names = {key for row in rows for key in row if key.endswith("_vs_random_p")}
-    for name in sorted(names):
-        tested = [row for row in rows if row.get(name) is not None]
-        for row, p in zip(tested, holm([row[name] for row in tested]), strict=True):
-            row[f"{name}_holm"] = float(p)
-    return rows

@@ -30,8 +30,13 @@ class Engine(Protocol):
 def execute(cohort: Path, run: Run) -> str | None:
     """An unfinished folder of an earlier try is resumed. Returns why the run failed, or None."""
     from fibrostage.active.loop import run_active
+    from fibrostage.learn.train import train
 
     try:
+        if run.supervised:
+            shutil.rmtree(run.folder, ignore_errors=True)
+            train(open_cohort(cohort), run.plan, run.folder)
+            return None
         resume = (run.folder / PLAN).is_file()
         if run.folder.exists() and not resume:
             shutil.rmtree(run.folder)

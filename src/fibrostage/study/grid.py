@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -21,6 +22,8 @@ from fibrostage.study.efficiency import efficiency_table
 from fibrostage.study.execute import Engine
 from fibrostage.study.local import run_locally
 from fibrostage.study.results import results_table
+from fibrostage.study.sources import train_sources
+from fibrostage.study.supervised import flow_with_split, supervised_tables
 
 RESULTS, CURVES, EFFICIENCY, STUDY = "results.parquet", "curves.parquet", "efficiency.parquet", "study.json"
 
@@ -32,15 +35,16 @@ def run_study(
     progress: Progress = SILENT,
     engine: Engine = run_locally,
 ) -> pl.DataFrame:
-    """Runs what is missing of the grid; writes curves, results and efficiency; returns the results table."""
+    """Runs what is missing of the grid; writes the study's tables; returns the results table."""
     if out.is_dir() and any(out.iterdir()) and not (out / RUNS).is_dir():
         raise RunError(f"{out} holds something else than a study; choose another --out")
     study, cohort = load_study(path)
-    runs = cells(study, cohort, out, overrides)
     try:
         (out / RUNS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot write to {out}: {error.strerror}") from None
+    train_sources(study, path.parent, out, progress)
+    runs = cells(study, cohort, out, overrides)
     failures = run_missing(cohort, runs, progress, engine)
     return write_tables(study, cohort, runs, failures, out)
 
@@ -69,16 +73,29 @@ def write_tables(
     study: StudyPlan, cohort: Cohort, runs: Sequence[Run], failures: dict[str, str], out: Path
 ) -> pl.DataFrame:
     finished = [run for run in runs if run.name not in failures]
-    content = {
+    content: dict[str, Any] = {
         **study.model_dump(mode="json"),
         "cohort": str(cohort.path),
         "runs": [run.name for run in finished],
         "methods": {run.name: run.method for run in finished},
         "failures": failures,
+        "supervised": study.supervised,
     }
-    write_json(out / STUDY, content)
     if not finished:
+        write_json(out / STUDY, content)
         raise FibrostageError(f"every run of the study failed; the first: {next(iter(failures.values()))}")
+    if study.supervised:
+        write_json(out / STUDY, content | {"flow": flow_with_split(cohort, finished)})
+        tables = supervised_tables(study, cohort, finished)
+        for name, table in tables.items():
+            write_table(out / f"{name}.parquet", table)
+        return tables["results"]
+    write_json(out / STUDY, content)
+    return write_active_tables(cohort, finished, out)
+
+
+def write_active_tables(cohort: Cohort, finished: Sequence[Run], out: Path) -> pl.DataFrame:
+    """Curves, results over them, and what labels bought."""
     curves = pl.concat(
         [read_parquet(run.folder / CURVE).with_columns(method=pl.lit(run.method)) for run in finished],
         how="diagonal_relaxed",
@@ -93,6 +110,12 @@ def write_tables(
     efficiency = efficiency_table(curves, ratios, shared, any(m["simulated"] for m in metrics))
     write_table(out / EFFICIENCY, efficiency)
     return results
+
+
+def tables_beside(out: Path) -> dict[str, pl.DataFrame]:
+    """What a study's folder holds beside the results, and a program would read: by name."""
+    names = ("comparison", "pictures", "cutoffs") if read_json(out / STUDY)["supervised"] else ("efficiency",)
+    return {name: read_parquet(out / f"{name}.parquet") for name in names}
 
 
 def write_table(path: Path, table: pl.DataFrame) -> None:
@@ -114,7 +137,7 @@ def warm_cache(cohort: Cohort, runs: Sequence[Run], progress: Progress) -> None:
     from fibrostage.learn.features import features_of
     from fibrostage.learn.learner import resolve_precision
     from fibrostage.networks.backbones import BACKBONES
-    from fibrostage.networks.weights import build_backbone
+    from fibrostage.networks.weights import backbone_of
 
     seen = set()
     for run in runs:
@@ -129,7 +152,7 @@ def warm_cache(cohort: Cohort, runs: Sequence[Run], progress: Progress) -> None:
             key = (name, spec.name, plan.network.weights, random_seed, *how)
             if key not in seen:
                 seen.add(key)
-                backbone = build_backbone(spec, plan.network.weights, plan.seed)
+                backbone = backbone_of(plan.network, plan.seed)
                 if plan.training.finetune == "head":
                     features_of(cohort, name, spec, backbone, precision, progress, plan.training.mirror)
                 elif plan.training.boundary:

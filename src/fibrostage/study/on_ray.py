@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class RayEngine:
         cache = {CACHE: os.environ[CACHE]} if CACHE in os.environ else {}
         variables = {"env_vars": dict.fromkeys(THREADS, "1") | cache}
         jobs = {
-            task.options(runtime_env=variables).remote(cohort, Run(run.plan, run.folder.resolve(), run.method)): run
+            task.options(runtime_env=variables).remote(cohort, replace(run, folder=run.folder.resolve())): run
             for run in runs
         }
         waiting = list(jobs)

@@ -7,12 +7,15 @@ curve on test patients, which the papers print: it is optimistic, and its column
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
 from scipy.stats import t as student
+
+from fibrostage.stats.multiplicity import holm
+from fibrostage.stats.resampled import resampled_mean
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float | None, float | None]:
@@ -32,6 +35,34 @@ def over_divisions(values: Sequence[float | None], folds: Sequence[str]) -> tupl
     if len(names) > 1:
         return mean_interval([float(np.mean([v for v, fold in known if fold == name])) for name in names])
     return mean_interval([value for value, _ in known])
+
+
+K = TypeVar("K")
+
+
+def against(
+    runs: Mapping[K, Mapping[str, float]],
+    baseline: Mapping[K, Mapping[str, float]],
+    figure: str,
+    ratio: float,
+    name: str,
+    confidence: float = 0.95,
+) -> dict[str, float | None]:
+    """The mean difference of a figure to the baseline's on the divisions that both have, with interval and p."""
+    common = [key for key in runs if figure in runs[key] and figure in baseline.get(key, {})]
+    if not common:
+        return {}
+    difference, p = resampled_mean([runs[key][figure] - baseline[key][figure] for key in common], ratio, confidence)
+    return {name: difference.value, f"{name}_lo": difference.lo, f"{name}_hi": difference.hi, f"{name}_p": p}
+
+
+def with_holm(rows: list[dict[str, Any]], suffix: str) -> list[dict[str, Any]]:
+    """Adds Holm's p over the rows, figure by figure, beside every column that ends in `suffix`."""
+    for name in sorted({key for row in rows for key in row if key.endswith(suffix)}):
+        tested = [row for row in rows if row.get(name) is not None]
+        for row, p in zip(tested, holm([row[name] for row in tested]), strict=True):
+            row[f"{name}_holm"] = float(p)
+    return rows
 
 
 def results_table(curves: pl.DataFrame, metrics: Sequence[dict[str, Any]], cuts: Sequence[str]) -> pl.DataFrame:

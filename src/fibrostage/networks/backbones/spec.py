@@ -21,13 +21,13 @@ class Trunk(Protocol):
 
 @dataclass(frozen=True)
 class Backbone:
-    """A convolutional feature extractor: images [B, 3, S, S] → maps [B, features, S/32, S/32].
+    """A convolutional feature extractor: images [B, 3, S, S] → maps [B, features, h, w].
 
-    `mean` and `std` are in the 0–255 range of stored pixels. `last` are the parameter-name prefixes that
-    `finetune = "last"` trains; the network that `build` makes is `back(front(x))`, and `back` is what they
-    name. `rename` turns a key of the published weights into ours, or None to drop it (the ImageNet
-    classifier). `imagenet` finds the published weights on this machine, or raises
-    `WeightsError` saying where to get them.
+    Pictures of another size are resized to `size`, or refused where it must be `exact`. `mean` and `std` are in the
+    0–255 range of stored pixels. `last` are the parameter-name prefixes that `finetune = "last"` trains; the network
+    that `build` makes is `back(front(x))`, and `back` is what they name. `rename` turns a key of the published weights
+    into ours, or None to drop it (the ImageNet classifier). `imagenet` finds the published weights on this machine, or
+    raises `WeightsError` saying where to get them.
     """
 
     name: str
@@ -41,3 +41,4 @@ class Backbone:
     imagenet: Callable[[], Path]
     source: str
     licence: str
+    exact: bool = False

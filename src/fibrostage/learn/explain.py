@@ -1,0 +1,186 @@
+"""Where a network looks: attributions of test pictures, and how much of them lies inside the elastogram's box.
+
+A modality's share of the logits is exact, so what is explained is that share alone: of the stage called, against the
+mean of all stages. Attributions are Captum's: by occlusion (a grey patch moved over the picture) or by integrated
+gradients from a grey picture. A network that reads stiffness looks inside the box; one that looks at a scanner's text
+or at the frame's place has found a short cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fibrostage.cohort.store import Cohort
+from fibrostage.errors import PlanError, RunError, nearest
+from fibrostage.learn.checkpoint import load_network
+from fibrostage.learn.images import as_tensor, normalise
+from fibrostage.learn.runfolder import ATTRIBUTION_MAPS, ATTRIBUTIONS, replace_file, write_parquet
+from fibrostage.learn.train import check_fit, make_task
+from fibrostage.networks.backbones import BACKBONES
+from fibrostage.networks.backbones.spec import Backbone
+from fibrostage.networks.mmfn import MMFN
+from fibrostage.networks.weights import model_of
+from fibrostage.progress import SILENT, Progress
+
+How = Literal["occlusion", "gradients"]
+HOWS = get_args(How)
+PATCH, STEP = 0.1, 0.05  # of the side: the occluding patch and its stride
+STEPS = 32  # of the path of integrated gradients
+
+Box = tuple[int, int, int, int]  # x, y, width, height
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One picture to explain: its row within its modality, its patient's row, and its box in stored pixels."""
+
+    row: int
+    patient: int
+    box: Box | None
+
+
+def explain_run(
+    run: Path,
+    cohort: Cohort,
+    pictures: int = 24,
+    how: str = "occlusion",
+    modality: str | None = None,
+    progress: Progress = SILENT,
+) -> pl.DataFrame:
+    """Explains one picture each of so many test patients; writes attributions.parquet and .npz beside the model.
+
+    Columns: image_id, patient_id, stage, called, share_inside and area_inside (null where there is no box). Raises
+    `PlanError` for an unknown way or modality, `RunError` for a run without a model.
+    """
+    if how not in HOWS:
+        raise PlanError(f"--by {how!r}{nearest(how, HOWS)}; attributions are by {' or '.join(HOWS)}")
+    network, plan = load_network(model_of(run))
+    check_fit(cohort, plan)
+    name = modality or plan.fused[0]
+    if name not in plan.fused:
+        raise PlanError(f"--modality {name!r}{nearest(name, plan.fused)}; the run sees {', '.join(plan.fused)}")
+    task = make_task(cohort, plan)
+    spec = BACKBONES[plan.network.backbone]
+    shown = choose(task.cohort, name, task.folds[0].test, pictures, plan.seed)
+    if not shown:
+        raise RunError(f"no test patient of {run} has a {name} picture")
+    pixels = np.stack([task.cohort.pixels(name)[one.row] for one in shown])
+    attribute = attributor(network, name, how, spec)
+    maps, called = [], []
+    with progress.task("attributions", len(shown)) as advance:
+        for picture in pixels:
+            found, stage = attribute(normalise(as_tensor(picture[None], spec), spec))
+            maps.append(found)
+            called.append(stage)
+            advance(1)
+    table = table_of(task.cohort, name, shown, called, maps)
+    boxes = np.array([one.box or (-1, -1, -1, -1) for one in shown])
+    arrays = {"maps": np.stack(maps).astype(np.float16), "pictures": pixels, "boxes": boxes}
+    replace_file(run / ATTRIBUTION_MAPS, lambda temporary: save(temporary, arrays))
+    write_parquet(run / ATTRIBUTIONS, table.with_columns(how=pl.lit(how), modality=pl.lit(name)))
+    return table
+
+
+def save(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def choose(cohort: Cohort, modality: str, patients: NDArray[np.int64], count: int, seed: int) -> list[Shown]:
+    """One picture each of some patients, drawn at random; pictures with a box where there are any."""
+    images, owners = cohort.images_of(modality), cohort.owners(modality)
+    columns = ("box_x", "box_y", "box_w", "box_h")
+    known = set(columns) <= set(images.columns)
+    boxes: list[Box | None] = [
+        None if x is None else (x, y, w, h) for x, y, w, h in images.select(columns).iter_rows()
+    ] if known else [None] * len(images)  # fmt: skip
+    rng = np.random.default_rng([seed, 10])
+    result = []
+    for patient in rng.permutation(patients):
+        own = np.flatnonzero(owners == patient)
+        boxed = [row for row in own if boxes[row] is not None]
+        if len(own):
+            row = int(rng.choice(boxed or own))
+            result.append(Shown(row, int(patient), boxes[row]))
+    return result[:count]
+
+
+def attributor(
+    network: MMFN, modality: str, how: str, spec: Backbone
+) -> Callable[[Tensor], tuple[NDArray[np.float32], int]]:
+    """A function of one normalised picture [1, 3, S, S]: its attributions [S, S] and the stage called."""
+    try:
+        from captum.attr import IntegratedGradients, Occlusion
+    except ImportError:
+        raise PlanError("explain needs Captum: install fibrostage with its extra [explain]") from None
+    head = network.head
+    stream = head.stream(modality)
+
+    def shares(x: Tensor) -> Tensor:
+        return stream(network.pooled(modality, x))
+
+    def attribute(x: Tensor) -> tuple[NDArray[np.float32], int]:
+        with torch.no_grad():
+            own = shares(x)
+            stage = int(head.link(own).argmax())
+        weights = torch.full((own.shape[1],), -1 / own.shape[1])
+        weights[stage if own.shape[1] > 1 else 0] += 1
+
+        def spoken(batch: Tensor) -> Tensor:
+            share = shares(batch)
+            return share @ weights if share.shape[1] > 1 else share[:, 0]
+
+        grey = x.mean(dim=(2, 3), keepdim=True).expand_as(x)
+        if how == "occlusion":
+            side, step = round(PATCH * spec.size), round(STEP * spec.size)
+            with torch.no_grad():
+                found = Occlusion(spoken).attribute(
+                    x, (3, side, side), strides=(3, step, step), baselines=grey, perturbations_per_eval=16
+                )
+        else:
+            found = IntegratedGradients(spoken).attribute(x, grey, n_steps=STEPS, internal_batch_size=8)
+        return found[0].sum(dim=0).detach().float().numpy(), stage
+
+    return attribute
+
+
+def table_of(
+    cohort: Cohort, modality: str, shown: list[Shown], called: list[int], maps: list[NDArray[np.float32]]
+) -> pl.DataFrame:
+    images, classes = cohort.images_of(modality), cohort.staging.classes
+    size = cohort.modality(modality).size
+    shares = [
+        (None, None) if one.box is None else share_inside(m, one.box, size) for one, m in zip(shown, maps, strict=True)
+    ]
+    return pl.DataFrame(
+        {
+            "image_id": [images["image_id"][one.row] for one in shown],
+            "patient_id": [cohort.patient_ids[one.patient] for one in shown],
+            "stage": [cohort.patients["stage"][one.patient] for one in shown],
+            "called": [classes[stage] for stage in called],
+            "share_inside": pl.Series([share for share, _ in shares], dtype=pl.Float64),
+            "area_inside": pl.Series([area for _, area in shares], dtype=pl.Float64),
+        }
+    )
+
+
+def share_inside(attributions: NDArray[np.floating], box: Box, size: int) -> tuple[float | None, float]:
+    """The share of |attribution| inside a box given in pixels of a `size`² picture, and the box's share of the picture.
+
+    A map that is zero everywhere has no share.
+    """
+    scale = attributions.shape[0] / size
+    x, y, width, height = (round(v * scale) for v in box)
+    strength = np.abs(attributions.astype(np.float64))
+    total = float(strength.sum())
+    area = width * height / strength.size
+    return (float(strength[y : y + height, x : x + width].sum()) / total if total > 0 else None), area

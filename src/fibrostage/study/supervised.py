@@ -1,0 +1,100 @@
+"""The tables of a supervised study: figures over seeds, and every patient's scores beside the markers.
+
+results     a method and task: test and training figures over seeds, against the reference on the same divisions
+scores      a seed, cut, cohort, method and patient: what every ROC curve is drawn from
+comparison  a seed, cut, cohort and method or marker: AUC, and the reference's minus it, DeLong, Holm
+pictures    the same over pictures, the patient as the cluster
+cutoffs     published thresholds and the training cohort's, judged on test patients
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from fibrostage.cohort.flow import flow_of
+from fibrostage.cohort.store import Cohort
+from fibrostage.errors import PlanError, nearest
+from fibrostage.learn.runfolder import METRICS, PREDICTIONS, read_json, read_parquet
+from fibrostage.report.diagnosis import Reader, comparison_table, cutoffs_table, pictures_table, scores_table
+from fibrostage.stats.resampled import resampled_mean
+from fibrostage.study.cells import Run, StudyPlan
+from fibrostage.study.results import against, with_holm
+
+TABLES = ("results", "scores", "comparison", "pictures", "cutoffs")
+
+
+def supervised_tables(study: StudyPlan, cohort: Cohort, runs: Sequence[Run]) -> dict[str, pl.DataFrame]:
+    """Every table by its file's name."""
+    methods = list(dict.fromkeys(run.method for run in runs))
+    reference = study.compare.reference or methods[0]
+    if reference not in methods:
+        raise PlanError(
+            f"compare.reference = {reference!r}{nearest(reference, methods)} is no method of the study; "
+            f"there are {', '.join(methods)}"
+        )
+    readers = [
+        Reader(run.method, run.plan.seed, run.plan.staging.task, read_parquet(run.folder / PREDICTIONS)) for run in runs
+    ]
+    confidence = runs[0].plan.evaluation.confidence
+    scores = scores_table(readers, cohort, study.compare.markers)
+    tables = {
+        "results": results_over_seeds(runs, reference, confidence),
+        "scores": scores,
+        "comparison": comparison_table(scores, cohort.staging, reference, confidence),
+        "pictures": pictures_table(readers, cohort.staging, confidence),
+        "cutoffs": cutoffs_table(scores, cohort.staging, confidence),
+    }
+    return {name: table.with_columns(simulated=pl.lit(cohort.simulated)) for name, table in tables.items()}
+
+
+def results_over_seeds(runs: Sequence[Run], reference: str, confidence: float) -> pl.DataFrame:
+    """One row a method and task: mean over seeds with the corrected resampled interval, and against the reference."""
+    found: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
+    ratios: dict[tuple[str, str], float] = {}
+    counts: dict[tuple[str, str], tuple[int, int]] = {}
+    for run in runs:
+        metrics = read_json(run.folder / METRICS)
+        key = (run.method, run.plan.staging.task or "")
+        found.setdefault(key, {})[run.plan.seed] = figures_of(metrics, run.plan.staging.task)
+        counts[key] = (metrics["n_training"], metrics["n_patients"])
+        ratios[key] = metrics["n_patients"] / metrics["n_training"]
+    rows = []
+    for (method, task), values in found.items():
+        training, test = counts[method, task]
+        row: dict[str, Any] = {"method": method, "task": task, "runs": len(values)}
+        row |= {"n_training": training, "n_patients": test}
+        baseline = found.get((reference, task), {})
+        for figure in dict.fromkeys(name for one in values.values() for name in one):
+            known = [one[figure] for one in values.values() if figure in one]
+            mean, _ = resampled_mean(known, ratios[method, task], confidence)
+            row |= {figure: mean.value, f"{figure}_lo": mean.lo, f"{figure}_hi": mean.hi}
+            if method != reference:
+                row |= against(values, baseline, figure, ratios[method, task], f"{figure}_vs_reference", confidence)
+        rows.append(row)
+    for task in dict.fromkeys(row["task"] for row in rows):
+        with_holm([row for row in rows if row["task"] == task], "_vs_reference_p")
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def figures_of(metrics: Mapping[str, Any], task: str | None) -> dict[str, float]:
+    """What is averaged over seeds; a task's AUC stands under its cut, as it does where every stage is told."""
+    result: dict[str, float] = {}
+    for prefix, part in (("", metrics), ("training_", metrics.get("training"))):
+        if part is None:
+            continue
+        figures = {"accuracy": part["accuracy"]}
+        if task is None:
+            figures["auc_macro"] = part["auc_macro"]
+        for cut, figure in part["auc_at_cut"].items():
+            figures[f"auc_at_{task or cut}"] = figure
+        result |= {prefix + name: figure["value"] for name, figure in figures.items() if figure["value"] is not None}
+    return result
+
+
+def flow_with_split(cohort: Cohort, runs: Sequence[Run]) -> dict[str, Any]:
+    """The participant flow down to the cohorts of the first run."""
+    metrics = read_json(runs[0].folder / METRICS)
+    return {**flow_of(cohort).as_dict(), "training": metrics["n_training"], "test": metrics["n_patients"]}
