@@ -110,7 +110,7 @@ class SourcePlan(Section):
     cohort: str | None = None
     fingerprint: str | None = None
     task: str | None = None
-    simulated: bool = False
+    simulated: bool | None = None
 
 
 class NetworkPlan(Section):
@@ -274,7 +274,7 @@ class EvaluationPlan(Section):
 
 
 class Plan(Section):
-    """One run, whole. `Plan.load` reads TOML; `canonical` is what is saved and hashed."""
+    """One run, whole. `Plan.load` reads TOML; `canonical` is what is saved."""
 
     seed: int = Field(0, ge=0, le=2**32 - 1)
     cohort: CohortPlan = CohortPlan()
@@ -347,7 +347,11 @@ class Plan(Section):
         return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True)
 
     def digest(self) -> str:
-        return hashlib.sha256(self.canonical().encode()).hexdigest()
+        """What names exactly this plan, trained weights by what they are and not by where they lie."""
+        data = self.model_dump(mode="json")
+        if self.network.source is not None:
+            data["network"]["weights"] = data["network"].pop("source")["sha256"]
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     @classmethod
     def load(cls, path: Path, overrides: Iterable[str] = ()) -> Plan:

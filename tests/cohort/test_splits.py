@@ -88,3 +88,8 @@ def test_a_share_of_the_training_patients_leaves_the_test_patients(cohort: Cohor
     counts = np.bincount(cohort.stages[half.train], minlength=5)
     assert counts.sum() == 8
     assert set(counts) == {1, 2}
+
+
+def test_too_small_a_share_of_the_training_patients_is_refused(cohort: Cohort) -> None:
+    with pytest.raises(PlanError, match=r"split.use = 0.01 leaves 0 of 16 training patients"):
+        make_folds(cohort, SplitPlan(use=0.01), 2, EVERYONE)

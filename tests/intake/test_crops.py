@@ -113,6 +113,40 @@ def test_an_excluded_patient_is_no_problem_and_is_counted(crops: Cohort) -> None
     }
 
 
+def test_what_is_no_patient_left_out_is_not_counted_as_one(tmp_path: Path) -> None:
+    """A value nobody can believe leaves its patient in; a mistyped patient in the images is nobody who came."""
+    made = make_elastograms(tmp_path / "source", 6)
+    made.patients.write_text(made.patients.read_text().replace(",30,30,200,", ",30,-4,200,", 1))
+    made.images.write_text(made.images.read_text().replace("E001_1.png,E001,", "E001_1.png,E01,"))
+    found = take_in(made, tmp_path / "cohort", Plan.parse(CROPS), skip_bad=True)
+    assert found.exclusions["kind"].to_list() == ["patient", "patient", "value", "picture"]
+    flow = flow_of(found)
+    assert (flow.enrolled, flow.studied, flow.pictures_left_out) == (8, 6, 1)
+
+
+@pytest.mark.parametrize("word", ["0", "no", "TRUE"])
+def test_a_word_that_may_mean_anything_excludes_nobody(word: str, tmp_path: Path) -> None:
+    made = make_elastograms(tmp_path / "source", 6)
+    made.patients.write_text(made.patients.read_text().replace("antiviral treatment", word))
+    with pytest.raises(IntakeError, match=f"excluded = '{word}' is no reason"):
+        take_in(made, tmp_path / "cohort", Plan.parse(CROPS))
+
+
+def test_a_plan_that_learns_a_cut_takes_in_the_stages(tmp_path: Path) -> None:
+    plan = Plan.parse({**CROPS, "staging": {"task": "F3"}})
+    assert take_in(make_elastograms(tmp_path / "source", 6), tmp_path / "cohort", plan).staging.classes[4] == "F4"
+
+
+def test_a_click_is_of_modalities_that_are_clicked(tmp_path: Path) -> None:
+    made = make_elastograms(tmp_path / "source", 5)
+    again = made.images.read_text().splitlines()[1].replace(",150,130", ",10,10")
+    made.images.write_text(made.images.read_text() + again + "\n")
+    squares = {"modality": [{"name": "LSTE", "kind": "elastogram"}]}
+    with pytest.raises(IntakeError, match="repeats row 2"):
+        take_in(made, tmp_path / "squares", Plan.parse(squares))
+    assert len(take_in(made, tmp_path / "crops", Plan.parse(CROPS)).images) > 0
+
+
 def test_many_reasons_are_told_together(tmp_path: Path) -> None:
     made = make_elastograms(tmp_path / "source", 12)
     lines = made.patients.read_text().splitlines()

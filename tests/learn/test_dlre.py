@@ -1,6 +1,8 @@
 """The DLRE network from end to end: a source, a transfer, both cohorts reported, pictures, and where it looks."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +11,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from fibrostage.active.loop import run_active
+from fibrostage.cli.tables import explanation_line
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import CohortError, PlanError, WeightsError
+from fibrostage.intake.build import take_in
 from fibrostage.learn.apply import predict_cohort
 from fibrostage.learn.explain import explain_run, share_inside
 from fibrostage.learn.images import mirror
 from fibrostage.learn.losses import stage_loss
 from fibrostage.learn.predictions import TEST, TRAINING, scores_of
-from fibrostage.learn.train import plan_for, train
+from fibrostage.learn.train import make_task, plan_for, train
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.mmfn import make_head
 from fibrostage.networks.weights import backbone_of, build_backbone, source_of
@@ -24,6 +29,9 @@ from fibrostage.plan import NetworkPlan, Plan
 from fibrostage.report.page import write_report
 from fibrostage.stage import METAVIR
 from fibrostage.stats.auc import delong
+from tests.conftest import CROPS, make_elastograms
+
+Build = Callable[..., Plan]
 
 QUICK = {
     "training": {"epochs": 1, "precision": "float32"},
@@ -267,3 +275,34 @@ def test_five_classes_and_two_streams_also_run(crops: Cohort, tmp_path: Path) ->
     train(crops, plan_again, again)
     first, second = (pl.read_parquet(run / "predictions.parquet") for run in (tmp_path / "five", again))
     assert first.equals(second)
+
+
+def test_a_plan_is_the_same_wherever_its_weights_lie(crops: Cohort, source: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "model.safetensors"
+    copy.write_bytes((source / "model.safetensors").read_bytes())
+    here, there = (quick_plan(crops, network={"name": "transfer", "weights": str(w)}) for w in (source, copy))
+    assert here.digest() == there.digest()
+    assert here.digest() != quick_plan(crops, network={"name": "basic_cnn"}).digest()
+
+
+def test_a_folder_named_like_published_weights_is_not_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "imagenet").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert source_of("imagenet") is None
+
+
+def test_another_cohorts_patients_were_all_unseen(crops: Cohort, transferred: Path, tmp_path: Path) -> None:
+    other = take_in(make_elastograms(tmp_path / "source", 6), tmp_path / "cohort", Plan.parse(CROPS))
+    copy = tmp_path / "run"
+    shutil.copytree(transferred, copy)
+    assert set(explain_run(copy, other, 50, "gradients")["patient_id"]) == set(other.patient_ids)
+
+
+def test_an_active_runs_model_is_explained_on_its_own_fold(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    plan = tiny_plan("split.scheme=kfold", "split.folds=4", "active.fold=2", "active.rounds=1", "active.passes=2")
+    run_active(cohort, plan, tmp_path / "run")
+    table = explain_run(tmp_path / "run", cohort, 50, "gradients", "LUS")
+    unseen = {cohort.patient_ids[row] for row in make_task(cohort, plan).folds[2].test}
+    assert set(table["patient_id"]) <= unseen
+    assert table["share_inside"].null_count() == len(table)  # B-mode has no box
+    assert "measured" not in explanation_line(table) or "nothing is measured" in explanation_line(table)

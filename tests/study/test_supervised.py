@@ -1,6 +1,7 @@
 """A study of supervised runs: sources first, every network a cut, markers beside them, tables and the page."""
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -11,11 +12,15 @@ import pytest
 from fibrostage.cli.tables import study_views
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import PlanError, RunError
+from fibrostage.report.diagnosis import comparison_table
+from fibrostage.report.doubts import find_doubts
 from fibrostage.report.page import write_report
+from fibrostage.stage import METAVIR
 from fibrostage.stats.auc import delong
 from fibrostage.stats.multiplicity import holm
-from fibrostage.study.cells import StudyPlan
+from fibrostage.study.cells import StudyPlan, load_study
 from fibrostage.study.grid import run_study, tables_beside
+from fibrostage.study.sources import train_sources
 
 STUDY = """\
 name = "short twin of the DLRE study"
@@ -169,9 +174,18 @@ def test_a_study_goes_on_and_a_changed_source_is_refused(crops: Cohort, folder: 
         (('"swe", "te"', '"swe", "tee"'), "compare.markers: 'tee', did you mean 'te'"),
         (('"swe", "te"', '"swe", "gpr"'), r"no patient of cohort 'cohort' has gpr \(it needs ggt"),
         (("source:phantom", "source:phantoms"), r"did you mean 'phantom'\?: the study's sources are phantom"),
-        (('tasks = ["F2", "F3"]', 'tasks = ["F2", "F9"]'), "unknown cut 'F9'"),
+        (
+            ('tasks = ["F2", "F3"]', 'tasks = ["F2", "F9"]'),
+            r"grid.tasks: 'F9'.* is not a cut of cohort 'cohort'; it has F2, F3, F4",
+        ),
         (("markers =", 'reference = "DLRE"\nmarkers ='), "compare.reference = 'DLRE'"),
         (("seeds = [0, 1]", "folds = [0, 1]"), "a supervised run fits every fold"),
+        (("strategies = []", 'strategies = ["random"]'), "grid.tasks is of supervised studies"),
+        (
+            ("split = { test = 0.3333333333333333 }", ""),
+            "DLRE LSTE has split.test = 0.333.* and probe LSTE 0.2: what is",
+        ),
+        (("evaluation = { training = true }", ""), "DLRE LSTE has evaluation.training = True and probe LSTE False"),
     ],
 )
 def test_bad_studies_say_what_is_wrong(
@@ -182,6 +196,40 @@ def test_bad_studies_say_what_is_wrong(
     file = write_study(tmp_path, crops, text)
     with pytest.raises(PlanError, match=message):
         run_study(file, folder)  # whose runs are there: only what is wrong can stop it
+
+
+def test_folds_have_no_training_cohort_and_no_threshold_of_their_own(crops: Cohort, tmp_path: Path) -> None:
+    """With k folds everybody is tested and trains elsewhere: a training threshold would be of test patients."""
+    text = STUDY.replace('tasks = ["F2", "F3"]', 'tasks = ["F2"]').replace("seeds = [0, 1]", "seeds = [0]")
+    text = text[: text.index("[source.phantom]")] + text[text.index("[grid]") :]
+    text = text[: text.index("[grid.networks.DLRE")] + text[text.index("[grid.networks.probe]") :]
+    text = text.replace("split = { test = 0.3333333333333333 }", 'split = { scheme = "kfold", folds = 2 }')
+    run_study(write_study(tmp_path, crops, text), tmp_path / "out")
+    assert set(pl.read_parquet(tmp_path / "out" / "scores.parquet")["split"]) == {"test"}
+    assert "training, Youden" not in set(pl.read_parquet(tmp_path / "out" / "cutoffs.parquet")["origin"])
+    assert "22 patients came" in write_report(tmp_path / "out").read_text()
+
+
+def test_a_killed_source_is_trained_again(crops: Cohort, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(folder, out)
+    for name in ("metrics.json", "model.safetensors"):
+        (out / "sources" / "phantom" / name).unlink()
+    train_sources(load_study(folder.parent / "study.toml")[0], folder.parent, out)
+    assert (out / "sources" / "phantom" / "metrics.json").is_file()
+
+
+def test_a_reference_that_failed_leaves_the_others(folder: Path) -> None:
+    scores = pl.read_parquet(folder / "scores.parquet")
+    without = scores.filter(~((pl.col("method") == "DLRE LSTE") & (pl.col("cut") == "F2")))
+    table = comparison_table(without, METAVIR, "DLRE LSTE", 0.95)
+    assert table.filter(pl.col("cut") == "F2")["difference"].null_count() == len(table.filter(pl.col("cut") == "F2"))
+    assert table.filter(pl.col("cut") == "F3")["difference"].drop_nulls().len() > 0
+
+
+def test_doubts_want_one_run(folder: Path) -> None:
+    with pytest.raises(PlanError, match="is a study of supervised runs|holds several methods"):
+        find_doubts(folder)
 
 
 def test_the_shipped_studies_are_valid() -> None:

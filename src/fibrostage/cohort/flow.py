@@ -15,7 +15,7 @@ OTHER = "other reasons (exclusions.parquet has them)"
 
 @dataclass(frozen=True)
 class Flow:
-    """Counts of patients; `pictures_left_out` are of patients who stayed."""
+    """Counts of patients, and of pictures of those who are studied."""
 
     enrolled: int
     excluded: dict[str, int]
@@ -29,20 +29,21 @@ class Flow:
 
 
 def flow_of(cohort: Cohort) -> Flow:
-    stayed = cohort.patients["patient_id"]
-    gone = cohort.exclusions.filter(pl.col("patient_id").is_not_null() & ~pl.col("patient_id").is_in(stayed.implode()))
-    first = gone.unique("patient_id", keep="first", maintain_order=True)
+    left_out = cohort.exclusions
+    if "kind" not in left_out.columns:  # of a cohort from before it was told
+        left_out = left_out.with_columns(kind=pl.lit("picture"))
+    first = left_out.filter(pl.col("kind") == "patient").unique("patient_id", keep="first", maintain_order=True)
     counts = first.group_by("reason").len().sort("len", "reason", descending=[True, False])
     excluded = dict(counts.head(MOST_REASONS).iter_rows())
     rest = len(first) - sum(excluded.values())
     if rest:
         excluded[OTHER] = rest
-    kept_out = cohort.exclusions.filter(pl.col("patient_id").is_in(stayed.implode()))
+    patients = cohort.patients["patient_id"]
     return Flow(
-        enrolled=len(stayed) + len(first),
+        enrolled=len(patients) + len(first),
         excluded=excluded,
-        studied=len(stayed),
+        studied=len(patients),
         unlabelled=int((cohort.stages < 0).sum()),
-        pictures=len(cohort.images.select("modality", "source", "frame").unique()),
-        pictures_left_out=kept_out["file"].n_unique(),
+        pictures=len(cohort.images.select("patient_id", "modality", "source", "frame").unique()),
+        pictures_left_out=int((left_out["kind"] == "picture").sum()),
     )

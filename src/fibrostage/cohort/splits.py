@@ -64,7 +64,14 @@ def make_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bo
     if plan.use == 1:
         return folds
     rng = np.random.default_rng([seed, 3])
-    return [replace(fold, train=draw_stratified(fold.train, cohort.strata, plan.use, rng, leave=0)) for fold in folds]
+    used = [replace(fold, train=draw_stratified(fold.train, cohort.strata, plan.use, rng, leave=0)) for fold in folds]
+    for fold, whole in zip(used, folds, strict=True):
+        if len(np.unique(cohort.stages[fold.train])) < 2:
+            raise PlanError(
+                f"split.use = {plan.use:g} leaves {len(fold.train)} of {len(whole.train)} training patients, of fewer "
+                "than two stages; raise it"
+            )
+    return used
 
 
 def whole_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bool_]) -> list[Fold]:

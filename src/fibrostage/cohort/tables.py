@@ -44,6 +44,7 @@ IMAGES: dict[str, type[pl.DataType]] = {
 GOOD = "good"
 
 EXCLUSIONS: dict[str, type[pl.DataType]] = {
+    "kind": pl.String,  # patient, picture or value
     "patient_id": pl.String,
     "file": pl.String,
     "row": pl.Int64,

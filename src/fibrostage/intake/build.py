@@ -53,14 +53,15 @@ def take_in(
     if not sources.folder.is_dir():
         raise IntakeError(f"{sources.folder} is not a folder")
     problems = Problems()
-    staging = plan.staging.resolve()
+    staging = plan.staging.whole()
     modalities = {modality.name: modality for modality in plan.modality}
     patient_table = read_csv(sources.patients, ("patient_id", "stage"), problems, sources.encoding)
     image_table = read_csv(sources.images, ("file", "patient_id", "modality"), problems, sources.encoding)
     left_out = Problems()
     patients = parse_patients(patient_table, staging, problems, left_out)
     known, excluded = set(patients["patient_id"]), frozenset(p.patient_id or "" for p in left_out)
-    requests = parse_requests(image_table, sources.folder, known, tuple(modalities), problems, excluded)
+    clicked = frozenset(name for name, modality in modalities.items() if modality.fit == "click")
+    requests = parse_requests(image_table, sources.folder, known, tuple(modalities), problems, excluded, clicked)
     requests = in_cohort_order(requests, patients["patient_id"].to_list(), list(modalities))
     with whole_or_absent(out) as work:
         images = store_pictures(
@@ -84,7 +85,7 @@ def take_in(
             modalities=[Modality(m.name, m.kind, m.size, m.stored_channels, m.fit) for m in plan.modality],
             patients=patients,
             images=images,
-            exclusions=exclusions_of([*left_out, *problems]),
+            exclusions=exclusions_of([*left_out, *problems], sources.patients.name, known),
             simulated=is_simulated(patients),
             caveats=caveats,
             source="raster files",
@@ -222,8 +223,18 @@ def record_of(request: Request, picture: Picture, row: int, crop: int | None, fl
     }
 
 
-def exclusions_of(problems: Iterable[Problem]) -> pl.DataFrame:
+def exclusions_of(problems: Iterable[Problem], patients_csv: str, studied: set[str]) -> pl.DataFrame:
+    """What was left out: a patient, a picture, or a value of either."""
+
+    def kind(problem: Problem) -> str:
+        if problem.file is not None:
+            return "picture"
+        return "patient" if problem.where == patients_csv and problem.patient_id not in studied else "value"
+
     return pl.DataFrame(
-        [{"patient_id": p.patient_id, "file": p.file or p.where, "row": p.row, "reason": p.reason} for p in problems],
+        [
+            {"kind": kind(p), "patient_id": p.patient_id, "file": p.file or p.where, "row": p.row, "reason": p.reason}
+            for p in problems
+        ],
         schema=EXCLUSIONS,
     )

@@ -21,6 +21,7 @@ Note = Callable[[str], None]
 
 ROI_COLUMNS = ("roi_x", "roi_y", "roi_w", "roi_h")
 EXCLUDED = "excluded"  # a patients column that says why somebody is not studied
+NO_REASONS = ("0", "1", "no", "yes", "false", "true", "n", "y")
 CLICK_COLUMNS = ("click_x", "click_y")
 
 
@@ -73,6 +74,15 @@ def parse_patients(table: CsvTable, staging: Staging, problems: Problems, left_o
             )
             continue
         first_seen[patient] = row
+        if cells.get(EXCLUDED, "").lower() in NO_REASONS:
+            problems.add(
+                name,
+                f"patient {patient!r}: {EXCLUDED} = {cells[EXCLUDED]!r} is no reason; write why they are not studied, "
+                "or leave it blank",
+                row=row,
+                patient_id=patient,
+            )
+            continue
         if cells.get(EXCLUDED):
             left_out.add(name, cells[EXCLUDED], row=row, patient_id=patient)
             continue
@@ -124,8 +134,12 @@ def parse_requests(
     modalities: tuple[str, ...],
     problems: Problems,
     left_out: frozenset[str] = frozenset(),
+    clicked: frozenset[str] = frozenset(),
 ) -> list[Request]:
-    """The pictures asked for; rows with a problem are noted and left out, those of patients `left_out` passed over."""
+    """The pictures asked for; rows with a problem are noted and left out, those of patients `left_out` passed over.
+
+    A click is of `clicked` modalities alone.
+    """
     seen: dict[tuple[object, ...], int] = {}
     requests = []
     root = src.resolve()
@@ -155,7 +169,7 @@ def parse_requests(
         if modality not in modalities:
             note(f"unknown modality {modality!r}{nearest(modality, modalities)}; the plan has {', '.join(modalities)}")
         frame = parse_whole(cells.get("frame", ""), "frame", note)
-        roi, click = parse_roi(cells, note), parse_click(cells, note)
+        roi, click = parse_roi(cells, note), parse_click(cells, note) if modality in clicked else None
         key = (os.path.normpath(file), frame or 0, modality, roi, click)
         if key in seen:
             note(f"repeats row {seen[key]}: {file!r} as {modality}")

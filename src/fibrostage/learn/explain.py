@@ -23,8 +23,16 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.errors import PlanError, RunError, nearest
 from fibrostage.learn.checkpoint import load_network
 from fibrostage.learn.images import as_tensor, normalise
-from fibrostage.learn.runfolder import ATTRIBUTION_MAPS, ATTRIBUTIONS, replace_file, write_parquet
-from fibrostage.learn.train import check_fit, make_task
+from fibrostage.learn.runfolder import (
+    ATTRIBUTION_MAPS,
+    ATTRIBUTIONS,
+    CURVE,
+    METRICS,
+    read_json,
+    replace_file,
+    write_parquet,
+)
+from fibrostage.learn.train import Task, check_fit, make_task
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.mmfn import MMFN
@@ -58,19 +66,20 @@ def explain_run(
 ) -> pl.DataFrame:
     """Explains one picture each of so many test patients; writes attributions.parquet and .npz beside the model.
 
-    Columns: image_id, patient_id, stage, called, share_inside and area_inside (null where there is no box). Raises
+    Columns: image_id, patient_id, stage, called (what this picture alone speaks for), share_inside and area_inside
+    (null where there is no box). Raises
     `PlanError` for an unknown way or modality, `RunError` for a run without a model.
     """
     if how not in HOWS:
         raise PlanError(f"--by {how!r}{nearest(how, HOWS)}; attributions are by {' or '.join(HOWS)}")
-    network, plan = load_network(model_of(run))
+    network, plan = load_network(model_of(run, f"explain {run}"))
     check_fit(cohort, plan)
     name = modality or plan.fused[0]
     if name not in plan.fused:
         raise PlanError(f"--modality {name!r}{nearest(name, plan.fused)}; the run sees {', '.join(plan.fused)}")
     task = make_task(cohort, plan)
     spec = BACKBONES[plan.network.backbone]
-    shown = choose(task.cohort, name, task.folds[0].test, pictures, plan.seed)
+    shown = choose(task.cohort, name, tested_by(run, task), pictures, plan.seed)
     if not shown:
         raise RunError(f"no test patient of {run} has a {name} picture")
     pixels = np.stack([task.cohort.pixels(name)[one.row] for one in shown])
@@ -83,11 +92,19 @@ def explain_run(
             called.append(stage)
             advance(1)
     table = table_of(task.cohort, name, shown, called, maps)
+    table = table.with_columns(how=pl.lit(how), modality=pl.lit(name), simulated=pl.lit(cohort.simulated))
     boxes = np.array([one.box or (-1, -1, -1, -1) for one in shown])
     arrays = {"maps": np.stack(maps).astype(np.float16), "pictures": pixels, "boxes": boxes}
     replace_file(run / ATTRIBUTION_MAPS, lambda temporary: save(temporary, arrays))
-    write_parquet(run / ATTRIBUTIONS, table.with_columns(how=pl.lit(how), modality=pl.lit(name)))
+    write_parquet(run / ATTRIBUTIONS, table)
     return table
+
+
+def tested_by(run: Path, task: Task) -> NDArray[np.int64]:
+    """The patients a run's model has not seen: its fold's test patients, and of another cohort everybody."""
+    if read_json(run / METRICS)["cohort"]["fingerprint"] != task.cohort.fingerprint:
+        return np.arange(len(task.cohort.patients))
+    return task.folds[task.plan.active.fold if (run / CURVE).is_file() else 0].test
 
 
 def save(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:

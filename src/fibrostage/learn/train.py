@@ -156,8 +156,9 @@ def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT) ->
 
 def beside(predictions: pl.DataFrame, task: Task) -> dict[str, Any]:
     """What stands in metrics.json beside the test patients' figures: pictures, and the training cohort."""
+    in_training = float(np.mean([len(fold.train) for fold in task.folds])) * (1 - task.plan.split.validation)
     result: dict[str, Any] = {
-        "n_training": round(float(np.mean([len(fold.train) for fold in task.folds]))),
+        "n_training": round(in_training),
         "flow": flow_of(task.cohort).as_dict(),
         "pictures": evaluate_pictures(predictions, task, TEST),
     }
@@ -240,8 +241,7 @@ def pictures_of(task: Task, ids: NDArray[np.int64]) -> list[str | None]:
     if len(task.plan.fused) > 1:
         return [None] * len(ids)
     images = task.cohort.images_of(task.plan.fused[0])
-    sources = images.select("source", "frame").iter_rows()
-    names = [source if frame is None else f"{source} frame {frame}" for source, frame in sources]
+    names = images.select("patient_id", "source", pl.col("frame").fill_null(0)).rows()
     first = dict(zip(reversed(names), reversed(images["image_id"].to_list()), strict=True))
     return [first[names[row]] for row in task.space.decode(ids)[:, 0]]
 

@@ -62,7 +62,7 @@ def weights_file(spec: Backbone, weights: str) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
-        return model_of(path)
+        return model_of(path, f"network.weights = {weights!r}")
     repository = weights.partition(":")[0]
     is_path = repository.startswith((".", "/", "~")) or path.suffix in FILE_SUFFIXES
     if repository.count("/") != 1 or (is_path and ":" not in weights):
@@ -73,14 +73,14 @@ def weights_file(spec: Backbone, weights: str) -> Path:
     return from_hub(weights)
 
 
-def model_of(run: Path) -> Path:
-    """The one model of a run's folder."""
+def model_of(run: Path, asked: str) -> Path:
+    """The one model of a run's folder; `asked` begins the error where there is none, or one a fold."""
     models = sorted(run.glob("model*.safetensors"))
     if not models:
-        raise WeightsError(f"network.weights = {str(run)!r}: this folder holds no model of a finished run")
+        raise WeightsError(f"{asked}: {run} holds no model of a finished run")
     if len(models) > 1:
         raise WeightsError(
-            f"network.weights = {str(run)!r} holds {len(models)} models, one a fold; name one of them, e.g. {models[0]}"
+            f"{asked}: {run} holds {len(models)} models, one a fold; a run with split.scheme = 'holdout' has one"
         )
     return models[0]
 
@@ -88,9 +88,9 @@ def model_of(run: Path) -> Path:
 def source_of(weights: str) -> SourcePlan | None:
     """What is known of the file or run that weights come from; None for published or random ones."""
     path = Path(weights).expanduser()
-    if not path.exists():
+    if weights in (IMAGENET, RANDOM) or not path.exists():
         return None
-    file = model_of(path) if path.is_dir() else path
+    file = model_of(path, f"network.weights = {weights!r}") if path.is_dir() else path
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     known = metadata_of(file)
     if "plan" not in known:
@@ -104,7 +104,7 @@ def source_of(weights: str) -> SourcePlan | None:
         cohort=known.get("cohort_name"),
         fingerprint=known.get("cohort"),
         task=task,
-        simulated=known.get("simulated") == "yes",
+        simulated={"yes": True, "no": False}.get(known.get("simulated", "")),
     )
 
 

@@ -32,7 +32,7 @@ class Attribution:
     picture: str
 
 
-def attribution_of(run: Path, title: str, simulated: bool) -> Attribution | None:
+def attribution_of(run: Path, title: str) -> Attribution | None:
     """What `explain` left, or None where it was not called."""
     if not (run / ATTRIBUTIONS).is_file():
         return None
@@ -45,6 +45,7 @@ def attribution_of(run: Path, title: str, simulated: bool) -> Attribution | None
     boxed = table.drop_nulls("share_inside")
     inside = mean_interval(boxed["share_inside"].to_numpy()) if len(boxed) > 1 else None
     area = float(boxed["area_inside"].to_numpy().mean()) if len(boxed) else None
+    simulated = bool(table["simulated"].any())
     picture = attribution_figure(table, maps, pictures, boxes, simulated)
     return Attribution(title, table["how"][0], len(boxed), inside, area, picture)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,7 @@ def groups_of(scores: pl.DataFrame) -> Iterator[tuple[dict[str, Any], pl.DataFra
 
 
 def panel_of(group: pl.DataFrame, staging: Staging, cut: str, reference: str, confidence: float) -> tuple[Panel, Data]:
-    """The areas of one group's methods, and the reference against each."""
+    """The areas of one group's methods, and the reference, where it is among them, against each."""
     names = group["method"].unique(maintain_order=True).to_list()
     patients = group["patient_id"].unique(maintain_order=True).to_list()
     row = {patient: k for k, patient in enumerate(patients)}
@@ -122,8 +122,10 @@ def panel_of(group: pl.DataFrame, staging: Staging, cut: str, reference: str, co
         table[names.index(method), row[patient]] = score
         truth[row[patient]] = staging.index(stage)
     data = Data(truth, table, None, staging)
-    question = Question("stage", tuple(names), reference=reference, confidence=confidence)
-    return cut_panel(data, question, staging, cut), data
+    there = reference if reference in names else names[0]
+    question = Question("stage", tuple(names), reference=there, confidence=confidence)
+    panel = cut_panel(data, question, staging, cut)
+    return (panel if there == reference else replace(panel, pairs=())), data
 
 
 def comparison_table(scores: pl.DataFrame, staging: Staging, reference: str, confidence: float) -> pl.DataFrame:

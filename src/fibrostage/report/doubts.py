@@ -25,6 +25,8 @@ def find_doubts(folder: Path) -> pl.DataFrame:
     results = read_results(folder)
     if len({metrics["method"] for metrics in results.metrics}) > 1:
         raise PlanError(f"{folder} holds several methods; give one run's folder")
+    if not results.predictions:
+        raise PlanError(f"{folder} is a study of supervised runs; give one run's folder, e.g. of {folder}/runs")
     predictions = pl.concat(list(results.predictions.values()))
     return doubts_of(predictions, results.staging)
 

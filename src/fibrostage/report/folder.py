@@ -71,10 +71,11 @@ def read_run(folder: Path) -> Results:
     curves = read_parquet(folder / CURVE) if (folder / CURVE).is_file() else None
     predictions = {metrics["method"]: read_parquet(folder / PREDICTIONS)}
     name = folder.resolve().name
-    seen = attribution_of(folder, metrics["method"], metrics["simulated"])
+    seen = attribution_of(folder, metrics["method"])
     flow = metrics.get("flow")
-    if flow is not None:
-        flow = {**flow, "training": metrics["n_training"], "test": metrics["n_patients"]}
+    if flow is not None and plan["split"]["scheme"] == "holdout":
+        flow = {**flow, "test": metrics["n_patients"]}
+        flow |= {"training": metrics["n_training"]} if plan["split"].get("use", 1) == 1 else {}
     return Results(
         name, staging_of(plan, metrics), [metrics], [plan], predictions, curves, None,
         flow=flow, attributions=(seen,) if seen else (),
@@ -109,8 +110,8 @@ def read_supervised(
     of = plans[0]["staging"]
     staging = StagingPlan(name=of["name"], classes=of["classes"], cuts=of["cuts"]).whole()
     found = (
-        attribution_of(run, f"{study['methods'][run.name]} {plan['staging']['task'] or ''}".strip(), one["simulated"])
-        for run, plan, one in zip(runs, plans, metrics, strict=True)
+        attribution_of(run, f"{study['methods'][run.name]} {plan['staging']['task'] or ''}".strip())
+        for run, plan in zip(runs, plans, strict=True)
     )
     return Results(
         study["name"], staging, metrics, plans, {}, None, None,

@@ -45,6 +45,10 @@ class Grid(BaseModel):
     def _different(self) -> Grid:
         if not self.strategies and self.folds != (0,):
             raise PlanError("grid.folds is of active-learning runs; a supervised run fits every fold of its split")
+        if self.strategies and self.tasks:
+            raise PlanError(
+                "grid.tasks is of supervised studies; active learning of one cut is staging.task under [plan]"
+            )
         for axis, values in self:
             if not isinstance(values, dict) and len(set(values)) != len(values):
                 raise PlanError(f"grid.{axis} repeats a value: {list(values)}")
@@ -71,7 +75,7 @@ class Comparison(BaseModel):
 
 
 class StudyPlan(BaseModel):
-    """STUDY.toml: paths are relative to its own folder; `plan` holds plan keys that every run shares."""
+    """STUDY.toml: cohorts' paths are relative to its own folder; `plan` holds plan keys that every run shares."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -127,12 +131,22 @@ def cells(study: StudyPlan, cohort: Cohort, out: Path, overrides: Sequence[str] 
         if strategy is not None:
             data = merged(data, {"active": {"strategy": strategy, "fold": fold}})
         plan = plan_for(cohort, with_sources(data, study, out), list(overrides), "study")
-        method = " ".join(part for part in (network, "+".join(modalities), split) if part)
+        method = method_of(network, modalities, split)
         parts = (method, task, strategy, f"f{fold}-s{seed}" if strategy else f"s{seed}")
         label = "-".join(part for part in parts if part).replace(" ", "_").replace("/", "_").replace(":", "_")
         folder = out / RUNS / f"{label}-{plan.digest()[:8]}{cohort.fingerprint[:8]}"
         runs.append(Run(plan, folder, method, study.supervised))
     return runs
+
+
+def method_of(network: str, modalities: Sequence[str], split: str) -> str:
+    """What a column of the grid is called in tables."""
+    return " ".join(part for part in (network, "+".join(modalities), split) if part)
+
+
+def methods_of(grid: Grid) -> list[str]:
+    every = product(variants(grid), grid.modalities)
+    return [method_of(network, modalities, split) for (network, split), modalities in every]
 
 
 def with_sources(data: Mapping[str, Any], study: StudyPlan, out: Path) -> dict[str, Any]:

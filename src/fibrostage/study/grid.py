@@ -15,15 +15,15 @@ import polars as pl
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import FibrostageError, RunError
 from fibrostage.learn.runfolder import CURVE, METRICS, read_json, read_parquet, replace_file, write_json, write_parquet
-from fibrostage.plan import Plan
 from fibrostage.progress import SILENT, Progress
 from fibrostage.study.cells import RUNS, Run, StudyPlan, cells, load_study
+from fibrostage.study.divisions import check_same_divisions, held_out_ratio
 from fibrostage.study.efficiency import efficiency_table
 from fibrostage.study.execute import Engine
 from fibrostage.study.local import run_locally
 from fibrostage.study.results import results_table
 from fibrostage.study.sources import train_sources
-from fibrostage.study.supervised import flow_with_split, supervised_tables
+from fibrostage.study.supervised import check_comparison, flow_with_split, supervised_tables
 
 RESULTS, CURVES, EFFICIENCY, STUDY = "results.parquet", "curves.parquet", "efficiency.parquet", "study.json"
 
@@ -39,12 +39,16 @@ def run_study(
     if out.is_dir() and any(out.iterdir()) and not (out / RUNS).is_dir():
         raise RunError(f"{out} holds something else than a study; choose another --out")
     study, cohort = load_study(path)
+    if study.supervised:
+        check_comparison(study, cohort)
     try:
         (out / RUNS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot write to {out}: {error.strerror}") from None
     train_sources(study, path.parent, out, progress)
     runs = cells(study, cohort, out, overrides)
+    if study.supervised:
+        check_same_divisions(runs)
     failures = run_missing(cohort, runs, progress, engine)
     return write_tables(study, cohort, runs, failures, out)
 
@@ -121,14 +125,6 @@ def tables_beside(out: Path) -> dict[str, pl.DataFrame]:
 def write_table(path: Path, table: pl.DataFrame) -> None:
     write_parquet(path, table)
     replace_file(path.with_suffix(".csv"), table.write_csv)
-
-
-def held_out_ratio(cohort: Cohort, plan: Plan) -> float:
-    """Test over training patients of a plan's split; who validates does not train."""
-    from fibrostage.learn.train import make_task
-
-    folds = make_task(cohort, plan).folds
-    return sum(len(fold.test) / (len(fold.train) * (1 - plan.split.validation)) for fold in folds) / len(folds)
 
 
 def warm_cache(cohort: Cohort, runs: Sequence[Run], progress: Progress) -> None:

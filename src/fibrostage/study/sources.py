@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from fibrostage.cohort.store import open_cohort
@@ -20,6 +21,7 @@ def train_sources(study: StudyPlan, base: Path, out: Path, progress: Progress = 
         folder = source_folder(out, name)
         if not (folder / METRICS).is_file():
             progress.say(f"source {name}: {cohort.name}")
+            shutil.rmtree(folder, ignore_errors=True)  # what a killed one left
             train(cohort, plan, folder, progress)
             continue
         found, metrics = read_json(folder / PLAN), read_json(folder / METRICS)

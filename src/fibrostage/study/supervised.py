@@ -17,10 +17,19 @@ import polars as pl
 from fibrostage.cohort.flow import flow_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import PlanError, nearest
+from fibrostage.learn.predictions import TEST
 from fibrostage.learn.runfolder import METRICS, PREDICTIONS, read_json, read_parquet
-from fibrostage.report.diagnosis import Reader, comparison_table, cutoffs_table, pictures_table, scores_table
+from fibrostage.report.diagnosis import (
+    Reader,
+    comparison_table,
+    cutoffs_table,
+    marker_columns,
+    pictures_table,
+    scores_table,
+)
 from fibrostage.stats.resampled import resampled_mean
-from fibrostage.study.cells import Run, StudyPlan
+from fibrostage.study.cells import Run, StudyPlan, methods_of
+from fibrostage.study.divisions import held_out_ratio
 from fibrostage.study.results import against, with_holm
 
 TABLES = ("results", "scores", "comparison", "pictures", "cutoffs")
@@ -28,20 +37,12 @@ TABLES = ("results", "scores", "comparison", "pictures", "cutoffs")
 
 def supervised_tables(study: StudyPlan, cohort: Cohort, runs: Sequence[Run]) -> dict[str, pl.DataFrame]:
     """Every table by its file's name."""
-    methods = list(dict.fromkeys(run.method for run in runs))
-    reference = study.compare.reference or methods[0]
-    if reference not in methods:
-        raise PlanError(
-            f"compare.reference = {reference!r}{nearest(reference, methods)} is no method of the study; "
-            f"there are {', '.join(methods)}"
-        )
-    readers = [
-        Reader(run.method, run.plan.seed, run.plan.staging.task, read_parquet(run.folder / PREDICTIONS)) for run in runs
-    ]
+    reference = study.compare.reference or runs[0].method
+    readers = [reader_of(run) for run in runs]
     confidence = runs[0].plan.evaluation.confidence
     scores = scores_table(readers, cohort, study.compare.markers)
     tables = {
-        "results": results_over_seeds(runs, reference, confidence),
+        "results": results_over_seeds(cohort, runs, reference, confidence),
         "scores": scores,
         "comparison": comparison_table(scores, cohort.staging, reference, confidence),
         "pictures": pictures_table(readers, cohort.staging, confidence),
@@ -50,7 +51,32 @@ def supervised_tables(study: StudyPlan, cohort: Cohort, runs: Sequence[Run]) -> 
     return {name: table.with_columns(simulated=pl.lit(cohort.simulated)) for name, table in tables.items()}
 
 
-def results_over_seeds(runs: Sequence[Run], reference: str, confidence: float) -> pl.DataFrame:
+def check_comparison(study: StudyPlan, cohort: Cohort) -> None:
+    """Raises `PlanError` for a reference, marker or task that is none, before anything is trained."""
+    methods, reference, cuts = methods_of(study.grid), study.compare.reference, cohort.staging.cuts
+    if reference is not None and reference not in methods:
+        raise PlanError(
+            f"compare.reference = {reference!r}{nearest(reference, methods)} is no method of the study; "
+            f"there are {', '.join(methods)}"
+        )
+    for task in study.grid.tasks:
+        if task not in cuts:
+            raise PlanError(
+                f"grid.tasks: {task!r}{nearest(task, cuts)} is not a cut of cohort {cohort.name!r}; it has "
+                f"{', '.join(cuts)}"
+            )
+    marker_columns(cohort, study.compare.markers)
+
+
+def reader_of(run: Run) -> Reader:
+    """A run's predictions; of several folds the test patients' alone, who are in training in the other folds."""
+    predictions = read_parquet(run.folder / PREDICTIONS)
+    if predictions["fold"].n_unique() > 1:
+        predictions = predictions.filter(pl.col("split") == TEST)
+    return Reader(run.method, run.plan.seed, run.plan.staging.task, predictions)
+
+
+def results_over_seeds(cohort: Cohort, runs: Sequence[Run], reference: str, confidence: float) -> pl.DataFrame:
     """One row a method and task: mean over seeds with the corrected resampled interval, and against the reference."""
     found: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
     ratios: dict[tuple[str, str], float] = {}
@@ -60,7 +86,7 @@ def results_over_seeds(runs: Sequence[Run], reference: str, confidence: float) -
         key = (run.method, run.plan.staging.task or "")
         found.setdefault(key, {})[run.plan.seed] = figures_of(metrics, run.plan.staging.task)
         counts[key] = (metrics["n_training"], metrics["n_patients"])
-        ratios[key] = metrics["n_patients"] / metrics["n_training"]
+        ratios.setdefault(key, held_out_ratio(cohort, run.plan))
     rows = []
     for (method, task), values in found.items():
         training, test = counts[method, task]
@@ -95,6 +121,10 @@ def figures_of(metrics: Mapping[str, Any], task: str | None) -> dict[str, float]
 
 
 def flow_with_split(cohort: Cohort, runs: Sequence[Run]) -> dict[str, Any]:
-    """The participant flow down to the cohorts of the first run."""
+    """The participant flow, down to the cohorts of one division where the study has one."""
+    flow, plan = flow_of(cohort).as_dict(), runs[0].plan
+    if plan.split.scheme != "holdout":
+        return flow
     metrics = read_json(runs[0].folder / METRICS)
-    return {**flow_of(cohort).as_dict(), "training": metrics["n_training"], "test": metrics["n_patients"]}
+    whole = all(run.plan.split.use == 1 for run in runs)
+    return {**flow, "test": metrics["n_patients"]} | ({"training": metrics["n_training"]} if whole else {})
