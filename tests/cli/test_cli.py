@@ -33,6 +33,11 @@ def to_toml(path: Path) -> Path:
     return path
 
 
+def run_report(folder: Path) -> str:
+    assert run("report", folder).returncode == 0
+    return (folder / "report" / "index.html").read_text(encoding="utf-8")
+
+
 def test_the_main_road(tmp_path: Path) -> None:
     """Files → cohort → network → active learning → report, by its commands, JSON on stdout alone."""
     source = make_source(tmp_path / "source")
@@ -66,6 +71,12 @@ def test_the_main_road(tmp_path: Path) -> None:
     assert run("active", tmp_path / "cohort", "--out", tmp_path / "loop", "--resume").returncode == 0
     assert run("predict", tmp_path / "run", tmp_path / "cohort", "--out", tmp_path / "staged.csv").returncode == 0
     assert (tmp_path / "staged.csv").read_text().splitlines()[0] == "patient_id,stage,p_F0,p_F1,p_F2,p_F3,p_F4"
+    explained = run(
+        "explain", tmp_path / "run", tmp_path / "cohort", "--pictures", 2, "--by", "gradients", "--json"
+    )  # fmt: skip
+    assert explained.returncode == 0, explained.stderr
+    assert len(json.loads(explained.stdout)["pictures"]) == 2
+    assert "Where the network looks" in run_report(tmp_path / "run")
     assert run("report", tmp_path / "loop").returncode == 0
     assert (tmp_path / "loop" / "report" / "index.html").is_file()
 
@@ -80,6 +91,8 @@ def test_the_main_road(tmp_path: Path) -> None:
         (("report", "nowhere"), "no folder nowhere"),
         (("study", "no.toml", "--out", "x"), "no plan at no.toml"),
         (("phantom", "x", "--modality", "LSTEE"), "did you mean 'LSTE'"),
+        (("phantom", "x", "--patients", "10", "--excluded", "9"), "leaves 1 of 10 patients; at least 5 must stay"),
+        (("explain", "nowhere", "{cohort}"), "nowhere holds no model of a finished run"),
     ],
 )
 def test_bad_input_is_one_line_and_no_traceback(

@@ -17,7 +17,7 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.errors import CohortError, PlanError, WeightsError
 from fibrostage.intake.build import take_in
 from fibrostage.learn.apply import predict_cohort
-from fibrostage.learn.explain import explain_run, share_inside
+from fibrostage.learn.explain import bland, explain_run, share_inside
 from fibrostage.learn.images import mirror
 from fibrostage.learn.losses import stage_loss
 from fibrostage.learn.predictions import TEST, TRAINING, scores_of
@@ -185,6 +185,17 @@ def test_the_share_inside_a_box_is_counted_literally() -> None:
     found[0, 0] = 10
     assert share_inside(found, (6, 4, 10, 4), 20) == (pytest.approx(10 / 20), pytest.approx(0.1))
     assert share_inside(np.zeros((10, 10)), (0, 0, 20, 20), 20) == (None, 1.0)
+
+
+def test_the_bland_picture_has_no_colour_and_is_black_where_all_was_black() -> None:
+    picture = torch.zeros(1, 3, 100, 100)
+    picture[0, :, 50:] = torch.tensor([200.0, 40, 0])[:, None, None]
+    found = bland(picture)
+    assert torch.equal(found[0, 0], found[0, 1])
+    assert float(found[0, 0, :39].max()) == 0
+    assert float(found[0, 0, -1, 50]) == pytest.approx(80)
+    flat = torch.full((1, 3, 100, 100), 7.0)
+    torch.testing.assert_close(bland(flat), flat)
 
 
 def test_what_cannot_be_explained(crops: Cohort, transferred: Path, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def comparison(folder: Path) -> pl.DataFrame:
 
 
 def test_a_row_a_method_and_task_with_both_cohorts(folder: Path) -> None:
-    results = pl.read_parquet(folder / "results.parquet")
+    results = pl.read_parquet(folder / "results.parquet").filter(pl.col("kind") == "network")
     assert results.select("method", "task").rows() == [
         ("DLRE LSTE", "F2"), ("DLRE LSTE", "F3"), ("probe LSTE", "F2"), ("probe LSTE", "F3"),
     ]  # fmt: skip
@@ -96,6 +96,22 @@ def test_a_row_a_method_and_task_with_both_cohorts(folder: Path) -> None:
     assert set(results["n_patients"]) == {7}
     assert results["training_auc_at_F2"].drop_nulls().is_between(0, 1).all()
     assert results["auc_at_F2"].null_count() == 2  # a task speaks of its own cut
+
+
+def test_markers_stand_beside_over_the_same_seeds(folder: Path, comparison: pl.DataFrame) -> None:
+    results = pl.read_parquet(folder / "results.parquet").filter(pl.col("kind") == "marker")
+    assert results.select("method", "task").rows() == [
+        (marker, cut) for cut in ("F2", "F3", "F4") for marker in ("2D-SWE", "TE", "APRI") if cut != "F4"
+    ]
+    own = comparison.filter((pl.col("method") == "APRI") & (pl.col("cut") == "F2") & (pl.col("split") == "test"))
+    row = results.row(by_predicate=(pl.col("method") == "APRI") & (pl.col("task") == "F2"), named=True)
+    assert row["runs"] == len(own) == 2
+    assert row["auc_at_F2"] == pytest.approx(own["auc"].mean())
+    network = comparison.filter(
+        (pl.col("method") == "DLRE LSTE") & (pl.col("cut") == "F2") & (pl.col("split") == "test")
+    )
+    assert row["auc_at_F2_vs_reference"] == pytest.approx((own["auc"] - network["auc"]).mean())
+    assert results["auc_at_F2_hi"].drop_nulls().max() <= 1
 
 
 def test_the_source_came_first_and_is_recorded(folder: Path) -> None:
@@ -153,7 +169,7 @@ def test_the_page_shows_curves_comparisons_flow_and_source(folder: Path, tmp_pat
 
 def test_what_the_command_prints(folder: Path) -> None:
     views = list(study_views(pl.read_parquet(folder / "results.parquet"), tables_beside(folder)))
-    assert [view.row_count for view in views] == [4, 2 * 5]
+    assert [view.row_count for view in views] == [4 + 2 * 3, 2 * 5]
 
 
 def test_a_study_goes_on_and_a_changed_source_is_refused(crops: Cohort, folder: Path) -> None:

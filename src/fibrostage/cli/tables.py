@@ -68,7 +68,7 @@ def study_views(results: pl.DataFrame, beside: dict[str, pl.DataFrame]) -> Itera
 
 def supervised_view(results: pl.DataFrame) -> Table:
     mark = f" · {SIMULATED}" if bool(results["simulated"].any()) else ""
-    table = Table(title=f"per patient: mean over seeds [interval over divisions]{mark}", title_justify="left")
+    table = Table(title=f"per patient: mean over seeds (interval over divisions){mark}", title_justify="left")
     for column in ("method", "cut", "runs", "n train", "n test"):
         table.add_column(column)
     for column in ("test AUC", "training AUC", "− reference", "p (Holm)"):
@@ -105,7 +105,7 @@ def against_view(comparison: pl.DataFrame) -> Table:
     """The first seed's test cohort: the reference against networks and markers."""
     mark = f" · {SIMULATED}" if bool(comparison["simulated"].any()) else ""
     seed = comparison["seed"][0]
-    table = Table(title=f"test cohort of seed {seed}: AUC [interval], DeLong, Holm{mark}", title_justify="left")
+    table = Table(title=f"test cohort of seed {seed}: AUC with interval, DeLong, Holm{mark}", title_justify="left")
     for column in ("cut", "method", "n", "AUC", "reference − it", "p (Holm)"):
         table.add_column(column)
     for row in comparison.filter((pl.col("seed") == seed) & (pl.col("split") == "test")).iter_rows(named=True):

@@ -31,7 +31,8 @@ class Flow:
 def flow_of(cohort: Cohort) -> Flow:
     left_out = cohort.exclusions
     if "kind" not in left_out.columns:  # of a cohort from before it was told
-        left_out = left_out.with_columns(kind=pl.lit("picture"))
+        stayed = pl.col("patient_id").is_in(cohort.patients["patient_id"].implode())
+        left_out = left_out.with_columns(kind=pl.when(stayed).then(pl.lit("picture")).otherwise(pl.lit("patient")))
     first = left_out.filter(pl.col("kind") == "patient").unique("patient_id", keep="first", maintain_order=True)
     counts = first.group_by("reason").len().sort("len", "reason", descending=[True, False])
     excluded = dict(counts.head(MOST_REASONS).iter_rows())

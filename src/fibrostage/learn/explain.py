@@ -1,9 +1,10 @@
 """Where a network looks: attributions of test pictures, and how much of them lies inside the elastogram's box.
 
 A modality's share of the logits is exact, so what is explained is that share alone: of the stage called, against the
-mean of all stages. Attributions are Captum's: by occlusion (a grey patch moved over the picture) or by integrated
-gradients from a grey picture. A network that reads stiffness looks inside the box; one that looks at a scanner's text
-or at the frame's place has found a short cut.
+mean of all stages. Attributions are Captum's: by occlusion (a patch of the bland picture moved over the picture) or by
+integrated gradients from the bland picture. Bland is the picture without its colours, blurred: no stiffness, no text,
+no frame, but black where all was black, so that the background outside the sector is no surprise. A network that reads
+stiffness looks inside the box; one that looks at a scanner's text or at the frame's place has found a short cut.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 import polars as pl
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -42,6 +44,7 @@ from fibrostage.progress import SILENT, Progress
 How = Literal["occlusion", "gradients"]
 HOWS = get_args(How)
 PATCH, STEP = 0.1, 0.05  # of the side: the occluding patch and its stride
+BLUR = 0.2  # of the side
 STEPS = 32  # of the path of integrated gradients
 
 Box = tuple[int, int, int, int]  # x, y, width, height
@@ -87,7 +90,8 @@ def explain_run(
     maps, called = [], []
     with progress.task("attributions", len(shown)) as advance:
         for picture in pixels:
-            found, stage = attribute(normalise(as_tensor(picture[None], spec), spec))
+            raw = as_tensor(picture[None], spec)
+            found, stage = attribute(normalise(raw, spec), normalise(bland(raw), spec))
             maps.append(found)
             called.append(stage)
             advance(1)
@@ -133,8 +137,8 @@ def choose(cohort: Cohort, modality: str, patients: NDArray[np.int64], count: in
 
 def attributor(
     network: MMFN, modality: str, how: str, spec: Backbone
-) -> Callable[[Tensor], tuple[NDArray[np.float32], int]]:
-    """A function of one normalised picture [1, 3, S, S]: its attributions [S, S] and the stage called."""
+) -> Callable[[Tensor, Tensor], tuple[NDArray[np.float32], int]]:
+    """A function of a normalised picture and its bland twin [1, 3, S, S]: attributions [S, S] and the stage called."""
     try:
         from captum.attr import IntegratedGradients, Occlusion
     except ImportError:
@@ -145,7 +149,7 @@ def attributor(
     def shares(x: Tensor) -> Tensor:
         return stream(network.pooled(modality, x))
 
-    def attribute(x: Tensor) -> tuple[NDArray[np.float32], int]:
+    def attribute(x: Tensor, baseline: Tensor) -> tuple[NDArray[np.float32], int]:
         with torch.no_grad():
             own = shares(x)
             stage = int(head.link(own).argmax())
@@ -156,18 +160,25 @@ def attributor(
             share = shares(batch)
             return share @ weights if share.shape[1] > 1 else share[:, 0]
 
-        grey = x.mean(dim=(2, 3), keepdim=True).expand_as(x)
         if how == "occlusion":
             side, step = round(PATCH * spec.size), round(STEP * spec.size)
             with torch.no_grad():
                 found = Occlusion(spoken).attribute(
-                    x, (3, side, side), strides=(3, step, step), baselines=grey, perturbations_per_eval=16
+                    x, (3, side, side), strides=(3, step, step), baselines=baseline, perturbations_per_eval=16
                 )
         else:
-            found = IntegratedGradients(spoken).attribute(x, grey, n_steps=STEPS, internal_batch_size=8)
+            found = IntegratedGradients(spoken).attribute(x, baseline, n_steps=STEPS, internal_batch_size=8)
         return found[0].sum(dim=0).detach().float().numpy(), stage
 
     return attribute
+
+
+def bland(images: Tensor) -> Tensor:
+    """Images [n, 3, S, S] without colour, blurred by the mean over a fifth of the side."""
+    grey = images.mean(dim=1, keepdim=True)
+    width = 2 * round(BLUR * images.shape[-1] / 2) + 1
+    blurred = F.avg_pool2d(grey, width, stride=1, padding=width // 2, count_include_pad=False)
+    return blurred.expand_as(images).contiguous()
 
 
 def table_of(

@@ -69,10 +69,10 @@ def attribution_figure(
             own = maps[k].astype(np.float32)
             side = pictures.shape[1]
             grey = pictures[k].astype(np.float32).mean(axis=2)
-            ax.imshow(grey, cmap="gray", vmin=0, vmax=255, extent=(0, side, side, 0))
+            ax.imshow(grey, cmap="gray", vmin=0, vmax=255, extent=(0, side, side, 0), zorder=-2)
             most = float(np.quantile(np.abs(own), 0.995)) or 1.0
             strength = np.clip(np.abs(own) / most, 0, 1) * 0.75
-            ax.imshow(own, cmap="RdBu_r", vmin=-most, vmax=most, alpha=strength, extent=(0, side, side, 0))
+            ax.imshow(own, cmap="RdBu_r", vmin=-most, vmax=most, alpha=strength, extent=(0, side, side, 0), zorder=-1)
             x, y, width, height = boxes[k]
             if width > 0:
                 ax.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor="#E69F00", linewidth=1.2))

@@ -6,41 +6,43 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.text import Text
 
 from fibrostage.report.diagnosis import COHORTS, panel_of
 from fibrostage.report.figures import panel_lines, roc_panel
 from fibrostage.report.style import INK, drawing, figure, mark_simulated, to_svg
 from fibrostage.stage import Staging
 
+LINE = "#8a96a3"
 CURVES = 8  # in a panel: the reference, then the others as they come
 
 
-def roc_grid(scores: pl.DataFrame, staging: Staging, reference: str, confidence: float, simulated: bool) -> str:
-    """One seed's curves: a row a cohort, a column a cut; a method keeps its colour in every panel."""
+def roc_figures(
+    scores: pl.DataFrame, staging: Staging, reference: str, confidence: float, simulated: bool
+) -> list[str]:
+    """One seed's curves: a figure a cohort, a panel a cut; a method keeps its colour in every panel."""
     splits = [split for split in COHORTS if (scores["split"] == split).any()]
     cuts = [cut for cut in staging.cuts if (scores["cut"] == cut).any()]
     others = [name for name in scores["method"].unique(maintain_order=True) if name != reference]
     names = [reference, *others][:CURVES]
-    with drawing():
-        made, axes = figure(4.1 * len(cuts), 5.2 * len(splits), len(cuts), len(splits))
-        panels = [(split, cut) for split in splits for cut in cuts]
-        for ax, (split, cut) in zip(axes, panels, strict=True):
-            group = scores.filter((pl.col("split") == split) & (pl.col("cut") == cut))
-            if not len(group):
-                ax.set_axis_off()
-                continue
-            panel, data = panel_of(group, staging, cut, reference, confidence)
-            lines = dict(
-                zip(
-                    panel.areas,
-                    panel_lines(panel, list(panel.areas), data, data.truth >= staging.threshold(cut)),
-                    strict=True,
-                )
-            )
-            roc_panel(ax, f"{staging.cut_name(cut)}, {COHORTS[split]}", [lines.get(name) for name in names], simulated)
-        for ax in axes[:: len(cuts)]:
-            ax.set_ylabel("sensitivity")
-        return to_svg(made)
+    figures = []
+    for split in splits:
+        with drawing():
+            made, axes = figure(4.1 * len(cuts), 4.8, len(cuts))
+            for ax, cut in zip(axes, cuts, strict=True):
+                group = scores.filter((pl.col("split") == split) & (pl.col("cut") == cut))
+                if not len(group):
+                    ax.set_axis_off()
+                    continue
+                panel, data = panel_of(group, staging, cut, reference, confidence)
+                positive = staging.at_or_above(data.truth, cut)
+                lines = dict(zip(panel.areas, panel_lines(panel, list(panel.areas), data, positive), strict=True))
+                title = f"{staging.cut_name(cut)}, {COHORTS[split]}"
+                roc_panel(ax, title, [lines.get(name) for name in names], simulated)
+            axes[0].set_ylabel("sensitivity")
+            figures.append(to_svg(made))
+    return figures
 
 
 def flow_figure(flow: Mapping[str, Any], simulated: bool) -> str:
@@ -57,24 +59,28 @@ def flow_figure(flow: Mapping[str, Any], simulated: bool) -> str:
         ax.set_axis_off()
         ax.set_xlim(0, 10)
         ax.set_ylim(0, 10)
-        box(ax, 3, 9.2, f"{flow['enrolled']} patients came")
-        arrow(ax, (3, 8.6), (3, 5.3))
+        came = box(ax, 3, 9.2, f"{flow['enrolled']} patients came")
+        stayed = box(ax, 3, 4.6, studied)
+        arrow(ax, came, stayed)
         if lines:
-            arrow(ax, (3, 7.2), (5.2, 7.2))
-            box(ax, 5.3, 7.2, "\n".join([f"{sum(excluded.values())} not studied", *lines]), left=True)
-        box(ax, 3, 4.5, studied)
-        for x, name, count in ((1.6, "training", flow.get("training")), (4.8, "test", flow.get("test"))):
-            if count is not None:
-                arrow(ax, (3, 3.6), (x, 1.7))
-                box(ax, x, 1.0, f"{name} cohort\n{count} patients")
+            ax.plot([3, 5.2], [7.1, 7.1], color=LINE, linewidth=0.9, zorder=1)
+            box(ax, 5.3, 7.1, "\n".join([f"{sum(excluded.values())} not studied", *lines]), left=True)
+        for x, name in ((1.4, "training"), (4.6, "test")):
+            if flow.get(name) is not None:
+                arrow(ax, stayed, box(ax, x, 0.8, f"{name} cohort\n{flow[name]} patients"))
         mark_simulated(ax, simulated)
         return to_svg(made)
 
 
-def box(ax: Any, x: float, y: float, text: str, left: bool = False) -> None:
-    style = {"boxstyle": "round,pad=0.45", "facecolor": "white", "edgecolor": "#8a96a3", "linewidth": 0.9}
-    ax.text(x, y, text, ha="left" if left else "center", va="center", fontsize=9, color=INK, bbox=style, zorder=3)
+def box(ax: Axes, x: float, y: float, text: str, left: bool = False) -> Text:
+    style = {"boxstyle": "round,pad=0.45", "facecolor": "white", "edgecolor": LINE, "linewidth": 0.9}
+    return ax.text(
+        x, y, text, ha="left" if left else "center", va="center", fontsize=9, color=INK, bbox=style, zorder=3
+    )
 
 
-def arrow(ax: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
-    ax.annotate("", xy=end, xytext=start, arrowprops={"arrowstyle": "-|>", "color": "#8a96a3", "linewidth": 0.9})
+def arrow(ax: Axes, start: Text, end: Text) -> None:
+    """From the edge of one box to the edge of another."""
+    style = {"arrowstyle": "-|>", "color": LINE, "linewidth": 0.9}
+    style |= {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch()}
+    ax.annotate("", xy=end.get_position(), xytext=start.get_position(), arrowprops=style)

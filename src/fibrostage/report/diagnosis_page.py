@@ -11,7 +11,7 @@ import polars as pl
 
 from fibrostage.learn.runfolder import read_parquet
 from fibrostage.report.diagnosis import COHORTS, NETWORK
-from fibrostage.report.diagnosis_figures import roc_grid
+from fibrostage.report.diagnosis_figures import roc_figures
 from fibrostage.stage import Staging
 from fibrostage.stats.estimate import Estimate
 
@@ -52,7 +52,7 @@ def diagnosis_context(found: Diagnosis, staging: Staging, simulated: bool) -> di
         "confidence": found.confidence,
         "figures": [cut for cut in staging.cuts if f"auc_at_{cut}" in found.results.columns],
         "rows": [result_row(row, staging) for row in found.results.iter_rows(named=True)],
-        "roc": roc_grid(scores, staging, found.reference, found.confidence, simulated),
+        "rocs": roc_figures(scores, staging, found.reference, found.confidence, simulated),
         "panels": comparison_panels(found, staging),
         "pictures": [picture_row(row, staging) for row in found.of_seed(found.pictures).iter_rows(named=True)],
         "cutoffs": [cutoff_row(row, staging) for row in found.of_seed(found.cutoffs).iter_rows(named=True)],
@@ -73,7 +73,9 @@ def result_row(row: Mapping[str, Any], staging: Staging) -> dict[str, Any]:
                 "cut": staging.cut_name(cut),
                 "test": str(Estimate(row[name], row[f"{name}_lo"], row[f"{name}_hi"])),
                 "training": "–" if training is None else f"{training:.3f}",
-                "difference": "" if difference is None else f"{difference:+.3f}",
+                "difference": signed(
+                    difference, row.get(f"{name}_vs_reference_lo"), row.get(f"{name}_vs_reference_hi")
+                ),
                 "p": "" if p is None else p_text(p),
             }
         )
@@ -101,15 +103,12 @@ def comparison_panels(found: Diagnosis, staging: Staging) -> list[dict[str, Any]
 
 
 def comparison_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    difference = row.get("difference")
     return {
         "method": row["method"],
         "network": row["kind"] == NETWORK,
         "n": f"{row['n']} ({row['positives']})",
         "auc": str(Estimate(row["auc"], row["auc_lo"], row["auc_hi"], "not defined" if row["auc"] is None else "")),
-        "difference": ""
-        if difference is None
-        else str(Estimate(difference, row["difference_lo"], row["difference_hi"])),
+        "difference": signed(row.get("difference"), row.get("difference_lo"), row.get("difference_hi")),
         "p": "" if row.get("p_holm") is None else p_text(row["p_holm"]),
         "both": "" if row.get("n_both") is None else row["n_both"],
     }
@@ -139,6 +138,13 @@ def cutoff_row(row: Mapping[str, Any], staging: Staging) -> dict[str, Any]:
         "origin": row["origin"],
         **rates,
     }
+
+
+def signed(difference: float | None, lo: float | None, hi: float | None) -> str:
+    """A difference with its interval, signs shown."""
+    if difference is None:
+        return ""
+    return f"{difference:+.3f}" + ("" if lo is None or hi is None else f" [{lo:+.3f}, {hi:+.3f}]")
 
 
 def p_text(p: float) -> str:

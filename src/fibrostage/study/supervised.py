@@ -10,6 +10,7 @@ cutoffs     published thresholds and the training cohort's, judged on test patie
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -20,6 +21,8 @@ from fibrostage.errors import PlanError, nearest
 from fibrostage.learn.predictions import TEST
 from fibrostage.learn.runfolder import METRICS, PREDICTIONS, read_json, read_parquet
 from fibrostage.report.diagnosis import (
+    MARKER,
+    NETWORK,
     Reader,
     comparison_table,
     cutoffs_table,
@@ -41,10 +44,11 @@ def supervised_tables(study: StudyPlan, cohort: Cohort, runs: Sequence[Run]) -> 
     readers = [reader_of(run) for run in runs]
     confidence = runs[0].plan.evaluation.confidence
     scores = scores_table(readers, cohort, study.compare.markers)
+    comparison = comparison_table(scores, cohort.staging, reference, confidence)
     tables = {
-        "results": results_over_seeds(cohort, runs, reference, confidence),
+        "results": results_over_seeds(cohort, runs, comparison, reference, confidence),
         "scores": scores,
-        "comparison": comparison_table(scores, cohort.staging, reference, confidence),
+        "comparison": comparison,
         "pictures": pictures_table(readers, cohort.staging, confidence),
         "cutoffs": cutoffs_table(scores, cohort.staging, confidence),
     }
@@ -76,33 +80,76 @@ def reader_of(run: Run) -> Reader:
     return Reader(run.method, run.plan.seed, run.plan.staging.task, predictions)
 
 
-def results_over_seeds(cohort: Cohort, runs: Sequence[Run], reference: str, confidence: float) -> pl.DataFrame:
-    """One row a method and task: mean over seeds with the corrected resampled interval, and against the reference."""
-    found: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
-    ratios: dict[tuple[str, str], float] = {}
-    counts: dict[tuple[str, str], tuple[int, int]] = {}
-    for run in runs:
-        metrics = read_json(run.folder / METRICS)
-        key = (run.method, run.plan.staging.task or "")
-        found.setdefault(key, {})[run.plan.seed] = figures_of(metrics, run.plan.staging.task)
-        counts[key] = (metrics["n_training"], metrics["n_patients"])
-        ratios.setdefault(key, held_out_ratio(cohort, run.plan))
+@dataclass
+class OverSeeds:
+    """What is known of a method and task, or a marker and cut: figures by seed, and who trains and tests."""
+
+    kind: str
+    n_training: int
+    n_patients: int
+    ratio: float
+    figures: dict[int, dict[str, float]] = field(default_factory=dict)
+
+
+def results_over_seeds(
+    cohort: Cohort, runs: Sequence[Run], comparison: pl.DataFrame, reference: str, confidence: float
+) -> pl.DataFrame:
+    """One row a method and task, and a marker and cut: means over seeds with the corrected resampled interval, and
+    against the reference on the same divisions."""
+    found = networks_over_seeds(cohort, runs)
+    found |= markers_over_seeds(
+        comparison, {task: found[reference, task].ratio for name, task in found if name == reference}
+    )
     rows = []
-    for (method, task), values in found.items():
-        training, test = counts[method, task]
-        row: dict[str, Any] = {"method": method, "task": task, "runs": len(values)}
-        row |= {"n_training": training, "n_patients": test}
-        baseline = found.get((reference, task), {})
-        for figure in dict.fromkeys(name for one in values.values() for name in one):
-            known = [one[figure] for one in values.values() if figure in one]
-            mean, _ = resampled_mean(known, ratios[method, task], confidence)
-            row |= {figure: mean.value, f"{figure}_lo": mean.lo, f"{figure}_hi": mean.hi}
-            if method != reference:
-                row |= against(values, baseline, figure, ratios[method, task], f"{figure}_vs_reference", confidence)
+    for (method, task), own in found.items():
+        row: dict[str, Any] = {"method": method, "kind": own.kind, "task": task, "runs": len(own.figures)}
+        row |= {"n_training": own.n_training, "n_patients": own.n_patients}
+        baseline = found.get((reference, task)) or found.get((reference, ""))
+        for figure in dict.fromkeys(name for one in own.figures.values() for name in one):
+            known = [one[figure] for one in own.figures.values() if figure in one]
+            mean, _ = resampled_mean(known, own.ratio, confidence)
+            row |= {figure: mean.value, f"{figure}_lo": inside(mean.lo), f"{figure}_hi": inside(mean.hi)}
+            if method != reference and baseline is not None:
+                name = f"{figure}_vs_reference"
+                row |= against(own.figures, baseline.figures, figure, own.ratio, name, confidence)
         rows.append(row)
     for task in dict.fromkeys(row["task"] for row in rows):
         with_holm([row for row in rows if row["task"] == task], "_vs_reference_p")
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def inside(bound: float | None) -> float | None:
+    """A bound of a share or an AUC, cut to [0, 1]."""
+    return None if bound is None else min(1.0, max(0.0, bound))
+
+
+def networks_over_seeds(cohort: Cohort, runs: Sequence[Run]) -> dict[tuple[str, str], OverSeeds]:
+    found: dict[tuple[str, str], OverSeeds] = {}
+    for run in runs:
+        metrics, task = read_json(run.folder / METRICS), run.plan.staging.task
+        key = (run.method, task or "")
+        if key not in found:
+            ratio = held_out_ratio(cohort, run.plan)
+            found[key] = OverSeeds(NETWORK, metrics["n_training"], metrics["n_patients"], ratio)
+        found[key].figures[run.plan.seed] = figures_of(metrics, task)
+    return found
+
+
+def markers_over_seeds(comparison: pl.DataFrame, ratios: Mapping[str, float]) -> dict[tuple[str, str], OverSeeds]:
+    """The markers' areas of every seed; `ratios` are the reference's by task."""
+    found: dict[tuple[str, str], OverSeeds] = {}
+    for row in comparison.filter(pl.col("kind") == MARKER).iter_rows(named=True):
+        ratio = ratios.get(row["cut"], ratios.get(""))
+        if ratio is None or row["auc"] is None:
+            continue
+        own = found.setdefault((row["method"], row["cut"]), OverSeeds(MARKER, 0, 0, ratio))
+        name = f"auc_at_{row['cut']}"
+        if row["split"] == TEST:
+            own.n_patients = row["n"]
+        else:
+            own.n_training, name = row["n"], f"training_{name}"
+        own.figures.setdefault(row["seed"], {})[name] = row["auc"]
+    return found
 
 
 def figures_of(metrics: Mapping[str, Any], task: str | None) -> dict[str, float]:
