@@ -90,6 +90,10 @@ def test_a_share_of_the_training_patients_leaves_the_test_patients(cohort: Cohor
     assert set(counts) == {1, 2}
 
 
-def test_too_small_a_share_of_the_training_patients_is_refused(cohort: Cohort) -> None:
-    with pytest.raises(PlanError, match=r"split.use = 0.01 leaves 0 of 16 training patients"):
+def test_folds_whose_training_patients_are_all_alike_are_refused(cohort: Cohort) -> None:
+    with pytest.raises(PlanError, match=r"the 0 training patients of fold 0.0 are all no stage: .* raise split.use"):
         make_folds(cohort, SplitPlan(use=0.01), 2, EVERYONE)
+    site = pl.Series("site", ["a" if stage == 4 else "b" for stage in cohort.stages])
+    by_site = replace(cohort, patients=cohort.patients.with_columns(site)).at("F4")
+    with pytest.raises(PlanError, match=r"the 16 training patients of fold 0.0 are all <F4: there is nothing to learn"):
+        make_folds(by_site, SplitPlan(scheme="column", column="site"), 0, EVERYONE)

@@ -61,17 +61,20 @@ def draw_stratified(
 def make_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bool_]) -> list[Fold]:
     """The folds a plan asks for, over labelled patients that are `usable` (have a candidate)."""
     folds = whole_folds(cohort, plan, seed, usable)
-    if plan.use == 1:
-        return folds
-    rng = np.random.default_rng([seed, 3])
-    used = [replace(fold, train=draw_stratified(fold.train, cohort.strata, plan.use, rng, leave=0)) for fold in folds]
-    for fold, whole in zip(used, folds, strict=True):
-        if len(np.unique(cohort.stages[fold.train])) < 2:
+    if plan.use < 1:
+        rng = np.random.default_rng([seed, 3])
+        folds = [
+            replace(fold, train=draw_stratified(fold.train, cohort.strata, plan.use, rng, leave=0)) for fold in folds
+        ]
+    for fold in folds:
+        met = np.unique(cohort.stages[fold.train])
+        if len(met) < 2:
+            names = ", ".join(cohort.staging.classes[stage] for stage in met) or "no stage"
             raise PlanError(
-                f"split.use = {plan.use:g} leaves {len(fold.train)} of {len(whole.train)} training patients, of fewer "
-                "than two stages; raise it"
+                f"the {len(fold.train)} training patients of fold {fold.label} are all {names}: there is nothing to "
+                "learn; split otherwise, or raise split.use"
             )
-    return used
+    return folds
 
 
 def whole_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bool_]) -> list[Fold]:

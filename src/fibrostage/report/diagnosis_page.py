@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from fibrostage.learn.runfolder import read_parquet
-from fibrostage.report.diagnosis import COHORTS, NETWORK
+from fibrostage.report.diagnosis import COHORTS
 from fibrostage.report.diagnosis_figures import roc_figures
 from fibrostage.stage import Staging
 from fibrostage.stats.estimate import Estimate
@@ -49,8 +49,6 @@ def diagnosis_context(found: Diagnosis, staging: Staging, simulated: bool) -> di
     return {
         "reference": found.reference,
         "seed": found.seed,
-        "confidence": found.confidence,
-        "figures": [cut for cut in staging.cuts if f"auc_at_{cut}" in found.results.columns],
         "rows": [result_row(row, staging) for row in found.results.iter_rows(named=True)],
         "rocs": roc_figures(scores, staging, found.reference, found.confidence, simulated),
         "panels": comparison_panels(found, staging),
@@ -105,7 +103,6 @@ def comparison_panels(found: Diagnosis, staging: Staging) -> list[dict[str, Any]
 def comparison_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "method": row["method"],
-        "network": row["kind"] == NETWORK,
         "n": f"{row['n']} ({row['positives']})",
         "auc": str(Estimate(row["auc"], row["auc_lo"], row["auc_hi"], "not defined" if row["auc"] is None else "")),
         "difference": signed(row.get("difference"), row.get("difference_lo"), row.get("difference_hi")),

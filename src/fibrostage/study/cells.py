@@ -64,7 +64,7 @@ class SourceRun(BaseModel):
     plan: dict[str, Any] = {}
 
 
-class Comparison(BaseModel):
+class ComparePlan(BaseModel):
     """Of a supervised study: what stands beside the networks. `reference` is the method that is compared with all
     others, the first of the grid unless named."""
 
@@ -84,7 +84,7 @@ class StudyPlan(BaseModel):
     grid: Grid
     plan: dict[str, Any] = {}
     source: dict[str, SourceRun] = {}
-    compare: Comparison = Comparison()
+    compare: ComparePlan = ComparePlan()
 
     @property
     def supervised(self) -> bool:

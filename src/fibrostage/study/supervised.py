@@ -35,8 +35,6 @@ from fibrostage.study.cells import Run, StudyPlan, methods_of
 from fibrostage.study.divisions import held_out_ratio
 from fibrostage.study.results import against, with_holm
 
-TABLES = ("results", "scores", "comparison", "pictures", "cutoffs")
-
 
 def supervised_tables(study: StudyPlan, cohort: Cohort, runs: Sequence[Run]) -> dict[str, pl.DataFrame]:
     """Every table by its file's name."""
