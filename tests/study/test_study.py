@@ -142,7 +142,7 @@ def test_a_report_of_one_run(study: Path, tmp_path: Path) -> None:
     ("change", "message"),
     [
         (("seeds = [0, 1]", "seeds = [1, 1]"), "grid.seeds repeats a value"),
-        (('strategies = ["random", "esd"]', "strategies = []"), "grid.strategies"),
+        (('strategies = ["random", "esd"]', 'strategies = ["esd", "esd"]'), "grid.strategies repeats a value"),
         (("strategies = [", 'strategies = ["rand", '), "unknown strategy 'rand', did you mean 'random'"),
         (("seeds = ", "seed = "), "unknown key 'grid.seed', did you mean 'seeds'"),
         (('cohort = "', 'cohort = "/no'), "is not a cohort"),
