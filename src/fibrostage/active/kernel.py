@@ -91,19 +91,9 @@ def mean_probabilities(
     candidate = start
     while candidate < stop:
         patient = place(candidate, offsets, radices, digits)
-        prefix[:] = np.float32(1)
-        for m in range(modalities - 1):
-            row = firsts[patient, m] + digits[m]
-            for k in range(classes):
-                for t in range(width):
-                    prefix[k, t] *= powers[row, k, t]
+        product_of_all_but_last(firsts[patient], digits, powers, prefix)
         if wanted:
-            prefix_logs[:] = np.float32(0)
-            for m in range(modalities - 1):
-                row = firsts[patient, m] + digits[m]
-                for k in range(classes):
-                    for t in range(width):
-                        prefix_logs[k, t] += logs[row, k, t]
+            sum_of_all_but_last(firsts[patient], digits, logs, prefix_logs)
         last = radices[patient, modalities - 1]
         image = digits[modalities - 1]
         while image < last and candidate < stop:
@@ -134,6 +124,32 @@ def mean_probabilities(
                     out[at, k] = (total - extra) * share
             candidate += 1
             image += 1
+
+
+@njit(nogil=True, cache=CACHE, fastmath=True)
+def product_of_all_but_last(
+    firsts: NDArray[np.int64], digits: NDArray[np.int64], tables: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
+    """The tables [K, T] of a candidate's images but the last one's, multiplied."""
+    out[:] = np.float32(1)
+    for m in range(len(digits) - 1):
+        row = firsts[m] + digits[m]
+        for k in range(out.shape[0]):
+            for t in range(out.shape[1]):
+                out[k, t] *= tables[row, k, t]
+
+
+@njit(nogil=True, cache=CACHE, fastmath=True)
+def sum_of_all_but_last(
+    firsts: NDArray[np.int64], digits: NDArray[np.int64], tables: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
+    """The same, added."""
+    out[:] = np.float32(0)
+    for m in range(len(digits) - 1):
+        row = firsts[m] + digits[m]
+        for k in range(out.shape[0]):
+            for t in range(out.shape[1]):
+                out[k, t] += tables[row, k, t]
 
 
 @njit(nogil=True, cache=CACHE, fastmath=True)

@@ -27,7 +27,7 @@ from fibrostage.active.selecting import Query, Selector
 from fibrostage.active.start import first_query
 from fibrostage.active.stopping import kappa, reason_to_stop, total_cost, within_budget
 from fibrostage.active.units import Units
-from fibrostage.cohort.splits import Fold, draw_stratified
+from fibrostage.cohort.splits import Fold
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import PlanError, RunError
 from fibrostage.learn import checkpoint, runfolder
@@ -41,6 +41,7 @@ from fibrostage.learn.train import (
     method_name,
     metrics_of,
     predictions_of,
+    set_aside,
     test_predictions,
 )
 from fibrostage.plan import Plan
@@ -126,9 +127,7 @@ def run_active(
 def make_setting(task: Task, fold: Fold, out: Path, progress: Progress) -> Setting:
     plan, cohort = task.plan, task.cohort
     chosen = choose_strategy(plan.active.strategy)
-    aside = np.empty(0, dtype=np.int64)
-    if plan.split.validation:
-        aside = draw_stratified(fold.train, cohort.strata, plan.split.validation, np.random.default_rng([plan.seed, 8]))
+    aside = set_aside(task, fold)
     pool = np.setdiff1d(fold.train, aside)
     learner = make_learner(cohort, plan, task.space, fold.train, plan.seed, progress)
     units = Units(plan.active.unit, task.space)

@@ -42,6 +42,7 @@ IMAGES: dict[str, type[pl.DataType]] = {
 }
 
 GOOD = "good"
+BOX = ("box_x", "box_y", "box_w", "box_h")
 
 EXCLUSIONS: dict[str, type[pl.DataType]] = {
     "kind": pl.String,  # patient, picture or value

@@ -19,7 +19,7 @@ import polars as pl
 from fibrostage import SIMULATED
 from fibrostage.cohort.confounding import check_confounding
 from fibrostage.cohort.store import Cohort, Modality, hash_pixels, new_array, open_cohort, whole_or_absent, write_tables
-from fibrostage.cohort.tables import EXCLUSIONS, IMAGES
+from fibrostage.cohort.tables import BOX, EXCLUSIONS, IMAGES
 from fibrostage.errors import IntakeError, Problem, Problems
 from fibrostage.intake.crops import MOVES
 from fibrostage.intake.csvs import read_csv
@@ -204,7 +204,7 @@ def finish_pixels(path: Path, stored: int, shape: tuple[int, ...]) -> None:
 
 def record_of(request: Request, picture: Picture, row: int, crop: int | None, floors: QualityPlan) -> dict[str, object]:
     """The images-table row of a picture stored at `row` of its modality; its id says where its pixels are."""
-    box = dict(zip(("box_x", "box_y", "box_w", "box_h"), picture.box or (None,) * 4, strict=True))
+    box = dict(zip(BOX, picture.box or (None,) * 4, strict=True))
     return {
         "image_id": f"{request.modality}-{row}",
         "patient_id": request.patient_id,

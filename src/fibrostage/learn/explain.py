@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fibrostage.cohort.store import Cohort
+from fibrostage.cohort.tables import BOX
 from fibrostage.errors import PlanError, RunError, nearest
 from fibrostage.learn.checkpoint import load_network
 from fibrostage.learn.images import as_tensor, normalise
@@ -119,10 +120,9 @@ def save(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
 def choose(cohort: Cohort, modality: str, patients: NDArray[np.int64], count: int, seed: int) -> list[Shown]:
     """One picture each of some patients, drawn at random; pictures with a box where there are any."""
     images, owners = cohort.images_of(modality), cohort.owners(modality)
-    columns = ("box_x", "box_y", "box_w", "box_h")
-    known = set(columns) <= set(images.columns)
+    known = set(BOX) <= set(images.columns)
     boxes: list[Box | None] = [
-        None if x is None else (x, y, w, h) for x, y, w, h in images.select(columns).iter_rows()
+        None if x is None else (x, y, w, h) for x, y, w, h in images.select(BOX).iter_rows()
     ] if known else [None] * len(images)  # fmt: skip
     rng = np.random.default_rng([seed, 10])
     result = []

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fibrostage.stage import Staging
-from fibrostage.stats.evaluate import per_patient
+from fibrostage.stats.evaluate import cut_score, per_patient
 
 TEST, TRAINING, VALIDATION = "test", "train", "validation"  # values of `split`
 
@@ -25,6 +25,10 @@ class Scores:
     def __len__(self) -> int:
         return len(self.stages)
 
+    def at_cut(self, staging: Staging, cut: str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Who is at or above a cut, and with what probability each is said to be."""
+        return staging.at_or_above(self.stages, cut), cut_score(self.probabilities, staging.threshold(cut))
+
 
 def scores_of(predictions: pl.DataFrame, staging: Staging, split: str = TEST, by: str = "patient_id") -> Scores:
     """One row a patient, or a picture (`by` = "picture"): the mean over everything in the table of that split."""
@@ -35,9 +39,3 @@ def scores_of(predictions: pl.DataFrame, staging: Staging, split: str = TEST, by
     known = {unit: (patient, stage) for unit, patient, stage in whose.iter_rows()}
     stages = np.array([staging.classes.index(known[unit][1]) for unit in units], dtype=np.int64)
     return Scores(np.array([known[unit][0] for unit in units], dtype=str), stages, table)
-
-
-def patient_scores(predictions: pl.DataFrame, staging: Staging) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """True stages [n] and mean probabilities [n, K] of the test patients."""
-    found = scores_of(predictions, staging)
-    return found.stages, found.probabilities

@@ -29,7 +29,7 @@ from fibrostage.networks.weights import source_of
 from fibrostage.plan import Plan
 from fibrostage.progress import SILENT, Progress
 from fibrostage.stats.auc import auc_or_why
-from fibrostage.stats.evaluate import Evaluation, cut_score, evaluate
+from fibrostage.stats.evaluate import Evaluation, evaluate
 
 TRAINING_CANDIDATES = 64  # of one patient, or as many as it takes to show each of their images
 
@@ -154,12 +154,19 @@ def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT) ->
     return evaluation
 
 
+def set_aside(task: Task, fold: Fold) -> NDArray[np.int64]:
+    """The training patients of a fold who validate and do not train; nobody unless the plan asks for some."""
+    share = task.plan.split.validation
+    if not share:
+        return np.empty(0, dtype=np.int64)
+    return draw_stratified(fold.train, task.cohort.strata, share, np.random.default_rng([task.plan.seed, 8]))
+
+
 def beside(predictions: pl.DataFrame, task: Task) -> dict[str, Any]:
     """What stands in metrics.json beside the test patients' figures: pictures, and the training cohort."""
-    in_training = float(np.mean([len(fold.train) for fold in task.folds])) * (1 - task.plan.split.validation)
     result: dict[str, Any] = {
-        "n_training": round(in_training),
-        "flow": flow_of(task.cohort).as_dict(),
+        "n_training": n_training(task),
+        "flow": flow_of(task.cohort).as_dict() | cohorts_of(task),
         "pictures": evaluate_pictures(predictions, task, TEST),
     }
     if task.plan.evaluation.training:
@@ -168,19 +175,30 @@ def beside(predictions: pl.DataFrame, task: Task) -> dict[str, Any]:
     return result
 
 
+def cohorts_of(task: Task) -> dict[str, int]:
+    """How many train and test, where there is one division of the patients; who trains, where all of them do."""
+    split = task.plan.split
+    if split.scheme != "holdout":
+        return {}
+    fold = task.folds[0]
+    training = {"training": n_training(task)} if split.use == 1 else {}
+    return {"test": len(fold.test), **training}
+
+
+def n_training(task: Task) -> int:
+    """Patients who train in a fold, on average, without those who validate."""
+    return round(float(np.mean([len(fold.train) for fold in task.folds])) * (1 - task.plan.split.validation))
+
+
 def train_fold(task: Task, fold: Fold, out: Path, progress: Progress) -> pl.DataFrame:
     """Fits one fold, saves its network, and returns the predictions of its test patients."""
     cohort, plan = task.cohort, task.plan
     if len(task.folds) > 1:
         progress.say(f"fold {fold.label}: {len(fold.train)} patients train, {len(fold.test)} test")
     learner = make_learner(cohort, plan, task.space, fold.train, plan.seed, progress)
-    training, validation = fold.train, None
-    if plan.split.validation:
-        rng = np.random.default_rng([plan.seed, 8])
-        held = draw_stratified(fold.train, cohort.strata, plan.split.validation, rng)
-        if len(held):
-            training = np.setdiff1d(fold.train, held)
-            validation = examples_of(task, held, plan.seed)
+    aside = set_aside(task, fold)
+    training = np.setdiff1d(fold.train, aside)
+    validation = examples_of(task, aside, plan.seed) if len(aside) else None
     for record in learner.fit(examples_of(task, training, plan.seed), plan.seed, validation):
         runfolder.log(out, event="epoch", fold=fold.label, **record)
     suffix = "" if len(task.folds) == 1 else f"-{fold.label}"
@@ -261,8 +279,7 @@ def evaluate_pictures(predictions: pl.DataFrame, task: Task, split: str) -> dict
     found = scores_of(predictions, staging, split, by="picture")
     at_cut = {}
     for cut in staging.cuts:
-        threshold = staging.threshold(cut)
-        positive, score = found.stages >= threshold, cut_score(found.probabilities, threshold)
+        positive, score = found.at_cut(staging, cut)
         at_cut[cut] = auc_or_why(positive, score, task.plan.evaluation.confidence, found.patients).as_dict()
     return {"n_pictures": len(found), "n_patients": len(set(found.patients.tolist())), "auc_at_cut": at_cut}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,15 @@ def source_of(weights: str) -> SourcePlan | None:
     if weights in (IMAGENET, RANDOM) or not path.exists():
         return None
     file = model_of(path, f"network.weights = {weights!r}") if path.is_dir() else path
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    state = file.stat()
+    return described(file.absolute(), (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+
+
+@lru_cache(maxsize=64)
+def described(file: Path, state: tuple[int, ...]) -> SourcePlan:
+    """What a weights file is; every run of a study asks, and the file is read once unless its `state` changes."""
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
     known = metadata_of(file)
     if "plan" not in known:
         return SourcePlan(name=file.name, sha256=digest)

@@ -25,7 +25,6 @@ from fibrostage.markers.spec import values_of
 from fibrostage.report.compare import Area, Data, Pair, Panel, Question, cut_panel
 from fibrostage.stage import Staging
 from fibrostage.stats.auc import delong
-from fibrostage.stats.evaluate import cut_score
 from fibrostage.stats.operating import operating_point
 from fibrostage.stats.roc import youden_threshold
 
@@ -45,6 +44,10 @@ class Reader:
     seed: int
     task: str | None
     predictions: pl.DataFrame
+
+    def tells(self, staging: Staging) -> Staging:
+        """The stages it tells apart."""
+        return staging if self.task is None else staging.at(self.task)
 
 
 def scores_table(readers: Sequence[Reader], cohort: Cohort, markers: Sequence[str]) -> pl.DataFrame:
@@ -75,10 +78,10 @@ def scores_table(readers: Sequence[Reader], cohort: Cohort, markers: Sequence[st
 
 def at_cut(reader: Reader, staging: Staging, cut: str, split: str) -> Iterator[tuple[str, float]]:
     """Each patient's probability of being at or above a cut."""
-    own = staging if reader.task is None else staging.at(reader.task)
-    threshold = staging.threshold(cut) if reader.task is None else 1
+    own = reader.tells(staging)
     found = scores_of(reader.predictions, own, split)
-    return zip(found.patients.tolist(), cut_score(found.probabilities, threshold).tolist(), strict=True)
+    _, score = found.at_cut(own, cut if reader.task is None else own.cuts[0])
+    return zip(found.patients.tolist(), score.tolist(), strict=True)
 
 
 def marker_columns(cohort: Cohort, names: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -158,14 +161,13 @@ def pictures_table(readers: Sequence[Reader], staging: Staging, confidence: floa
     """AUCs over pictures with the patient as the cluster, beside what they would be if pictures were independent."""
     rows: list[dict[str, Any]] = []
     for reader in readers:
-        own = staging if reader.task is None else staging.at(reader.task)
+        own = reader.tells(staging)
         if reader.predictions["picture"].null_count():
             continue
         for split in COHORTS:
             found = scores_of(reader.predictions, own, split, by="picture")
             for cut in own.cuts if len(found) else ():
-                threshold = own.threshold(cut)
-                positive, score = found.stages >= threshold, cut_score(found.probabilities, threshold)
+                positive, score = found.at_cut(own, cut)
                 row = {"seed": reader.seed, "cut": reader.task or cut, "split": split, "method": reader.method}
                 row |= {"n_pictures": len(found), "n_patients": len(set(found.patients.tolist()))}
                 rows.append(row | clustered(positive, score, found.patients, confidence))

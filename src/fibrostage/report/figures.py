@@ -12,12 +12,11 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from fibrostage.active.chosen import ALL, title_of
-from fibrostage.learn.predictions import patient_scores
+from fibrostage.learn.predictions import scores_of
 from fibrostage.report.compare import Comparison, Data, Panel
 from fibrostage.report.style import COLOURS, DASHES, FAINT, INK, drawing, figure, mark_simulated, to_svg, to_svg_file
 from fibrostage.stage import Staging
 from fibrostage.stats.auc import auc_interval
-from fibrostage.stats.evaluate import cut_score
 from fibrostage.stats.roc import roc_curve
 
 COLOURED = 6  # curves in one panel that can be told apart
@@ -95,11 +94,9 @@ def roc_figure(predictions: Mapping[str, pl.DataFrame], staging: Staging, simula
     with drawing():
         made, axes = figure(3.7 * len(staging.cuts), 3.9, len(staging.cuts))
         for ax, cut in zip(axes, staging.cuts, strict=True):
-            threshold = staging.threshold(cut)
             lines: list[Line | None] = []
             for method, table in predictions.items():
-                stages, probabilities = patient_scores(table, staging)
-                positive, score = stages >= threshold, cut_score(probabilities, threshold)
+                positive, score = scores_of(table, staging).at_cut(staging, cut)
                 drawable = min(positive.sum(), (~positive).sum()) >= 2
                 label = f"{method.replace('+', ' ⊕ ')}  {auc_interval(positive, score) if drawable else ''}"
                 lines.append((label, positive, score) if drawable else None)

@@ -72,13 +72,9 @@ def read_run(folder: Path) -> Results:
     predictions = {metrics["method"]: read_parquet(folder / PREDICTIONS)}
     name = folder.resolve().name
     seen = attribution_of(folder, metrics["method"])
-    flow = metrics.get("flow")
-    if flow is not None and plan["split"]["scheme"] == "holdout":
-        flow = {**flow, "test": metrics["n_patients"]}
-        flow |= {"training": metrics["n_training"]} if plan["split"].get("use", 1) == 1 else {}
     return Results(
         name, staging_of(plan, metrics), [metrics], [plan], predictions, curves, None,
-        flow=flow, attributions=(seen,) if seen else (),
+        flow=metrics.get("flow"), attributions=(seen,) if seen else (),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from fibrostage import RESEARCH_USE, SIMULATED
 from fibrostage.active.chosen import title_of
 from fibrostage.errors import RunError
-from fibrostage.learn.predictions import patient_scores
+from fibrostage.learn.predictions import scores_of
 from fibrostage.learn.runfolder import replace_file, write_text
 from fibrostage.report.diagnosis_figures import flow_figure
 from fibrostage.report.diagnosis_page import diagnosis_context
@@ -47,9 +47,9 @@ def render(results: Results) -> str:
     simulated = results.simulated
     confusions = []
     for method, table in results.predictions.items():
-        stages, probabilities = patient_scores(table, results.staging)
+        found = scores_of(table, results.staging)
         counts = np.zeros((len(results.staging.classes),) * 2, dtype=int)
-        np.add.at(counts, (stages, probabilities.argmax(axis=1)), 1)
+        np.add.at(counts, (found.stages, found.probabilities.argmax(axis=1)), 1)
         confusions.append((method, counts))
     first = results.metrics[0]
     unit = first.get("unit", "candidate")

@@ -23,7 +23,7 @@ from fibrostage.study.execute import Engine
 from fibrostage.study.local import run_locally
 from fibrostage.study.results import results_table
 from fibrostage.study.sources import train_sources
-from fibrostage.study.supervised import check_comparison, flow_with_split, supervised_tables
+from fibrostage.study.supervised import check_comparison, common_flow, supervised_tables
 
 RESULTS, CURVES, EFFICIENCY, STUDY = "results.parquet", "curves.parquet", "efficiency.parquet", "study.json"
 
@@ -89,7 +89,7 @@ def write_tables(
         write_json(out / STUDY, content)
         raise FibrostageError(f"every run of the study failed; the first: {next(iter(failures.values()))}")
     if study.supervised:
-        write_json(out / STUDY, content | {"flow": flow_with_split(cohort, finished)})
+        write_json(out / STUDY, content | {"flow": common_flow(finished)})
         tables = supervised_tables(study, cohort, finished)
         for name, table in tables.items():
             write_table(out / f"{name}.parquet", table)

@@ -15,7 +15,6 @@ from typing import Any
 
 import polars as pl
 
-from fibrostage.cohort.flow import flow_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import PlanError, nearest
 from fibrostage.learn.predictions import TEST
@@ -165,11 +164,9 @@ def figures_of(metrics: Mapping[str, Any], task: str | None) -> dict[str, float]
     return result
 
 
-def flow_with_split(cohort: Cohort, runs: Sequence[Run]) -> dict[str, Any]:
-    """The participant flow, down to the cohorts of one division where the study has one."""
-    flow, plan = flow_of(cohort).as_dict(), runs[0].plan
-    if plan.split.scheme != "holdout":
-        return flow
-    metrics = read_json(runs[0].folder / METRICS)
-    whole = all(run.plan.split.use == 1 for run in runs)
-    return {**flow, "test": metrics["n_patients"]} | ({"training": metrics["n_training"]} if whole else {})
+def common_flow(runs: Sequence[Run]) -> dict[str, Any]:
+    """The participant flow of the first run, without its training cohort where the runs have different ones."""
+    flow: dict[str, Any] = read_json(runs[0].folder / METRICS)["flow"]
+    if any(run.plan.split.use < 1 for run in runs):
+        flow.pop("training", None)
+    return flow
