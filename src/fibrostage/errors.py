@@ -52,6 +52,7 @@ class Problem:
     row: int | None = None
     patient_id: str | None = None
     file: str | None = None
+    kind: str | None = None  # patient, picture or value, where it is known
 
     def __str__(self) -> str:
         place = self.where if self.row is None else f"{self.where} row {self.row}"
@@ -72,8 +73,9 @@ class Problems:
         row: int | None = None,
         patient_id: str | None = None,
         file: str | None = None,
+        kind: str | None = None,
     ) -> None:
-        self.items.append(Problem(where, reason, row, patient_id, file))
+        self.items.append(Problem(where, reason, row, patient_id, file, kind))
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self.items)

@@ -13,18 +13,25 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from fibrostage.errors import PlanError, nearest
 from fibrostage.plan_file import apply_override, explain, read_plan_file
+from fibrostage.plan_intake import (
+    CinePlan,
+    CohortPlan,
+    DicomPlan,
+    MaskPlan,
+    ModalityPlan,
+    PrivacyPlan,
+    QualityPlan,
+    ReliabilityPlan,
+    RulePlan,
+    Section,
+    StiffnessPlan,
+)
 from fibrostage.presets import PRESETS
 from fibrostage.stage import KNOWN, Staging
-
-Kind = Literal["bmode", "elastogram"]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class StagingPlan(Section):
@@ -59,31 +66,6 @@ class StagingPlan(Section):
             )
         default_cuts = known.cuts if known is not None else classes[1:]
         return Staging(self.name, classes, self.cuts if self.cuts is not None else default_cuts)
-
-
-class ModalityPlan(Section):
-    """A named kind of image. `fit` is how a picture becomes a square: padded with black, stretched, or "click": three
-    squares of native pixels around a click of the user's, as the DLRE paper has it (§2.3)."""
-
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
-    kind: Kind = "bmode"
-    size: int = Field(224, ge=16, le=2048)
-    channels: Literal[1, 3] | None = None
-    fit: Literal["pad", "stretch", "click"] = "pad"
-
-    @property
-    def stored_channels(self) -> int:
-        """Colour is the measurement in an elastogram; a B-mode picture is grey."""
-        if self.channels is not None:
-            return self.channels
-        return 3 if self.kind == "elastogram" else 1
-
-
-class CohortPlan(Section):
-    """What intake writes into the cohort beside the data: its name and what a reader must be warned of."""
-
-    name: str | None = None
-    caveats: tuple[str, ...] = ()
 
 
 class SplitPlan(Section):
@@ -254,15 +236,6 @@ class StoppingPlan(Section):
     gain: float | None = Field(None, gt=0)
 
 
-class QualityPlan(Section):
-    """Below which an image is called bad at intake: sharpness, share of colour in an elastogram's box, share of the
-    picture that shows anything."""
-
-    sharpness: float = Field(0.0, ge=0)
-    fill: float = Field(0.0, ge=0, le=1)
-    lit: float = Field(0.0, ge=0, le=1)
-
-
 class EvaluationPlan(Section):
     """`candidates` bounds how many of a patient's candidates are averaged; each image shows equally often.
     `training` reports the training cohort beside the test cohort."""
@@ -283,6 +256,13 @@ class Plan(Section):
     split: SplitPlan = SplitPlan()
     network: NetworkPlan = NetworkPlan()
     training: TrainingPlan = TrainingPlan()
+    rule: tuple[RulePlan, ...] = ()
+    stiffness: tuple[StiffnessPlan, ...] = ()
+    reliability: ReliabilityPlan = ReliabilityPlan()
+    mask: tuple[MaskPlan, ...] = ()
+    dicom: DicomPlan = DicomPlan()
+    cine: CinePlan = CinePlan()
+    privacy: PrivacyPlan = PrivacyPlan()
     quality: QualityPlan = QualityPlan()
     active: ActivePlan = ActivePlan()
     oracle: OraclePlan = OraclePlan()
@@ -310,6 +290,12 @@ class Plan(Section):
             raise PlanError("a plan needs at least one [[modality]] with a name")
         if len(set(names)) != len(names):
             raise PlanError(f"[[modality]] names repeat: {names}")
+        for rule in self.rule:
+            if rule.modality not in names:
+                raise PlanError(
+                    f"a [[rule]] names the modality {rule.modality!r}{nearest(rule.modality, names)}; "
+                    f"the plan's modalities are {', '.join(names)}"
+                )
         for name in self.network.modalities or ():
             if name not in names:
                 raise PlanError(

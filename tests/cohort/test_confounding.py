@@ -39,7 +39,29 @@ def test_a_tie_between_stages_hides_nothing() -> None:
 
 
 def test_the_accuracy_is_the_literal_one() -> None:
+    """Folds dealt by value and stage, the commonest stage of the other folds, and the overall one for a new value."""
     rng = np.random.default_rng(2)
     values, stages = rng.integers(0, 3, 40), rng.integers(0, 4, 40)
-    calls = [np.bincount(stages[values == v]).argmax() for v in values]
-    assert majority_accuracy(values, stages) == np.mean(np.array(calls) == stages)
+    values[0] = 3
+    folds = np.empty(40, dtype=int)
+    folds[sorted(range(40), key=lambda k: (values[k], stages[k], k))] = np.arange(40) % 5
+    right = 0
+    for k in range(40):
+        others = stages[(folds != folds[k]) & (values == values[k])]
+        others = others if len(others) else stages[folds != folds[k]]
+        right += np.bincount(others, minlength=4).argmax() == stages[k]
+    assert majority_accuracy(values, stages) == right / 40
+
+
+def test_devices_sites_and_dates_are_asked_too() -> None:
+    stages = ["F0"] * 40 + ["F4"] * 40
+    patients, images = tables(["PNG"] * 80, stages)
+    patients = patients.with_columns(site=pl.Series(["north"] * 38 + ["south"] * 42))
+    images = images.with_columns(
+        device=pl.Series(["A 1"] * 40 + [None] * 10 + ["B 2"] * 30, dtype=pl.String), day=pl.Series(range(80))
+    )
+    found = {each.column: each for each in check_confounding(patients, images, METAVIR)}
+    assert set(found) == {"device", "site", "date of the exam"}
+    assert found["device"].n == 70
+    shuffled = images.with_columns(device=pl.Series(["A 1", "B 2"] * 40), day=pl.Series([5, 900] * 40))
+    assert check_confounding(patients.drop("site"), shuffled, METAVIR) == []

@@ -12,7 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fibrostage.cohort.store import Cohort
-from fibrostage.intake.build import Sources, take_in
+from fibrostage.errors import IntakeError
+from fibrostage.intake.build import Choices, Sources, take_in
 from fibrostage.learn import runfolder
 from fibrostage.learn.features import features_of
 from fibrostage.learn.learner import resolve_precision
@@ -84,8 +85,13 @@ def test_the_liver_pictures_come_with_their_warnings(shared_data: Path, tmp_path
     source = shared_data / "liver_f0f4"
     convert("liver_f0f4", source / "manifest.csv", tmp_path)
     plan = Plan.load(ROOT / "examples" / "liver_f0f4" / "plan.toml")
-    cohort = take_in(Sources(source, tmp_path / "patients.csv", tmp_path / "images.csv"), tmp_path / "cohort", plan)
+    sources = Sources(source, tmp_path / "patients.csv", tmp_path / "images.csv")
+    with pytest.raises(IntakeError, match="is nearly the same as .* of patient"):
+        take_in(sources, tmp_path / "cohort", plan)
+    together = Choices(group_near_duplicates=True)
+    cohort = take_in(sources, tmp_path / "cohort", plan, choices=together)
     assert len(cohort.images) == 813
+    assert cohort.patients["duplicate_group"].count() > 20
     assert any("file format alone predicts the stage" in caveat for caveat in cohort.caveats)
     assert any("no patient ids" in caveat for caveat in cohort.caveats)
 

@@ -14,13 +14,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from fibrostage.caching import cache_folder
 from fibrostage.cohort.describe import space_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.errors import FibrostageError, PlanError, RunError, WeightsError
 from fibrostage.learn import boundary
 from fibrostage.learn.apply import predict_cohort
 from fibrostage.learn.boundary import BoundarySource, maps_of
-from fibrostage.learn.cache import cache_folder
 from fibrostage.learn.checkpoint import load_network
 from fibrostage.learn.features import features_of
 from fibrostage.learn.fit_frozen import Examples, class_weights, fit_frozen, unique_rows

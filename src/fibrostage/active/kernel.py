@@ -11,30 +11,14 @@ contradict one another by some seventy units; such candidates are computed again
 
 from __future__ import annotations
 
-import os
-
-import numba
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fibrostage.learn.cache import cache_folder
+from fibrostage.caching import cache_compiled
 
 LANES = 8  # passes are padded to whole vectors of float32; a padding pass is uniform and taken out again
 UNDERFLOW = np.float32(1e-30)
-
-
-def cache_compiled() -> bool:
-    """Whether compiled kernels can be kept: where numba was told to, or in our cache folder."""
-    if numba.config.CACHE_DIR:
-        return True
-    folder = cache_folder() / "numba"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    numba.config.CACHE_DIR = str(folder)
-    return os.access(folder, os.W_OK)
 
 
 CACHE = cache_compiled()

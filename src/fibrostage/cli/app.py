@@ -56,6 +56,9 @@ def phantom(
     excluded: Annotated[
         int, typer.Option(min=0, help="How many of the patients carry a reason not to be studied.")
     ] = 0,
+    form: Annotated[
+        str, typer.Option("--format", help='"png" pictures, or "dicom": scanner screens with names to remove.')
+    ] = "png",
 ) -> None:
     """Simulate a cohort: pictures, CSVs and a plan, with the truth in files of its own."""
     from fibrostage.errors import nearest
@@ -69,11 +72,12 @@ def phantom(
         raise PlanError(
             f"--excluded {excluded} leaves {patients - excluded} of {patients} patients; at least 5 must stay"
         )
-    recipe = Recipe(patients, seed, bmode_signal, bad, missing, video, chosen, pictures, excluded)
+    recipe = Recipe(patients, seed, bmode_signal, bad, missing, video, chosen, pictures, excluded, form)
     write_phantom(target, recipe, make_progress())
     err.print(f"{SIMULATED} cohort of {patients} patients in {target}")
+    listed = "" if form == "dicom" else f"--images {target}/images.csv "  # rules of the plan tell DICOM files apart
     err.print(
-        f"next: fibrostage intake {target} --patients {target}/patients.csv --images {target}/images.csv "
+        f"next: fibrostage intake {target} --patients {target}/patients.csv {listed}"
         f"--plan {target}/plan.toml --out COHORT",
         soft_wrap=True,
     )
@@ -81,28 +85,70 @@ def phantom(
 
 @app.command()
 def intake(
-    src: Annotated[Path, typer.Argument(help="The folder that the files in I.csv are relative to.")],
-    patients: Annotated[Path, typer.Option(help="P.csv: patient_id, stage, …")],
-    images: Annotated[Path, typer.Option(help="I.csv: file, patient_id, modality, …")],
-    target: Annotated[Path, typer.Option("--out", help="The cohort folder to make.")],
+    src: Annotated[
+        list[Path], typer.Argument(help="Folders (or files); the files of I.csv are relative to one of them.")
+    ],
+    target: Annotated[Path | None, typer.Option("--out", help="The cohort folder to make.")] = None,
+    patients: Annotated[
+        Path | None, typer.Option(help="P.csv: patient_id, stage, … Without it nobody has a stage.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="I.csv: file, patient_id, modality, … Without it the plan's [[rule]]s say it.")
+    ] = None,
     plan: PlanFile = None,
     sets: Sets = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what every file is taken for, or why it is refused.")
+    ] = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out what is bad and record it, instead of stopping.")
     ] = False,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="The key that ids are hashed with (or $FIBROSTAGE_KEY); made where there is none."),
+    ] = None,
+    link: Annotated[
+        Path | None, typer.Option(help="Write what leads from pseudonyms back to ids and files here, for you alone.")
+    ] = None,
+    accept_unmasked: Annotated[
+        bool, typer.Option("--accept-unmasked", help="Take pictures in that may have names burned into them.")
+    ] = False,
+    allow_duplicates: Annotated[
+        bool, typer.Option("--allow-duplicates", help="Go on although two patients share pictures.")
+    ] = False,
+    group_near_duplicates: Annotated[
+        bool,
+        typer.Option("--group-near-duplicates", help="Keep patients who share pictures on one side of every split."),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask whether the rules took the files for the right thing.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read; one a core otherwise.")] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of the CSVs.")] = "utf-8",
     as_json: AsJson = False,
 ) -> None:
-    """Take a hospital's own files in as a cohort."""
+    """Take a hospital's own files in as a cohort: DICOM, pictures and videos, without names."""
+    from fibrostage.cli.intake import confirm, show_survey
     from fibrostage.cohort.describe import describe as describe_cohort
-    from fibrostage.intake.build import Sources, take_in
+    from fibrostage.intake.build import Choices, Sources, look_at, take_in
     from fibrostage.plan import Plan
 
     if plan is None:
         raise PlanError("intake needs --plan, whose [[modality]] rows name the modalities and their kinds")
+    if target is None and not dry_run:
+        raise PlanError("intake needs --out, a new folder for the cohort (or --dry-run)")
     data, source = read_plan(plan)
     parsed = Plan.parse(data, sets or [], source)
-    cohort = take_in(Sources(src, patients, images, encoding), target, parsed, skip_bad, make_progress())
+    sources = Sources(src[0], patients, images, encoding, tuple(src[1:]))
+    choices = Choices(
+        skip_bad, key, accept_unmasked, allow_duplicates, group_near_duplicates, link, workers,
+        None if yes or images is not None else confirm,
+    )  # fmt: skip
+    if dry_run:
+        show_survey(*look_at(sources, parsed, choices, make_progress()), as_json)
+        return
+    assert target is not None
+    cohort = take_in(sources, target, parsed, progress=make_progress(), choices=choices)
     description = describe_cohort(cohort)
     if as_json:
         print_json(description.as_dict())
@@ -110,6 +156,8 @@ def intake(
         show_description(description)
     if len(cohort.exclusions):
         err.print(f"{len(cohort.exclusions)} left out; the reasons are in {target}/exclusions.parquet")
+    if (target / "contact_sheet").is_dir():
+        err.print(f"look at {target}/contact_sheet before you share it", soft_wrap=True)
     err.print(f"cohort in {target}; next: fibrostage train {target} --out RUN", soft_wrap=True)
 
 
@@ -347,7 +395,8 @@ def main() -> None:
     except SystemExit as stop:
         if stop.code in (INTERRUPTED, TERMINATED):
             err.print(
-                "stopped; no half cohort or run is left; 'active' goes on with --resume, 'study' as it was called",
+                "stopped; no half cohort or run is left; 'active' goes on with --resume, "
+                "'study' and 'intake' as they were called",
                 soft_wrap=True,
             )
         raise

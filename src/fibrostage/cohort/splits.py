@@ -17,6 +17,8 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.errors import CohortError, PlanError, nearest
 from fibrostage.plan import SplitPlan
 
+GROUP = "duplicate_group"  # a patients column; patients of one value share pictures
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -59,8 +61,14 @@ def draw_stratified(
 
 
 def make_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bool_]) -> list[Fold]:
-    """The folds a plan asks for, over labelled patients that are `usable` (have a candidate)."""
-    folds = whole_folds(cohort, plan, seed, usable)
+    """The folds a plan asks for, over labelled patients that are `usable` (have a candidate).
+
+    Patients who share pictures (`duplicate_group`) lie on one side of each: one of them is drawn, the others follow.
+    """
+    groups, there = groups_of(cohort), np.flatnonzero(usable & (cohort.stages >= 0))
+    first = np.zeros(len(usable), dtype=bool)
+    first[there[np.unique(groups[there], return_index=True)[1]]] = True
+    folds = [followed(fold, groups, first, there) for fold in whole_folds(cohort, plan, seed, first)]
     if plan.use < 1:
         rng = np.random.default_rng([seed, 3])
         folds = [
@@ -75,6 +83,27 @@ def make_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bo
                 "learn; split otherwise, or raise split.use"
             )
     return folds
+
+
+def groups_of(cohort: Cohort) -> NDArray[np.int64]:
+    """A number a patient, the same for patients who share pictures."""
+    own = np.arange(len(cohort.patients), dtype=np.int64)
+    if GROUP not in cohort.patients.columns:
+        return own
+    first: dict[str, int] = {}
+    names = cohort.patients[GROUP].to_list()
+    return np.array([row if name is None else first.setdefault(name, row) for row, name in enumerate(names)])
+
+
+def followed(fold: Fold, groups: NDArray[np.int64], first: NDArray[np.bool_], there: NDArray[np.int64]) -> Fold:
+    """A fold with everybody who shares pictures with somebody in it."""
+    if first.sum() == len(there):
+        return fold
+    return replace(
+        fold,
+        train=there[np.isin(groups[there], groups[fold.train])],
+        test=there[np.isin(groups[there], groups[fold.test])],
+    )
 
 
 def whole_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bool_]) -> list[Fold]:
@@ -134,6 +163,14 @@ def column_folds(cohort: Cohort, column: str, labelled: NDArray[np.int64]) -> li
     names = natural_order(sorted(set(values[labelled])))
     if len(names) < 2:
         raise PlanError(f"split.column = {column!r} holds one value only, {names}; a split needs two")
+    groups = groups_of(cohort)
+    for group in set(groups.tolist()) if GROUP in cohort.patients.columns else ():
+        if len(set(values[groups == group])) > 1:
+            members = [cohort.patient_ids[row] for row in np.flatnonzero(groups == group)]
+            raise PlanError(
+                f"split.column = {column!r} parts patients who share pictures ({', '.join(members)}); "
+                "put them into one fold"
+            )
     return [
         Fold(0, index, labelled[values[labelled] != name], labelled[values[labelled] == name])
         for index, name in enumerate(names)

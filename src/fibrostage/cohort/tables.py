@@ -33,11 +33,20 @@ IMAGES: dict[str, type[pl.DataType]] = {
     "source_height": pl.Int64,
     "sha256": pl.String,  # of the stored pixels
     "spacing_mm": pl.Float64,
+    "device": pl.String,  # manufacturer and model
+    "day": pl.Int64,  # of the exam, from the patient's first
     "kpa": pl.Float64,
+    "kpa_from": pl.String,  # csv, sr (a structured report) or colour (the colour bar)
+    "kpa_mean": pl.Float64,  # these of the colour map
+    "kpa_sd": pl.Float64,
+    "kpa_iqr": pl.Float64,  # IQR/median
+    "kpa_filled": pl.Float64,  # share of the box
+    "kpa_residual": pl.Float64,  # grey levels between its colours and the bar's
     "box_x": pl.Int64,  # an elastogram's region, in stored pixels
     "box_y": pl.Int64,
     "box_w": pl.Int64,
     "box_h": pl.Int64,
+    "box_confidence": pl.Float64,  # of a box that was found, not given
     "quality": pl.String,  # GOOD, what is wrong with it, or null where nobody judged
 }
 

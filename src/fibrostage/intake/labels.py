@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,7 @@ class Request:
     kpa: float | None = None
     roi: Roi | None = None
     click: Click | None = None
+    device: str | None = None
 
 
 def parse_patients(table: CsvTable, staging: Staging, problems: Problems, left_out: Problems) -> pl.DataFrame:
@@ -129,7 +130,7 @@ def parse_number(name: str, row: int, patient: str, column: str, text: str, prob
 
 def parse_requests(
     table: CsvTable,
-    src: Path,
+    folders: Sequence[Path],
     patients: set[str],
     modalities: tuple[str, ...],
     problems: Problems,
@@ -142,7 +143,7 @@ def parse_requests(
     """
     seen: dict[tuple[object, ...], int] = {}
     requests = []
-    root = src.resolve()
+    roots = [folder.resolve() for folder in folders]
     for row, cells in table.rows:
         before = len(problems)
         if cells["patient_id"] in left_out:
@@ -161,9 +162,11 @@ def parse_requests(
         if not file:
             note("file is empty")
         else:
-            refusal = refuse_file(root, file)
-            if refusal:
-                note(refusal)
+            refusals = [refuse_file(root, file) for root in roots]
+            if None not in refusals:
+                note(next((text for text in refusals if text and "outside" in text), refusals[0] or ""))
+            elif refusals.count(None) > 1:
+                note(f"{file!r} is in {refusals.count(None)} of the source folders; give a path that only one has")
         if patient not in patients:
             note(f"unknown patient {patient!r}: not among the patients taken in")
         if modality not in modalities:
@@ -176,7 +179,8 @@ def parse_requests(
         seen.setdefault(key, row)
         if len(problems) == before:  # a stiffness that cannot be believed is left out, its picture is not
             kpa = parse_number(table.path.name, row, patient, "kpa", cells.get("kpa", ""), problems)
-            requests.append(Request(row, file, patient, modality, frame, kpa, roi, click))
+            device = cells.get("device") or None
+            requests.append(Request(row, file, patient, modality, frame, kpa, roi, click, device))
     return requests
 
 

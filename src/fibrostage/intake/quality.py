@@ -1,8 +1,9 @@
-"""Whether a stored picture is worth reading: three plain measures, and a plan's floors under them.
+"""Whether a stored picture is worth reading: plain measures, and a plan's floors under them.
 
 `sharpness` is the mean absolute Laplacian over the standard deviation of the lit part: motion and lost contact smear
 it. `fill` is the share of the elastogram's region that carries colour: a scanner leaves blank what it could not
-measure. `lit` is the share of the picture's lower half that shows anything: a shadow takes it away.
+measure. `lit` is the share of the picture's lower half that shows anything: a shadow takes it away. `saturated` is the
+share at full white, which has a ceiling instead.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.cohort.tables import GOOD
-from fibrostage.plan import QualityPlan
+from fibrostage.plan_intake import QualityPlan
 
 DARK = 12  # grey levels up to here show nothing
+WHITE = 250  # grey levels from here are full white
+FLOORS = ("sharpness", "fill", "lit")
 COLOURED = 40  # between the largest and the smallest channel
 
 
@@ -26,13 +29,17 @@ class Quality:
     sharpness: float
     lit: float
     fill: float | None = None
+    saturated: float = 0.0
 
     def verdict(self, floors: QualityPlan) -> str | None:
-        """GOOD, or the first measure that is below its floor; None where the plan has no floor."""
-        judged = {name: getattr(self, name) for name, floor in floors if floor > 0 and getattr(self, name) is not None}
-        if not judged:
-            return None
-        return next((f"low {name}" for name, value in judged.items() if value < getattr(floors, name)), GOOD)
+        """GOOD, or the first measure that is below its floor or above its ceiling; None where the plan has neither."""
+        judged = {name: getattr(self, name) for name in FLOORS if getattr(floors, name) > 0}
+        low = [name for name, value in judged.items() if value is not None and value < getattr(floors, name)]
+        if low:
+            return f"low {low[0]}"
+        if floors.saturated < 1:
+            return "saturated" if self.saturated > floors.saturated else GOOD
+        return GOOD if any(value is not None for value in judged.values()) else None
 
 
 Area = tuple[int, int, int, int]  # x, y, width, height in stored pixels
@@ -44,7 +51,12 @@ def measure(pixels: NDArray[np.uint8], region: Area | None = None, picture: Area
     lit = grey > DARK
     x, y, width, height = picture or (0, 0, pixels.shape[1], pixels.shape[0])
     lower = lit[y + height // 2 : y + height, x : x + width]
-    return Quality(sharpness_of(grey, lit), float(lower.mean()) if lower.size else 0.0, fill_of(pixels, region))
+    return Quality(
+        sharpness_of(grey, lit),
+        float(lower.mean()) if lower.size else 0.0,
+        fill_of(pixels, region),
+        float((grey >= WHITE).mean()),
+    )
 
 
 def sharpness_of(grey: NDArray[np.float32], lit: NDArray[np.bool_]) -> float:

@@ -1,4 +1,4 @@
-"""One PNG or JPEG picture → a square of stored pixels, or with `fit` = "click" several.
+"""One picture → a square of stored pixels, or with `fit` = "click" several.
 
 B-mode: the whole picture (or its region), padded or stretched to the square. Elastogram: the square of native
 pixels that contains the whole region (paper §4.1: 224×224), only scaled when the region itself is larger; without a
@@ -17,9 +17,9 @@ from PIL import Image, ImageOps
 from fibrostage.intake.crops import Square, around_click, around_region, centre_of
 from fibrostage.intake.labels import Click, Roi
 from fibrostage.intake.quality import Area, Quality, measure
-from fibrostage.plan import ModalityPlan
+from fibrostage.plan_intake import ModalityPlan
 
-FORMATS = ("PNG", "JPEG")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 RGB_MODES = ("RGB", "RGBA", "P", "L", "LA", "1")
 
 
@@ -43,8 +43,16 @@ class Picture:
 def read_pictures(
     path: Path, modality: ModalityPlan, roi: Roi | None = None, click: Click | None = None
 ) -> list[Picture]:
-    """Reads, crops and scales one picture; raises `UnreadableImageError` with the reason."""
-    image, source_format = decode(path, modality.stored_channels)
+    """Reads, crops and scales one picture file; raises `UnreadableImageError` with the reason."""
+    image, source_format = decode(path)
+    return pictures_of(image, source_format, modality, roi, click)
+
+
+def pictures_of(
+    image: Image.Image, source_format: str, modality: ModalityPlan, roi: Roi | None = None, click: Click | None = None
+) -> list[Picture]:
+    """The stored squares of one decoded picture; raises `UnreadableImageError` with the reason."""
+    image = image.convert("RGB" if modality.stored_channels == 3 else "L")
     width, height = image.size
     if roi is not None and (roi.x + roi.width > width or roi.y + roi.height > height):
         raise UnreadableImageError(
@@ -64,8 +72,8 @@ def read_pictures(
     return pictures
 
 
-def decode(path: Path, channels: int) -> tuple[Image.Image, str]:
-    """The picture, upright, as RGB or grey, and its format."""
+def decode(path: Path) -> tuple[Image.Image, str]:
+    """The picture, upright, and its format."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.mode not in RGB_MODES:
@@ -74,15 +82,20 @@ def decode(path: Path, channels: int) -> tuple[Image.Image, str]:
                 raise UnreadableImageError("holds several frames; give one picture a file")
             source_format = str(image.format)
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            return upright.convert("RGB" if channels == 3 else "L"), source_format
+            return ImageOps.exif_transpose(image), source_format
     except UnreadableImageError:
         raise
     except FileNotFoundError:
         raise UnreadableImageError("the file is gone") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = str(error).replace(str(path), "the file").replace(repr(str(path)), "the file")
-        raise UnreadableImageError(f"not a readable PNG or JPEG: {reason}") from None
+        raise UnreadableImageError(
+            f"not a readable PNG or JPEG picture, nor BMP or TIFF ({why(error, path)})"
+        ) from None
+
+
+def why(error: Exception, path: Path) -> str:
+    """What a library says of a file, without the file's name."""
+    return str(error).replace(repr(str(path)), "the file").replace(str(path), "the file") or type(error).__name__
 
 
 def squares_of(

@@ -18,9 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from fibrostage.caching import cache_folder
 from fibrostage.cohort.store import Cohort, new_array
 from fibrostage.errors import RunError
-from fibrostage.learn.cache import cache_folder, cached, written_whole
+from fibrostage.learn.cache import cached, written_whole
 from fibrostage.learn.engine import make_engine
 from fibrostage.learn.features import BATCH, cache_key
 from fibrostage.learn.images import as_tensor, normalise

@@ -15,19 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-VARIABLE = "FIBROSTAGE_CACHE"
 STALE = 24 * 3600  # seconds after which an unfinished file is nobody's
 
 T = TypeVar("T")
-
-
-def cache_folder() -> Path:
-    """$FIBROSTAGE_CACHE, or fibrostage under the user's cache folder."""
-    chosen = os.environ.get(VARIABLE)
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "fibrostage"
 
 
 def cached(path: Path, read: Callable[[Path], T]) -> T | None:

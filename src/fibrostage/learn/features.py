@@ -16,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from fibrostage.caching import cache_folder
 from fibrostage.cohort.store import Cohort
-from fibrostage.learn.cache import cache_folder, cached, written_whole
+from fibrostage.learn.cache import cached, written_whole
 from fibrostage.learn.engine import make_engine
 from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.networks.backbones.spec import Backbone

@@ -17,7 +17,7 @@ from fibrostage import RESEARCH_USE, __version__
 from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.describe import space_of
 from fibrostage.cohort.flow import flow_of
-from fibrostage.cohort.splits import Fold, draw_stratified, make_folds
+from fibrostage.cohort.splits import Fold, draw_stratified, groups_of, make_folds
 from fibrostage.cohort.store import Cohort, Modality
 from fibrostage.errors import PlanError, nearest
 from fibrostage.learn import checkpoint, runfolder
@@ -159,7 +159,9 @@ def set_aside(task: Task, fold: Fold) -> NDArray[np.int64]:
     share = task.plan.split.validation
     if not share:
         return np.empty(0, dtype=np.int64)
-    return draw_stratified(fold.train, task.cohort.strata, share, np.random.default_rng([task.plan.seed, 8]))
+    drawn = draw_stratified(fold.train, task.cohort.strata, share, np.random.default_rng([task.plan.seed, 8]))
+    groups = groups_of(task.cohort)
+    return fold.train[np.isin(groups[fold.train], groups[drawn])]
 
 
 def beside(predictions: pl.DataFrame, task: Task) -> dict[str, Any]:

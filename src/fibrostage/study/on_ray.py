@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fibrostage.caching import VARIABLE as CACHE
 from fibrostage.errors import RunError
-from fibrostage.learn.cache import VARIABLE as CACHE
 from fibrostage.study.cells import Run
 from fibrostage.study.execute import THREADS, Done, execute
 

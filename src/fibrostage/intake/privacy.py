@@ -1,0 +1,136 @@
+"""Nothing that names a person leaves intake: ids become keyed hashes, words of the headers are looked for everywhere.
+
+The key is 32 random bytes in a file that stays with the user; with it the same person has the same pseudonym in every
+cohort, without it a pseudonym leads nowhere. What is written names sources by hash too; only the user's own terminal
+sees file names, values and ids. Dates are moved by one secret number of days, so that intervals stay true.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from fibrostage.cohort.tables import PATIENT_KEY, PATIENT_NUMBERS
+from fibrostage.errors import IntakeError, Problem
+
+VARIABLE = "FIBROSTAGE_KEY"
+KEY_BYTES = 32
+DIGITS = 16  # of a pseudonym: 64 bits
+DATE_SPAN = 3650  # days
+LEAST = 4  # letters of a word that is looked for
+NAMED = re.compile(
+    r"(^|_)(name|surname|firstname|lastname|initials|birth|born|dob|birthday|birthdate|mrn|ssn|address|street|phone|"
+    r"telephone|mobile|email|mail|insurance|accession|visit_date|exam_date|date)(_|$)",
+    re.IGNORECASE,
+)
+DATED = re.compile(r"^\s*(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|(19|20)\d{6})(\D.*)?$")
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+GONE = "'…'"
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """How ids and file names are written: as keyed hashes, or without a key as the user gave them."""
+
+    key: bytes | None = None
+
+    @property
+    def hides(self) -> bool:
+        return self.key is not None
+
+    def patient(self, given: str) -> str:
+        return given if self.key is None else "P" + self.digest("patient", given.strip())
+
+    def source(self, name: str) -> str:
+        return name if self.key is None else "F" + self.digest("source", name)
+
+    def word(self, text: str) -> str:
+        """A word of a header as it may be compared and written down."""
+        return self.digest("word", text.casefold())
+
+    def day(self, date: datetime.date) -> int:
+        """A date as a number whose differences are days."""
+        return date.toordinal() + int(self.digest("day", "")[:8], 16) % DATE_SPAN
+
+    def digest(self, what: str, text: str) -> str:
+        return hmac.new(self.key or b"none", f"{what}:{text}".encode(), hashlib.sha256).hexdigest()[:DIGITS]
+
+    def problem(self, problem: Problem) -> Problem:
+        """A problem as it may be written: without ids, file names and what stood in a cell."""
+        if self.key is None:
+            return problem
+        return Problem(
+            where=problem.where,
+            reason=QUOTED.sub(GONE, problem.reason),
+            row=problem.row,
+            patient_id=None if problem.patient_id is None else self.patient(problem.patient_id),
+            file=None if problem.file is None else self.source(problem.file),
+            kind=problem.kind,
+        )
+
+
+def default_key() -> Path:
+    """$FIBROSTAGE_KEY, or intake.key under the user's configuration."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "fibrostage" / "intake.key"
+
+
+def read_key(path: Path, make: bool = True) -> bytes:
+    """The key in a file; a new one, readable by the user alone, where there is none and `make` says so."""
+    try:
+        if not path.exists() and make:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        text = path.read_text(encoding="ascii").strip()
+        key = bytes.fromhex(text)
+    except FileExistsError:
+        return read_key(path, make=False)
+    except (UnicodeDecodeError, ValueError):
+        raise IntakeError(f"{path} is no key: it must hold {2 * KEY_BYTES} hexadecimal digits") from None
+    except OSError as error:
+        raise IntakeError(f"cannot read or make the key {path}: {error.strerror}; name another with --key") from None
+    if len(key) != KEY_BYTES:
+        raise IntakeError(f"{path} is no key: it holds {len(text)} characters, not {2 * KEY_BYTES} hexadecimal digits")
+    return key
+
+
+def refuse_key_inside(key: Path, cohort: Path) -> None:
+    if key.resolve().is_relative_to(cohort.resolve()):
+        raise IntakeError(f"the key {key} lies in the cohort {cohort}; it must stay with you, choose another place")
+
+
+def identifying_columns(
+    patients: pl.DataFrame, words: Collection[str], privacy: Privacy, keep: Iterable[str]
+) -> dict[str, str]:
+    """Columns beyond the known ones that name or date people, and why: by their name, or by what stands in them."""
+    kept = set(keep)
+    found: dict[str, str] = {}
+    for column in patients.columns:
+        if column in PATIENT_KEY or column in PATIENT_NUMBERS or column in kept:
+            continue
+        values = [str(value) for value in patients[column] if value is not None]
+        if NAMED.search(column):
+            found[column] = "its name says that it identifies"
+        elif values and sum(bool(DATED.match(value)) for value in values) > len(values) / 2:
+            found[column] = "it holds dates"
+        elif words and any(privacy.word(word) in words for value in values for word in words_of(value)):
+            found[column] = "it holds what stands in identifying tags of the files"
+    return found
+
+
+def words_of(text: str) -> list[str]:
+    """A text, and its words."""
+    return [word for word in {text.strip(), *re.split(r"[\s^,;/_]+", text)} if len(word) >= LEAST]

@@ -1,0 +1,83 @@
+"""One picture of each kind of a simulated patient, and what can be bad about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fibrostage.phantom.bmode import Scan, bmode
+from fibrostage.phantom.screen import draw_box, elastogram, plain, point_measurement, stiffness_map
+
+BAD = ("shadow", "motion", "unfilled", "wrong_organ")
+KINDS = {"LSTE": "elastogram", "LUS": "bmode", "LSTQ": "bmode", "SSTE": "elastogram"}
+
+
+def draw_bad(modality: str, share: float, rng: np.random.Generator) -> str | None:
+    kinds = [kind for kind in BAD if kind != "unfilled" or KINDS[modality] == "elastogram"]
+    return str(rng.choice(kinds)) if rng.random() < share else None
+
+
+def scan_of(patient: dict[str, Any], bad: str | None, rng: np.random.Generator) -> Scan:
+    """The B-mode behind any picture of a patient; a wrong organ shows nothing of their liver."""
+    return Scan(
+        remodelling=patient["remodelling"] + 0.5 * rng.standard_normal(),
+        steatosis=patient["steatosis"],
+        organ="other" if bad == "wrong_organ" else "liver",
+        shadow=bad == "shadow",
+        motion=bad == "motion",
+    )
+
+
+def reading(stiffness: float, bad: str | None, rng: np.random.Generator) -> tuple[float, float]:
+    """What one elastogram of a patient measures in kPa, and the share of its box that the scanner fills."""
+    kpa = stiffness * float(np.exp(0.10 * rng.standard_normal()))
+    if bad in ("wrong_organ", "motion", "shadow"):  # the reading is of something else
+        kpa = float(10 * np.exp(0.6 * rng.standard_normal()))
+    fill = float(rng.uniform(0.05, 0.35)) if bad == "unfilled" else float(rng.uniform(0.82, 1.0))
+    return kpa, fill
+
+
+def elastogram_picture(
+    patient: dict[str, Any], bad: str | None, rng: np.random.Generator, stiffness: str, cv: str
+) -> tuple[Image.Image, float, Any]:
+    grey = bmode(scan_of(patient, bad, rng), rng)
+    kpa, fill = reading(patient[stiffness], bad, rng)
+    box = draw_box((100, 150), (80, 120), rng)
+    field, shown = stiffness_map(box, kpa, patient[cv], fill, rng)
+    return elastogram(grey, box, field, shown), kpa, box
+
+
+def liver_elastogram(
+    patient: dict[str, Any], bad: str | None, rng: np.random.Generator
+) -> tuple[Image.Image, float, Any]:
+    return elastogram_picture(patient, bad, rng, "swe", "map_cv")
+
+
+def spleen_elastogram(
+    patient: dict[str, Any], bad: str | None, rng: np.random.Generator
+) -> tuple[Image.Image, float, Any]:
+    spleen = {**patient, "remodelling": 0.0, "steatosis": 0.0}
+    return elastogram_picture(spleen, bad, rng, "spleen", "spleen_cv")
+
+
+def point_picture(
+    patient: dict[str, Any], bad: str | None, rng: np.random.Generator
+) -> tuple[Image.Image, float, None]:
+    grey = bmode(scan_of(patient, bad, rng), rng)
+    kpa = patient["stq"] * float(np.exp(0.15 * rng.standard_normal()))
+    box = draw_box((22, 26), (32, 40), rng)
+    return point_measurement(grey, box, kpa, reliable=bad is None), kpa, None
+
+
+def bmode_picture(patient: dict[str, Any], bad: str | None, rng: np.random.Generator) -> tuple[Image.Image, None, None]:
+    return plain(bmode(scan_of(patient, bad, rng), rng)), None, None
+
+
+PICTURES: dict[str, Any] = {
+    "LSTE": liver_elastogram,
+    "LUS": bmode_picture,
+    "LSTQ": point_picture,
+    "SSTE": spleen_elastogram,
+}
