@@ -16,14 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fibrostage.intake.colour import COLOURED, colour_strength, is_icon, tint_of
+from fibrostage.intake.colour import COLOURED, Tint, colour_strength, is_icon, tint_of
 from fibrostage.intake.frames import SMALLEST, straight_frame
 from fibrostage.intake.labels import Roi
+from fibrostage.intake.masks import cell_sums, codes_of, dilated, eroded, filled, like, paired, without_specks
 
 LEAST = 0.004  # of the picture, an overlay
 CELL = 4  # the overlay is first looked for on a grid this coarse
 TINTED = 0.7  # share of the lit picture; more colour is a tint, not an overlay
 RIM = 6  # pixels to either side of an overlay's border where its frame is
+SOLID = 0.55  # share of its extent that a map covers at least
+LIKE_LOSSY = 28  # by which a frame's colour may vary, after JPEG
 DRAWN = 0.8  # of height and width together, the least length of a frame that is not closed
 DASH = 9  # pixels; shorter gaps in a frame are closed
 SPECK = 5  # pixels; less in one colour is chance
@@ -40,43 +43,84 @@ class Box:
     by: str  # "frame", "lines" or "overlay"
 
 
-def find_box(pixels: NDArray[np.uint8], within: Sequence[Roi] = (), lossy: bool = False) -> Box | None:
+@dataclass(frozen=True)
+class Patch:
+    """An overlay: where it is, and its cells on the coarse grid over the whole picture."""
+
+    extent: Roi
+    cells: NDArray[np.bool_]
+
+    @property
+    def solidity(self) -> float:
+        """The share of its extent that it covers."""
+        return float(np.count_nonzero(self.cells)) * CELL**2 / (self.extent.width * self.extent.height)
+
+
+def find_box(
+    pixels: NDArray[np.uint8], within: Sequence[Roi] = (), lossy: bool = False, tint: Tint | None = None
+) -> Box | None:
     """The colour box of RGB pixels [H, W, 3], or None where there is none to be sure of.
 
-    `within` are the tissue areas, where they are known; `lossy` says that the picture was JPEG.
+    `within` are the tissue areas, where they are known; `lossy` says that the picture was JPEG; `tint` is that of
+    its grey.
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         return None
-    strength = colour_strength(pixels, tint_of(pixels))
+    height, width = pixels.shape[:2]
+    areas = within or [Roi(0, 0, width, height)]
+    looks = [look_in(pixels, area, lossy, tint or tint_of(pixels)) for area in areas]
+    for search in (around_overlay, straight_lines):
+        found = [box for look in looks if (box := search(look)) is not None]
+        if found:
+            return max(found, key=lambda box: (box.confidence, box.roi.width * box.roi.height))
+    return None
+
+
+@dataclass(frozen=True)
+class Look:
+    """A part of a screen, where its colour is, and the overlay in it if there is one."""
+
+    area: Roi
+    pixels: NDArray[np.uint8]
+    strength: NDArray[np.uint8]
+    coloured: NDArray[np.bool_]
+    patch: Patch | None
+    lossy: bool
+
+
+def look_in(screen: NDArray[np.uint8], area: Roi, lossy: bool, tint: Tint) -> Look:
+    pixels = np.ascontiguousarray(screen[area.y : area.y + area.height, area.x : area.x + area.width])
+    strength = colour_strength(pixels, tint)
     coloured = strength > COLOURED
-    if within:
-        inside = np.zeros_like(coloured)
-        for area in within:
-            inside[area.y : area.y + area.height, area.x : area.x + area.width] = True
-        coloured &= inside
-    if not coloured.any():
-        return None
-    patch = overlay_of(pixels, coloured, lossy)
+    return Look(area, pixels, strength, coloured, overlay_of(pixels, coloured, lossy), lossy)
+
+
+def around_overlay(look: Look) -> Box | None:
+    """The frame around an overlay, or the overlay's own extent."""
+    patch = look.patch
     if patch is None:
-        return lined(pixels, coloured, None, lossy)
-    window = grown(patch.extent, pixels.shape)
+        return None
+    window = grown(patch.extent, look.pixels.shape)
     part = np.s_[window.y : window.y + window.height, window.x : window.x + window.width]
-    overlay = coloured[part] & near_cells(patch.cells, window)
-    if lossy:  # subsampled colour leaks over its border; half its strength is where the border is
-        overlay &= strength[part] > 0.5 * np.median(strength[part][overlay])
-    frame = frame_around(pixels[part], overlay, lossy)
+    overlay = look.coloured[part] & near_cells(patch.cells, window)
+    if look.lossy:  # subsampled colour leaks over its border; half its strength is where the border is
+        overlay &= look.strength[part] > 0.5 * np.median(look.strength[part][overlay])
+    frame = frame_around(np.ascontiguousarray(look.pixels[part]), overlay, look.lossy)
     if frame is not None:
-        return Box(moved(frame, window), 0.95, "frame")
-    straight = lined(pixels, coloured, patch.extent, lossy)
-    if straight is not None:
-        return straight
+        return Box(moved(moved(frame, window), look.area), 0.95, "frame")
+    if patch.solidity < SOLID and not look.lossy:  # the colour of blood flow; a map fills its box, but for drop-outs
+        straight = straight_lines(look)
+        if straight is not None:
+            return straight
     extent = extent_of(dilated(eroded(overlay, 3), 3))
-    return None if extent is None else Box(moved(extent, window), 0.5, "overlay")
+    return None if extent is None else Box(moved(moved(extent, window), look.area), 0.5, "overlay")
 
 
-def lined(pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], overlay: Roi | None, lossy: bool) -> Box | None:
-    frame = straight_frame(pixels, coloured, overlay, lossy)
-    return None if frame is None else Box(frame.roi, round(0.9 * frame.seen / 4, 3), "lines")
+def straight_lines(look: Look) -> Box | None:
+    """A frame of straight lines around sparse colour."""
+    overlay = None if look.patch is None else look.patch.extent
+    frame = straight_frame(look.pixels, look.coloured, overlay, look.lossy)
+    return None if frame is None else Box(moved(frame.roi, look.area), round(0.9 * frame.seen / 4, 3), "lines")
 
 
 def grown(roi: Roi, shape: tuple[int, ...]) -> Roi:
@@ -98,27 +142,18 @@ def near_cells(cells: NDArray[np.bool_], window: Roi) -> NDArray[np.bool_]:
     return np.asarray(wide[np.ix_(rows, columns)])
 
 
-def dilated(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
-    return np.asarray(ndimage.maximum_filter(mask.view(np.uint8), size=size, mode="constant").view(bool))
-
-
-def eroded(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
-    return np.asarray(ndimage.minimum_filter(mask.view(np.uint8), size=size, mode="nearest").view(bool))
-
-
 def frame_around(pixels: NDArray[np.uint8], overlay: NDArray[np.bool_], lossy: bool) -> Roi | None:
     """The extent of the closed line of one colour around an overlay; None where there is none."""
-    filled = ndimage.binary_fill_holes(eroded(dilated(overlay, 9), 9))
-    rim = dilated(filled, 2 * RIM + 1) & ~eroded(filled, 2 * RIM + 1)
+    whole = filled(eroded(dilated(overlay, DASH), DASH))
+    rim = dilated(whole, 2 * RIM + 1) & ~eroded(whole, 2 * RIM + 1)
     colour = rim_colour(pixels, rim, overlay, lossy)
     if colour is None:
         return None
-    line = (np.abs(pixels.astype(np.int16) - colour).max(axis=2)) <= (28 if lossy else 0)
+    line = like(pixels, colour, LIKE_LOSSY if lossy else 0)
     if not lossy:
         line = without_specks(line, SPECK)
     ring = eroded(dilated(line, DASH), DASH)
-    enclosed = ndimage.binary_fill_holes(ring)
-    solid = dilated(eroded(enclosed, THIN), THIN)
+    solid = dilated(eroded(filled(ring), THIN), THIN)
     labels, _ = ndimage.label(solid)
     inside = np.bincount(labels[overlay & solid], minlength=1)
     inside[:1] = 0
@@ -128,16 +163,9 @@ def frame_around(pixels: NDArray[np.uint8], overlay: NDArray[np.bool_], lossy: b
         if np.count_nonzero(line & core) <= 0.5 * np.count_nonzero(line & solid):
             return extent_of(solid)
     line &= rim
-    if np.count_nonzero(line) < DRAWN * sum(np.ptp(np.nonzero(overlay), axis=1)):
+    if np.count_nonzero(line) < DRAWN * around_of(overlay):
         return None
-    return extent_of(line | filled)
-
-
-def without_specks(mask: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
-    labels, _ = ndimage.label(mask, np.ones((3, 3)))
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return np.asarray(sizes[labels] >= least)
+    return extent_of(line | whole)
 
 
 def rim_colour(
@@ -145,14 +173,13 @@ def rim_colour(
 ) -> NDArray[np.int16] | None:
     """The colour that is common along an overlay's rim and rare elsewhere."""
     shift = 4 if lossy else 0
-    coarse = pixels.astype(np.int32) >> shift
-    codes = (coarse[..., 0] << 16) | (coarse[..., 1] << 8) | coarse[..., 2]
+    codes = codes_of(pixels, shift)
     drawn_everywhere = np.ones_like(rim) if lossy else paired(codes)
     drawn = rim & drawn_everywhere
     found, counts = np.unique(codes[drawn], return_counts=True)
-    height, width = np.ptp(np.nonzero(overlay), axis=1)
+    length = around_of(overlay)
     for index in np.argsort(counts)[::-1][:6]:
-        if counts[index] < 0.3 * (height + width):
+        if counts[index] < 0.3 * length:
             return None
         everywhere = np.count_nonzero((codes == found[index]) & drawn_everywhere)
         colour = np.array([found[index] >> 16, found[index] >> 8 & 255, found[index] & 255]) << shift
@@ -162,17 +189,10 @@ def rim_colour(
     return None
 
 
-def paired(codes: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Which pixels have a neighbour of their own code, as those of a drawn line have."""
-    same = np.zeros(codes.shape, dtype=bool)
-    for one, other in (
-        (np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1]),
-        (np.s_[1:, 1:], np.s_[:-1, :-1]), (np.s_[1:, :-1], np.s_[:-1, 1:]),
-    ):  # fmt: skip
-        equal = codes[one] == codes[other]
-        same[one] |= equal
-        same[other] |= equal
-    return same
+def around_of(overlay: NDArray[np.bool_]) -> int:
+    """Half the way around a mask's extent."""
+    extent = extent_of(overlay)
+    return 0 if extent is None else extent.width + extent.height
 
 
 def extent_of(overlay: NDArray[np.bool_]) -> Roi | None:
@@ -183,19 +203,9 @@ def extent_of(overlay: NDArray[np.bool_]) -> Roi | None:
     return Roi(int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
 
 
-@dataclass(frozen=True)
-class Patch:
-    """An overlay: where it is, and its cells on the coarse grid over the whole picture."""
-
-    extent: Roi
-    cells: NDArray[np.bool_]
-
-
 def overlay_of(pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], lossy: bool) -> Patch | None:
     """The largest dense patch of colour on tissue, with the pieces that drop-outs cut off."""
-    height, width = (size // CELL * CELL for size in coloured.shape)
-    density = coloured[:height, :width].reshape(height // CELL, CELL, width // CELL, CELL).mean(axis=(1, 3))
-    patches, _ = ndimage.label(density > 0.5, np.ones((3, 3)))
+    patches, _ = ndimage.label(cell_sums(coloured, CELL) > CELL**2 // 2, np.ones((3, 3)))
     pieces = []
     for index, (rows, columns) in enumerate(ndimage.find_objects(patches), start=1):
         cells = patches[rows, columns] == index

@@ -19,11 +19,11 @@ Tint = tuple[float, float, float]  # grey's red, green and blue, the largest of 
 
 def tint_of(pixels: NDArray[np.uint8]) -> Tint:
     """The direction of a picture's grey: the commonest among its lit, pale pixels that vary, as tissue does."""
-    part = pixels[::4, :-1:4].reshape(-1, 3).astype(np.float32)
-    varies = np.abs(part - pixels[::4, 1::4].reshape(-1, 3)).max(axis=1) >= GRAIN
+    part = pixels[::8, :-1:8].reshape(-1, 3).astype(np.float32)
+    varies = np.abs(part - pixels[::8, 1::8].reshape(-1, 3)).max(axis=1) >= GRAIN
     most = part.max(axis=1)
     pale = part[varies & (most > 50) & (most < 245) & (part.min(axis=1) > 0.65 * most)]
-    if len(pale) < 50:
+    if len(pale) < 40:
         return (1.0, 1.0, 1.0)
     red, green, blue = np.median(pale / pale.max(axis=1, keepdims=True), axis=0).round(3)
     return float(red), float(green), float(blue)

@@ -14,15 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from fibrostage.intake.colour import colour_strength
 from fibrostage.intake.labels import Roi
+from fibrostage.intake.masks import cell_sums
 
 COLOURED = 40  # between the largest and the smallest channel
 NARROWEST, WIDEST = 4, 64  # pixels
+CELL = 4  # strips are first looked for on a grid this coarse
+DENSE = 0.4  # share of a cell
 SHORTEST = 48
 SLENDER = 2.5  # height over width, at least
 EVEN = 24  # by which a row of the bar may vary, after JPEG
 SMOOTH = 40  # by which a row may differ from the next
 SPREAD = 120  # between the bar's colours; less is a mark in one colour
+FLAT = 4  # rows of one colour in a row that end a bar
+LIT = 40  # grey levels; a bar's rows are not black
 GAP = 0.5  # of the bar, that may be nearly grey
 
 
@@ -36,15 +42,14 @@ class Bar:
 
 def find_bar(pixels: NDArray[np.uint8], outside: Roi | None = None) -> Bar | None:
     """The colour bar of RGB pixels, which lies outside an elastogram's box; None where there is none."""
-    coloured = (pixels.max(axis=2) - pixels.min(axis=2)) > COLOURED
+    strength = colour_strength(pixels, (1.0, 1.0, 1.0))
+    cells = cell_sums(strength > COLOURED, CELL) >= DENSE * CELL**2
     if outside is not None:
-        margin = 4
-        coloured[
-            max(0, outside.y - margin) : outside.y + outside.height + margin,
-            max(0, outside.x - margin) : outside.x + outside.width + margin,
-        ] = False
-    strips = [strip for strip in strips_of(coloured) if NARROWEST <= strip.width <= WIDEST]
-    found = [bar for bar in (follow(pixels, strip) for strip in stacked(strips)) if bar is not None]
+        top, left = max(0, outside.y // CELL - 1), max(0, outside.x // CELL - 1)
+        cells[top : (outside.y + outside.height) // CELL + 2, left : (outside.x + outside.width) // CELL + 2] = False
+    strips = strips_of(cells)
+    tall = [strip for strip in stacked(strips) if strip.height >= SHORTEST - 2 * CELL]
+    found = [bar for bar in (follow(pixels, strength, strip) for strip in tall) if bar is not None]
     return max(found, key=lambda bar: bar.roi.height * bar.roi.width, default=None)
 
 
@@ -53,15 +58,14 @@ def bar_at(pixels: NDArray[np.uint8], roi: Roi) -> Bar:
     return Bar(roi, row_colours(pixels, roi)[::-1].copy())
 
 
-def strips_of(coloured: NDArray[np.bool_]) -> list[Roi]:
-    """Upright patches of colour, whole or in parts."""
-    opened = ndimage.binary_opening(coloured, np.ones((3, 3)))
-    patches, _ = ndimage.label(opened)
+def strips_of(cells: NDArray[np.bool_]) -> list[Roi]:
+    """Upright patches of colour, whole or in parts, as wide as a bar may be; in pixels."""
+    patches, _ = ndimage.label(cells)
     boxes = []
     for rows, columns in ndimage.find_objects(patches):
-        h, w = rows.stop - rows.start, columns.stop - columns.start
-        if h >= 6 and w >= NARROWEST:
-            boxes.append(Roi(columns.start, rows.start, w, h))
+        h, w = (rows.stop - rows.start) * CELL, (columns.stop - columns.start) * CELL
+        if h >= 2 * CELL and w <= WIDEST + 2 * CELL:
+            boxes.append(Roi(columns.start * CELL, rows.start * CELL, w, h))
     return boxes
 
 
@@ -69,7 +73,7 @@ def stacked(strips: Sequence[Roi]) -> list[Roi]:
     """Strips that stand on one another in one column, joined; each alone too."""
     joined = list(strips)
     for strip in strips:
-        column = [s for s in strips if abs(s.x - strip.x) <= 2 and abs(s.width - strip.width) <= 4]
+        column = [s for s in strips if abs(s.x - strip.x) <= CELL and abs(s.width - strip.width) <= 2 * CELL]
         top, bottom = min(s.y for s in column), max(s.y + s.height for s in column)
         covered = sum(s.height for s in column)
         if covered >= (1 - GAP) * (bottom - top):
@@ -84,26 +88,27 @@ def row_colours(pixels: NDArray[np.uint8], roi: Roi) -> NDArray[np.float32]:
     return np.asarray(np.median(part, axis=1), dtype=np.float32)
 
 
-def follow(pixels: NDArray[np.uint8], strip: Roi) -> Bar | None:
+def follow(pixels: NDArray[np.uint8], strength: NDArray[np.uint8], strip: Roi) -> Bar | None:
     """The bar that a strip is part of, grown over its nearly grey ends; None where its rows are not even."""
-    inset = max(1, strip.width // 4) if strip.width > 4 else 0
-    left, right = strip.x + inset, strip.x + strip.width - inset
-    column = pixels[:, left:right].astype(np.int16)
-    even = np.ptp(column, axis=1).max(axis=1) <= EVEN
-    colours = np.median(column, axis=1)
-    if even[strip.y : strip.y + strip.height].mean() < 0.9:
+    area = strength[strip.y : strip.y + strip.height, strip.x : strip.x + strip.width]
+    columns = np.flatnonzero(np.count_nonzero(area > COLOURED, axis=0) > 0.4 * strip.height)
+    if not len(columns) or not NARROWEST <= columns[-1] + 1 - columns[0] <= WIDEST:
         return None
-    top, bottom = strip.y, strip.y + strip.height
-    while top > 0 and even[top - 1] and near(colours[top - 1], colours[top]) and colours[top - 1].max() > 40:
-        top -= 1
-    while (
-        bottom < len(even)
-        and even[bottom]
-        and near(colours[bottom], colours[bottom - 1])
-        and colours[bottom].max() > 40
-    ):
-        bottom += 1
-    roi = Roi(strip.x, top, strip.width, bottom - top)
+    x, width = strip.x + int(columns[0]), int(columns[-1] + 1 - columns[0])
+    inset = max(1, width // 4)
+    column = pixels[:, x + inset : x + width - inset].astype(np.int16)
+    even = (column.max(axis=1) - column.min(axis=1)).max(axis=1) <= EVEN
+    colours = np.median(column, axis=1)
+    rows = np.flatnonzero(even & (np.median(strength[:, x + inset : x + width - inset], axis=1) > COLOURED))
+    rows = rows[(rows >= strip.y) & (rows < strip.y + strip.height)]
+    if len(rows) < SHORTEST * (1 - GAP):
+        return None
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    if (even & (colours.max(axis=1) > LIT))[top:bottom].mean() < 0.9:
+        return None
+    top = end_of(colours, even, top, -1)
+    bottom = end_of(colours, even, bottom - 1, 1) + 1
+    roi = Roi(x, top, width, bottom - top)
     if roi.height < SHORTEST or roi.height < SLENDER * roi.width:
         return None
     found = colours[top:bottom]
@@ -113,8 +118,17 @@ def follow(pixels: NDArray[np.uint8], strip: Roi) -> Bar | None:
     return Bar(roi, np.asarray(found[::-1], dtype=np.float32).copy())
 
 
-def near(one: NDArray[np.floating], other: NDArray[np.floating]) -> bool:
-    return bool(np.abs(one - other).max() <= SMOOTH / 2)
+def end_of(colours: NDArray[np.floating], even: NDArray[np.bool_], row: int, step: int) -> int:
+    """The last row of a bar, followed from one of its rows as long as rows are even, lit, like the one before, and
+    change: flat ground that touches a bar is none of it."""
+    same = 0
+    while 0 <= row + step < len(even) and even[row + step] and same < FLAT:
+        one, other = colours[row], colours[row + step]
+        if other.max() <= LIT or np.abs(one - other).max() > SMOOTH / 2:
+            break
+        same = same + 1 if np.array_equal(one, other) else 0
+        row += step
+    return row - step * same
 
 
 def hues(colours: NDArray[np.floating]) -> int:

@@ -52,7 +52,6 @@ def pictures_of(
     image: Image.Image, source_format: str, modality: ModalityPlan, roi: Roi | None = None, click: Click | None = None
 ) -> list[Picture]:
     """The stored squares of one decoded picture; raises `UnreadableImageError` with the reason."""
-    image = image.convert("RGB" if modality.stored_channels == 3 else "L")
     width, height = image.size
     if roi is not None and (roi.x + roi.width > width or roi.y + roi.height > height):
         raise UnreadableImageError(
@@ -60,9 +59,12 @@ def pictures_of(
         )
     if click is not None and (click[0] >= width or click[1] >= height):
         raise UnreadableImageError(f"the click ({click[0]}, {click[1]}) lies outside the {width}×{height} picture")
+    mode = "RGB" if modality.stored_channels == 3 else "L"
     pictures = []
     for square in squares_of(modality, roi, click, width, height):
-        stored = whole_square(image, modality, roi) if square is None else native_square(image, square, modality.size)
+        stored = (
+            whole_square(image, modality, roi) if square is None else native_square(image, square, modality.size, mode)
+        )
         pixels = np.asarray(stored, dtype=np.uint8).reshape(modality.size, modality.size, -1)
         if pixels.min() == pixels.max():
             raise UnreadableImageError(f"zero variance: every pixel is {pixels.min()}")
@@ -114,8 +116,8 @@ def squares_of(
     return [None]
 
 
-def native_square(image: Image.Image, square: Square, size: int) -> Image.Image:
-    native = image.crop((square.x, square.y, square.x + square.side, square.y + square.side))
+def native_square(image: Image.Image, square: Square, size: int, mode: str) -> Image.Image:
+    native = image.crop((square.x, square.y, square.x + square.side, square.y + square.side)).convert(mode)
     return native if square.side == size else native.resize((size, size), Image.Resampling.BILINEAR)
 
 
@@ -123,6 +125,7 @@ def whole_square(image: Image.Image, modality: ModalityPlan, roi: Roi | None) ->
     size = (modality.size, modality.size)
     if roi is not None:
         image = image.crop((roi.x, roi.y, roi.x + roi.width, roi.y + roi.height))
+    image = image.convert("RGB" if modality.stored_channels == 3 else "L")
     if modality.fit == "stretch":
         return image.resize(size, Image.Resampling.BILINEAR)
     return ImageOps.pad(image, size, Image.Resampling.BILINEAR, color=0)

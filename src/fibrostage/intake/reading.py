@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from fibrostage.cohort.store import hash_pixels
 from fibrostage.cohort.tables import BOX
 from fibrostage.intake.boxes import Box, find_box
 from fibrostage.intake.cine import choose
+from fibrostage.intake.colour import Tint, tint_of
 from fibrostage.intake.colourbar import bar_at, find_bar
 from fibrostage.intake.crops import MOVES
 from fibrostage.intake.dicom import Header, Report
@@ -201,6 +203,10 @@ class Shown:
     lossy: bool
     surveyed: bool
 
+    @cached_property
+    def tint(self) -> Tint:
+        return tint_of(self.whole)
+
     def number(self, roi: Roi | None) -> int | None:
         """Which of two panels a region is; None where there is one."""
         return self.areas.index(roi) if roi in self.areas and len(self.areas) > 1 else None
@@ -322,7 +328,7 @@ def places_of(shown: Shown, request: Request, modality: ModalityPlan) -> list[tu
         clicked = modality.fit == "click" and (request.click is not None or not shown.surveyed)
         if modality.region == "given" or (clicked and modality.region != "find"):
             return [(None, None)]
-        box = find_box(shown.whole, shown.areas, shown.lossy) if shown.whole.ndim == 3 else None
+        box = find_box(shown.whole, shown.areas, shown.lossy, shown.tint) if shown.whole.ndim == 3 else None
         if box is not None:
             return [(box.roi, box)]
         if modality.region == "find" or shown.surveyed:
@@ -353,7 +359,8 @@ def stiffness_of(
             bar = bar_at(shown.whole, Roi(*meant.bar)) if meant.bar else find_bar(shown.whole, roi)
             if bar is None:
                 raise MisfitError("no colour bar was found beside the box")
-            return read_stiffness(shown.whole, roi, bar, Scale(meant.scale, meant.unit, meant.opacity), shown.lossy)
+            scale = Scale(meant.scale, meant.unit, meant.opacity)
+            return read_stiffness(shown.whole, roi, bar, scale, shown.lossy, shown.tint)
         except MisfitError as error:
             outcome.refused.append(Refusal(f"no stiffness could be read: {error}", request, value=True))
             return None

@@ -12,22 +12,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
+from fibrostage.caching import cache_compiled
+from fibrostage.intake.colour import Tint, tint_of
 from fibrostage.intake.colourbar import Bar
 from fibrostage.intake.labels import Roi
 
-POINTS = 512  # of the bar's curve
-REACH = 256  # the plane of colours is tabulated from −REACH to REACH
-CELL = 2  # grey levels a cell
+CACHE = cache_compiled()
+POINTS = 256  # of the bar's curve
 FAINT = 14.0  # below this a colour says nothing
 MISFIT = 18.0  # grey levels from the curve; such a pixel is text, a mark, or another map's
 MOST_MISFIT = 0.35  # share of the coloured pixels
 LEAST_FILLED = 0.05
 EDGE = 3  # pixels of the box that its frame may take
+ENOUGH = 5000  # pixels of a map that its figures are taken from
+LEANING = 20.0  # how much the likely opacity counts, grey levels a unit squared
+SURE = 0.15  # a likely opacity farther off than this counts no more
+DARK = 16  # grey levels without grain
 OPACITIES = np.arange(0.2, 1.001, 0.02)
 
 
@@ -59,18 +64,22 @@ class MisfitError(Exception):
     """Why no stiffness was read; the picture itself may be good."""
 
 
-def read_stiffness(pixels: NDArray[np.uint8], box: Roi, bar: Bar, scale: Scale, lossy: bool = False) -> Stiffness:
+def read_stiffness(
+    pixels: NDArray[np.uint8], box: Roi, bar: Bar, scale: Scale, lossy: bool = False, tint: Tint | None = None
+) -> Stiffness:
     """The stiffness of the map in `box`; raises `MisfitError`."""
-    part = pixels[box.y + EDGE : box.y + box.height - EDGE, box.x + EDGE : box.x + box.width - EDGE].astype(np.float32)
-    if min(part.shape[:2]) < 8:
+    inner = pixels[box.y + EDGE : box.y + box.height - EDGE, box.x + EDGE : box.x + box.width - EDGE]
+    if min(inner.shape[:2]) < 8:
         raise MisfitError(f"the box {box.width}×{box.height} is too small to read")
-    basis = plane(pixels, box)
+    thinned = max(1, round((inner.shape[0] * inner.shape[1] / ENOUGH) ** 0.5))
+    part = inner[::thinned, ::thinned].astype(np.float32)
+    basis = grey_free(tuple(round(share, 2) for share in tint or tint_of(pixels)))
     flat = part @ basis.T  # [h, w, 2]
     curve = resampled(bar.colours) @ basis.T
     coloured = np.hypot(flat[..., 0], flat[..., 1]) > FAINT
     if coloured.mean() < LEAST_FILLED:
         raise MisfitError(f"{coloured.mean():.0%} of the box is coloured; at least {LEAST_FILLED:.0%} are needed")
-    opacity = scale.opacity or fitted_opacity(flat[coloured], curve)
+    opacity = scale.opacity or fitted_opacity(flat[coloured], curve, likely_opacity(pixels, box, coloured, thinned))
     index, distance = looked_up(flat[coloured], curve, opacity)
     fits = distance <= MISFIT
     if (~fits).mean() > MOST_MISFIT:
@@ -84,17 +93,9 @@ def read_stiffness(pixels: NDArray[np.uint8], box: Roi, bar: Bar, scale: Scale, 
     return summary(values, distance[fits], scale, opacity, lossy)
 
 
-def plane(pixels: NDArray[np.uint8], box: Roi) -> NDArray[np.float32]:
-    """Two directions [2, 3] at right angles to the picture's grey, which a scanner may tint."""
-    around = pixels[::4, ::4].reshape(-1, 3).astype(np.float32)
-    spread = around.max(axis=1) - around.min(axis=1)
-    grey = around[(around.max(axis=1) > 60) & (around.max(axis=1) < 250) & (spread < 0.22 * around.max(axis=1))]
-    direction = np.median(grey / grey.max(axis=1, keepdims=True), axis=0) if len(grey) > 50 else np.ones(3)
-    return grey_free(tuple(np.round(direction, 2).tolist()))
-
-
 @lru_cache(maxsize=64)
 def grey_free(direction: tuple[float, ...]) -> NDArray[np.float32]:
+    """Two directions [2, 3] at right angles to the picture's grey, which a scanner may tint."""
     _, _, rows = np.linalg.svd(np.array([direction]))
     return np.asarray(rows[1:], dtype=np.float32)
 
@@ -105,13 +106,36 @@ def resampled(colours: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.stack([np.interp(wanted, at, colours[:, c]) for c in range(3)], axis=1).astype(np.float32)
 
 
-def fitted_opacity(colours: NDArray[np.float32], curve: NDArray[np.float32]) -> float:
-    """The opacity under which the colours lie nearest to the bar's."""
-    sample = colours[:: max(1, len(colours) // 600)]
-    costs = []
-    for opacity in OPACITIES:
-        distance, _ = cKDTree(opacity * curve).query(sample)
-        costs.append(float(np.minimum(distance, MISFIT).mean()))
+def likely_opacity(pixels: NDArray[np.uint8], box: Roi, coloured: NDArray[np.bool_], thinned: int) -> float | None:
+    """What the overlay leaves of the tissue's grain, against the grain around the box; None where there is none.
+
+    A map is smooth, so steps from pixel to pixel are the tissue's, times 1 − o.
+    """
+    reach = max(8, min(box.width, box.height) // 4)
+    top, left = max(0, box.y - reach), max(0, box.x - reach)
+    grey = pixels[top : box.y + box.height + reach, left : box.x + box.width + reach].min(axis=2).astype(np.float32)
+    steps = np.abs(np.diff(grey, axis=1))
+    y, x = box.y - top, box.x - left
+    inner = steps[y + EDGE : y + box.height - EDGE, x + EDGE : x + box.width - EDGE][::thinned, ::thinned]
+    inside = inner[coloured[: inner.shape[0], : inner.shape[1]]]
+    steps[y - 2 : y + box.height + 2, max(0, x - 3) : x + box.width + 3] = np.nan
+    steps[grey[:, 1:] < DARK] = np.nan
+    around = steps[np.isfinite(steps)]
+    if len(around) < 200 or len(inside) < 200 or around.mean() < 1:
+        return None
+    within, beyond = (float(np.sort(part)[: int(0.8 * len(part))].mean()) for part in (inside, around))
+    return float(np.clip(1 - within / beyond, OPACITIES[0], OPACITIES[-1]))
+
+
+def fitted_opacity(colours: NDArray[np.float32], curve: NDArray[np.float32], likely: float | None) -> float:
+    """The opacity under which the colours lie nearest to the bar's; where several do, the likely one.
+
+    Colours of one hue and different brightness, which many maps begin or end with, fit at any opacity.
+    """
+    sample = np.ascontiguousarray(colours[:: max(1, len(colours) // 400)])
+    costs = np.array([np.minimum(looked_up(sample, curve[::2], o)[1], MISFIT).mean() for o in OPACITIES])
+    if likely is not None:
+        costs += LEANING * np.minimum((OPACITIES - likely) ** 2, SURE**2)
     return float(OPACITIES[int(np.argmin(costs))])
 
 
@@ -119,8 +143,24 @@ def looked_up(
     colours: NDArray[np.float32], curve: NDArray[np.float32], opacity: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The nearest point of the curve, and how far it is."""
-    distance, index = cKDTree(opacity * curve).query(colours)
-    return index, np.asarray(distance, dtype=np.float32)
+    found, distance = nearest_points(np.ascontiguousarray(colours), np.float32(opacity) * curve)
+    return found, distance
+
+
+@numba.njit(cache=CACHE, nogil=True)
+def nearest_points(colours, curve):  # type: ignore[no-untyped-def]
+    """For each colour [n, 2] the index of the nearest point of a curve [m, 2], and its distance."""
+    index = np.empty(len(colours), np.int64)
+    distance = np.empty(len(colours), np.float32)
+    for at in range(len(colours)):
+        best, least = 0, np.float32(1e12)
+        for point in range(len(curve)):
+            first, second = colours[at, 0] - curve[point, 0], colours[at, 1] - curve[point, 1]
+            squared = first * first + second * second
+            if squared < least:
+                best, least = point, squared
+        index[at], distance[at] = best, np.sqrt(least)
+    return index, distance
 
 
 def fill_pale(
