@@ -131,7 +131,7 @@ class CinePlan(Section):
     step: float | None = Field(None, gt=0)
     distinct: float = Field(0.1, ge=0, le=1)
     still: float = Field(0.4, ge=0, le=1)
-    lit: float = Field(0.08, ge=0, le=1)
+    lit: float = Field(0.12, ge=0, le=1)
 
 
 class PrivacyPlan(Section):

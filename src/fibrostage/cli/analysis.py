@@ -220,3 +220,43 @@ def bench_training(
         print_json(content)
     else:
         out.print(train_view(content))
+
+
+@bench.command("intake")
+def bench_intakes(
+    patients: Annotated[int, typer.Option(min=5, help="Simulated patients whose DICOM files are taken in.")] = 20,
+    video: Annotated[float, typer.Option(min=0, max=1, help="Share of them with a cine loop.")] = 0.3,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each way is timed; the best counts.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Taking DICOM in beside bare decoding of the same files: speed, scaling and memory."""
+    from fibrostage.bench.intake import bench_intake
+    from fibrostage.cli.bench_tables import intake_view
+
+    content = bench_intake(patients, video, rounds, progress=make_progress())
+    if as_json:
+        print_json(content)
+    else:
+        out.print(intake_view(content))
+
+
+@bench.command("boxes")
+def bench_box_finder(
+    screens: Annotated[
+        int, typer.Option(min=4, help="Simulated screens; every fourth round of layouts has no box.")
+    ] = 400,
+    drawn: Annotated[
+        bool, typer.Option("--drawn", help="Layouts drawn at random, instead of the ten named ones.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Elastogram boxes and stiffness found on scanner-like screens, beside the truth."""
+    from fibrostage.bench.intake import bench_boxes
+    from fibrostage.cli.bench_tables import boxes_view
+
+    content = bench_boxes(screens, drawn, seed, make_progress())
+    if as_json:
+        print_json(content)
+    else:
+        out.print(boxes_view(content))

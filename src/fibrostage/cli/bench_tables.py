@@ -85,3 +85,38 @@ def train_view(content: dict[str, Any]) -> Table:
         "", "", f"{head['wall_s']:.2f} s", "",
     )  # fmt: skip
     return table
+
+
+def intake_view(content: dict[str, Any]) -> Table:
+    where, peak = content["machine"], content["peak_mb"]
+    table = Table(
+        title=f"SIMULATED: {content['files']} DICOM files, {content['pictures']} pictures; {where['cpu']}",
+        title_justify="left",
+    )
+    for column in ("way", "files/s", "of bare decoding"):
+        table.add_column(column, justify="left" if column == "way" else "right")
+    table.add_row("bare decoding, one core", f"{content['bare_files_per_s']:.1f}", "1")
+    table.add_row("intake, one core", f"{content['ours_files_per_s']:.1f}", f"{content['ratio']:.2f}")
+    spread = content["ours_files_per_s"] * content["scaling"]
+    table.add_row(f"intake, {content['cores']} cores", f"{spread:.1f}", f"{content['ratio'] * content['scaling']:.2f}")
+    table.add_row(f"memory: half of the files {peak['half']:.0f} MB, all of them {peak['all']:.0f} MB", "", "")
+    return table
+
+
+def boxes_view(content: dict[str, Any]) -> Table:
+    table = Table(title=f"SIMULATED screens, {content['layouts']}", title_justify="left")
+    for column in ("saved", "boxes", "IoU ≥ 0.95", "IoU ≥ 0.9", "false boxes", "kPa error, opacity fitted", "given"):
+        table.add_column(column, justify="left" if column == "saved" else "right")
+    for row in content["rows"]:
+        shares = [f"{row[k]['value']:.3f} [{row[k]['lo']:.3f}–{row[k]['hi']:.3f}]" for k in ("iou_95", "iou_90")]
+        table.add_row(
+            row["saved"], str(row["n"]), *shares, f"{row['false_boxes']} of {row['plain']}",
+            error_of(row["kpa_fitted"]), error_of(row["kpa_given"]),
+        )  # fmt: skip
+    return table
+
+
+def error_of(found: dict[str, Any]) -> str:
+    if found["half_width"] is None:
+        return "–"
+    return f"{found['mean_absolute_error']:.2f} ± {found['half_width']:.2f} (n = {found['n']})"

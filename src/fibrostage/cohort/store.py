@@ -224,7 +224,7 @@ def whole_or_absent(target: Path) -> Iterator[Path]:
             target.rmdir()
         work.chmod(0o755)
         work.rename(target)
-    except OSError as error:
+    except (OSError, pl.exceptions.ComputeError) as error:
         raise CohortError(f"cannot write the cohort {target}: {error}") from None
     finally:
         if work.exists():

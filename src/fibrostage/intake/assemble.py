@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ from fibrostage.errors import Problems
 from fibrostage.intake.twins import groups, near_twins
 from fibrostage.plan import Plan
 
-SHOWN = 20  # pairs of twins that are named
 PLACE = "place"  # the row of the journal's pictures; dropped before anything is written
 
 PICTURES: dict[str, Any] = {
@@ -61,12 +60,12 @@ class Names:
             problems.add(self.csv, f"{file!r}: {reason}", row=line, patient_id=patient, file=file)
 
 
-def readings_of(measured: Sequence[tuple[str, str, float, float | None]], blank: str) -> Readings:
-    """`blank` is how the empty instance is written."""
+def readings_of(measured: Sequence[tuple[str, str, float, float | None]], instances: Container[str]) -> Readings:
+    """Readings by the pictures that were taken in; those of any other count for their patient."""
     by_instance: dict[str, float] = {}
     by_patient: dict[str, list[float]] = {}
     for patient, instance, kpa, _ in measured:
-        if instance == blank:
+        if instance not in instances:
             by_patient.setdefault(patient, []).append(kpa)
         else:
             by_instance.setdefault(instance, kpa)
@@ -135,17 +134,16 @@ def near_pairs(pictures: pl.DataFrame, print_of: Callable[[int], NDArray[np.int8
 
 
 def note_pairs(pictures: pl.DataFrame, pairs: NDArray[np.intp], problems: Problems, named: Names) -> None:
-    """Names both pictures of each pair, once a pair of patients."""
-    owners = pictures["patient_id"]
-    first = {tuple(sorted((owners[int(a)], owners[int(b)]))): (int(a), int(b)) for a, b in pairs[::-1]}
-    for a, b in list(first.values())[::-1][:SHOWN]:
+    """Names each picture that has a twin before it, and the twin."""
+    first: dict[int, int] = {}
+    for a, b in sorted((int(min(pair)), int(max(pair))) for pair in pairs):
+        first.setdefault(b, a)
+    for b, a in first.items():
         named.note(
             problems, pictures, b,
             f"of patient {named.patient(pictures, b)!r} is nearly the same as {named.file(pictures, a)!r} of patient "
             f"{named.patient(pictures, a)!r}; mend it, or go on with --allow-duplicates or --group-near-duplicates",
         )  # fmt: skip
-    if len(first) > SHOWN:
-        problems.add("pictures", f"… and {len(first) - SHOWN} more pairs of patients share nearly the same pictures")
 
 
 def with_groups(patients: pl.DataFrame, pictures: pl.DataFrame, pairs: NDArray[np.intp]) -> pl.DataFrame:
@@ -174,6 +172,9 @@ def with_markers(patients: pl.DataFrame, pictures: pl.DataFrame, readings: Readi
             continue
         own = pictures.filter((pl.col("modality") == modality.name) & pl.col("kpa").is_not_null())
         own = own.filter(pl.col("quality").is_null() | (pl.col("quality") == GOOD))
+        reported = pl.col("kpa_from") == "sr"  # one reading, however many frames or crops of its picture are kept
+        own = own.with_columns(_frame=pl.when(reported).then(None).otherwise(pl.col("frame")))
+        own = own.unique(["patient_id", "source", "_frame"], maintain_order=True)
         values = {patient: part["kpa"].to_list() for (patient,), part in own.group_by("patient_id")}
         if modality.marker == "swe":
             for patient, told in readings.by_patient.items():

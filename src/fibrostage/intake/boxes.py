@@ -22,6 +22,7 @@ from fibrostage.intake.labels import Roi
 from fibrostage.intake.masks import cell_sums, codes_of, dilated, eroded, filled, like, paired, without_specks
 
 LEAST = 0.004  # of the picture, an overlay
+ALONE = 0.012  # of the picture, an overlay without a frame
 CELL = 4  # the overlay is first looked for on a grid this coarse
 TINTED = 0.7  # share of the lit picture; more colour is a tint, not an overlay
 RIM = 6  # pixels to either side of an overlay's border where its frame is
@@ -113,7 +114,9 @@ def around_overlay(look: Look) -> Box | None:
         if straight is not None:
             return straight
     extent = extent_of(dilated(eroded(overlay, 3), 3))
-    return None if extent is None else Box(moved(moved(extent, window), look.area), 0.5, "overlay")
+    if extent is None or extent.width * extent.height < ALONE * look.coloured.size:
+        return None
+    return Box(moved(moved(extent, window), look.area), 0.5, "overlay")
 
 
 def straight_lines(look: Look) -> Box | None:
@@ -206,6 +209,8 @@ def extent_of(overlay: NDArray[np.bool_]) -> Roi | None:
 def overlay_of(pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], lossy: bool) -> Patch | None:
     """The largest dense patch of colour on tissue, with the pieces that drop-outs cut off."""
     patches, _ = ndimage.label(cell_sums(coloured, CELL) > CELL**2 // 2, np.ones((3, 3)))
+    if not patches.size:
+        return None
     pieces = []
     for index, (rows, columns) in enumerate(ndimage.find_objects(patches), start=1):
         cells = patches[rows, columns] == index
@@ -222,7 +227,7 @@ def overlay_of(pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], lossy: bo
         if most * CELL**2 < LEAST * coloured.size or min(roi.width, roi.height) < SMALLEST:
             break
         if on_tissue(pixels, roi):
-            least = 0.1 * most if lossy else 0
+            least = (0.1 if lossy else 0.04) * most  # less is a label or a mark
             return joined(patches, main, roi, {index: piece for size, index, piece in pieces if size >= least})
     return None
 

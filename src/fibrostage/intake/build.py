@@ -19,7 +19,7 @@ from fibrostage.errors import CohortError, IntakeError, Problems
 from fibrostage.intake.csvs import read_csv
 from fibrostage.intake.finish import finish
 from fibrostage.intake.gather import read_all
-from fibrostage.intake.journal import Journal, code_of, folder_beside
+from fibrostage.intake.journal import Journal, alone_at, code_of, folder_beside
 from fibrostage.intake.labels import Request, parse_patients, parse_requests
 from fibrostage.intake.privacy import KEY_BYTES, Privacy, default_key, read_key, refuse_key_inside
 from fibrostage.intake.reading import Outcome, Setting
@@ -45,12 +45,12 @@ def take_in(
     """
     choices = replace(choices or Choices(), skip_bad=skip_bad or bool(choices and choices.skip_bad))
     intake = begin(sources, plan, choices, out)
-    with whole_or_absent(out) as work:
+    with alone_at(out), whole_or_absent(out) as work:
         journal = Journal(folder_beside(out), intake.setting)
         try:
             codes = read_into(journal, intake, progress)
             finish(journal, codes, intake, work, out, progress)
-        except (IntakeError, CohortError, OSError):
+        except (IntakeError, CohortError, OSError, pl.exceptions.PolarsError):
             journal.remove()
             raise
         except BaseException:
@@ -63,6 +63,8 @@ def take_in(
 def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> Intake:
     """Reads the CSVs and finds the files."""
     sources.check()
+    if choices.link is not None and out is not None:
+        check_link(choices.link, out)
     problems, notes = Problems(), Problems()
     staging = plan.staging.whole()
     patients: pl.DataFrame | None = None
@@ -102,6 +104,13 @@ def key_for(path: Path, out: Path | None) -> bytes:
     return read_key(path)
 
 
+def check_link(link: Path, out: Path) -> None:
+    if link.resolve().is_relative_to(out.resolve()):
+        raise IntakeError(f"--link {link} lies in the cohort {out}; it must stay with you, choose another place")
+    if link.exists():
+        raise IntakeError(f"--link {link} exists and is not overwritten; choose another place")
+
+
 def in_request_order(requests: list[Request], patients: list[str], modalities: list[str]) -> list[Request]:
     """By modality, then patient, then row."""
     patient_rank = {patient: rank for rank, patient in enumerate(patients)}
@@ -118,13 +127,13 @@ def read_into(journal: Journal, intake: Intake, progress: Progress) -> list[str 
         except OSError as error:
             codes.append(None)
             intake.note(job, None, error.strerror or "cannot be read")
-    by_name = {job.name: code for job, code in zip(intake.jobs, codes, strict=True) if code is not None}
-    pending = [job for job in intake.jobs if job.name in by_name and by_name[job.name] not in journal.known]
+    known = {id(job): code for job, code in zip(intake.jobs, codes, strict=True) if code is not None}
+    pending = [job for job in intake.jobs if id(job) in known and known[id(job)] not in journal.known]
     if journal.known:
-        progress.say(f"{len(by_name) - len(pending)} of {len(intake.jobs)} files were read before")
+        progress.say(f"{len(known) - len(pending)} of {len(intake.jobs)} files were read before")
     with progress.task("reading files", len(pending)) as advance:
         for job, outcome in read_all(pending, intake.setting, intake.choices.workers, processes=intake.dicom):
-            journal.add(by_name[job.name], outcome)
+            journal.add(known[id(job)], outcome)
             advance(1)
     return codes
 

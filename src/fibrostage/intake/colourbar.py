@@ -28,6 +28,7 @@ EVEN = 24  # by which a row of the bar may vary, after JPEG
 SMOOTH = 40  # by which a row may differ from the next
 SPREAD = 120  # between the bar's colours; less is a mark in one colour
 FLAT = 4  # rows of one colour in a row that end a bar
+LEVEL = 0.06  # share of a bar that may be one colour
 LIT = 40  # grey levels; a bar's rows are not black
 GAP = 0.5  # of the bar, that may be nearly grey
 
@@ -54,7 +55,9 @@ def find_bar(pixels: NDArray[np.uint8], outside: Roi | None = None) -> Bar | Non
 
 
 def bar_at(pixels: NDArray[np.uint8], roi: Roi) -> Bar:
-    """A bar whose place is known."""
+    """A bar whose place is known; raises `ValueError` where that is outside the picture."""
+    if roi.x + roi.width > pixels.shape[1] or roi.y + roi.height > pixels.shape[0] or roi.height < 2:
+        raise ValueError(f"the bar at {roi.x}, {roi.y} leaves the {pixels.shape[1]}×{pixels.shape[0]} picture")
     return Bar(roi, row_colours(pixels, roi)[::-1].copy())
 
 
@@ -115,6 +118,8 @@ def follow(pixels: NDArray[np.uint8], strength: NDArray[np.uint8], strip: Roi) -
     steps = np.abs(np.diff(found, axis=0)).max(axis=1)
     if np.ptp(found, axis=0).max() < SPREAD or (steps > SMOOTH).mean() > 0.05 or hues(found) < 2:
         return None
+    if longest(steps == 0) > max(2 * FLAT, LEVEL * roi.height):
+        return None
     return Bar(roi, np.asarray(found[::-1], dtype=np.float32).copy())
 
 
@@ -129,6 +134,12 @@ def end_of(colours: NDArray[np.floating], even: NDArray[np.bool_], row: int, ste
         same = same + 1 if np.array_equal(one, other) else 0
         row += step
     return row - step * same
+
+
+def longest(mask: NDArray[np.bool_]) -> int:
+    """The length of the longest stretch of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 def hues(colours: NDArray[np.floating]) -> int:

@@ -11,7 +11,9 @@ Errors are in our own words, because a library's may quote a name from the heade
 from __future__ import annotations
 
 import datetime
+import logging
 import math
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,8 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.errors import IntakeError
+from fibrostage.intake.privacy import words_of
 from fibrostage.intake.raster import UnreadableImageError
 from fibrostage.intake.sr import Measured, measurements_of
+from fibrostage.intake.streams import check_frames
 
 try:
     import pydicom
@@ -32,6 +36,7 @@ try:
 except ImportError:  # the extra [dicom]
     pydicom = None
 
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it quotes what stands in headers
 MAGIC = b"DICM"
 FIRST_TAGS = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0")  # little-endian
 WHOLE = 64 * 2**20  # bytes; a larger file is decoded from disk, frame by frame
@@ -89,6 +94,8 @@ class Dicom:
 
     def __init__(self, path: Path, dataset: Any) -> None:
         check_size(dataset)
+        if "PixelData" in dataset:
+            check_frames(dataset)
         self.path = path
         self.dataset = dataset
         self.header: Header = header_of(dataset)
@@ -123,7 +130,7 @@ class Dicom:
             raise UnreadableImageError("does not fit into memory") from None
         except NotImplementedError:
             raise UnreadableImageError(
-                f"transfer syntax {self.dataset.file_meta.TransferSyntaxUID} has no decoder here"
+                f"transfer syntax '{self.dataset.file_meta.TransferSyntaxUID}' has no decoder here"
             ) from None
         except Exception as error:
             raise UnreadableImageError(
@@ -148,7 +155,10 @@ def open_dicom(path: Path, modalities: Sequence[str] = ("US",)) -> Dicom | Repor
     require()
     dataset = read_dataset(path)
     if text_of(dataset, "Modality") == "SR":
-        measured = tuple(measurements_of(dataset))
+        try:
+            measured = tuple(measurements_of(dataset))
+        except Exception as error:
+            raise UnreadableImageError(f"is a damaged report ({type(error).__name__})") from None
         if not measured:
             raise UnreadableImageError("is a report without an elasticity")
         return Report(text_of(dataset, "PatientID"), text_of(dataset, "StudyInstanceUID"), measured)
@@ -168,6 +178,8 @@ def read_dataset(path: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dataset = pydicom.dcmread(path, force=True, stop_before_pixels=not whole)
+            if not len(dataset):
+                raise EOFError
             if not dataset.file_meta.get("TransferSyntaxUID"):
                 dataset.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
             return dataset
@@ -206,9 +218,8 @@ def number_of(dataset: Any, keyword: str) -> float | None:
 def check_kind(dataset: Any, modalities: Sequence[str]) -> None:
     modality = text_of(dataset, "Modality")
     if modality not in modalities:
-        raise UnreadableImageError(
-            f"is {modality[:16] or 'of no modality'}, not ultrasound (dicom.modalities = {list(modalities)})"
-        )
+        known = modality if re.fullmatch(r"[A-Z]{1,8}", modality) else ("of an odd modality" if modality else "of none")
+        raise UnreadableImageError(f"is {known}, not ultrasound (dicom.modalities = {list(modalities)})")
 
 
 def check_size(dataset: Any) -> None:
@@ -251,6 +262,16 @@ def header_of(dataset: Any) -> Header:
     )
 
 
+def patient_of(path: Path) -> str:
+    """A file's PatientID, or nothing."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return text_of(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"]), "PatientID")
+    except Exception:
+        return ""
+
+
 def view_code(dataset: Any) -> str:
     try:
         return str(dataset.ViewCodeSequence[0].CodeMeaning)
@@ -276,12 +297,13 @@ IDENTIFYING = (
 
 
 def identifying(dataset: Any) -> frozenset[str]:
-    """What stands in identifying tags, whole and in parts, so that a cohort can be searched for it."""
+    """The words of identifying tags, so that a cohort can be searched for them; short ones only of names."""
     found: set[str] = set()
     for keyword in IDENTIFYING:
-        text = text_of(dataset, keyword)
-        found |= {text, *text.replace("^", " ").split()}
-    return frozenset(word for word in found if len(word) >= 4)
+        least = 2 if "Name" in keyword or "Physician" in keyword else 4
+        for spelling in text_of(dataset, keyword).split("="):  # a name in letters, in signs, and as it sounds
+            found |= words_of(spelling, least)
+    return frozenset(found)
 
 
 def regions_of(dataset: Any, frame: int, width: int, height: int) -> tuple[Region, ...]:
@@ -332,14 +354,21 @@ def eight_bit(array: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
     photometric = str(dataset.PhotometricInterpretation)
     if photometric == "PALETTE COLOR":
         coloured = apply_color_lut(array, dataset)
-        if coloured.dtype != np.uint8:  # 16-bit entries; some scanners keep 8-bit values in them
-            coloured = (coloured >> 8) if coloured.max() > 255 else coloured
+        if coloured.dtype != np.uint8 and largest_entry(dataset) > 255:  # some keep 8-bit values in 16-bit entries
+            coloured = coloured >> 8
         return coloured[..., :3].astype(np.uint8)
     if array.dtype != np.uint8:
         array = narrowed(array, dataset)
     if photometric == "MONOCHROME1":
         array = 255 - array
     return np.asarray(array, dtype=np.uint8)
+
+
+def largest_entry(dataset: Any) -> int:
+    """Of a palette's tables."""
+    tables = (dataset.get(f"{colour}PaletteColorLookupTableData") for colour in ("Red", "Green", "Blue"))
+    entries = [np.frombuffer(table, dtype=np.uint16).max(initial=0) for table in tables if table]
+    return int(max(entries, default=65535))  # segmented tables are of 16 bits
 
 
 def narrowed(array: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:

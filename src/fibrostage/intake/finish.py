@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,9 @@ from fibrostage.intake.assemble import (
     with_readings,
     without_twins,
 )
+from fibrostage.intake.dicom import patient_of
 from fibrostage.intake.journal import Journal, Place
-from fibrostage.intake.privacy import identifying_columns
+from fibrostage.intake.privacy import Privacy, dates_in, identifies, identifying_columns, plain
 from fibrostage.intake.run import Intake
 from fibrostage.intake.thumbs import FOLDER, Tile, write_sheets
 from fibrostage.plan import Plan
@@ -54,7 +56,8 @@ def finish(
     named = names_of(intake)
     order = patients["patient_id"].to_list()
     pictures = in_cohort_order(with_readings(pictures, readings), order, [m.name for m in plan.modality])
-    pictures = without_twins(pictures, intake.problems, intake.notes, choices.allow_duplicates, named)
+    allowed = choices.allow_duplicates or choices.group_near_duplicates
+    pictures = without_twins(pictures, intake.problems, intake.notes, allowed, named)
     pictures = without_bad(pictures, intake, named)
     caveats = list(plan.cohort.caveats)
     pairs = near_pairs(pictures, lambda place: journal.print(places[place]))
@@ -86,13 +89,13 @@ def finish(
         modalities=[Modality(m.name, m.kind, m.size, m.stored_channels, m.fit) for m in plan.modality],
         patients=patients,
         images=images_of(pictures),
-        exclusions=exclusions_of(intake, set(named.patients.values()) | set(order)),
+        exclusions=exclusions_of(intake, set(named.patients.values()) | set(order), words),
         simulated=is_simulated(patients),
         caveats=caveats,
         source=", ".join(f"{count} {kind}" for kind, count in formats(pictures)),
     )
     if choices.link is not None:
-        write_link(choices.link, out, intake)
+        write_link(choices.link, intake)
 
 
 def entries(
@@ -119,7 +122,8 @@ def entries(
             frames.append(pl.DataFrame(records, schema=PICTURES))
             records = []
     frames.append(pl.DataFrame(records, schema=PICTURES))
-    return pl.concat(frames), places, readings_of(measured, intake.privacy.source("")), frozenset(words)
+    pictures = pl.concat(frames)
+    return pictures, places, readings_of(measured, set(pictures["instance"].drop_nulls())), frozenset(words)
 
 
 def people(intake: Intake, pictures: pl.DataFrame, words: frozenset[str], progress: Progress) -> pl.DataFrame:
@@ -154,8 +158,7 @@ def of_known(pictures: pl.DataFrame, patients: pl.DataFrame, intake: Intake) -> 
         count = int((pictures["patient_id"] == patient).sum())
         named.note(
             intake.problems, pictures, row,
-            f"is of {patient}, who is not in {intake.sources.patients and intake.sources.patients.name} "
-            f"({count} picture{'s' if count > 1 else ''})",
+            f"is of {patient}, who is not among the patients ({count} picture{'s' if count > 1 else ''})",
         )  # fmt: skip
     return pictures.filter(pl.col("patient_id").is_in(list(known)))
 
@@ -249,7 +252,7 @@ def is_simulated(patients: pl.DataFrame) -> bool:
     return SIMULATED_COLUMN in patients.columns and bool((patients[SIMULATED_COLUMN] == SIMULATED).any())
 
 
-def exclusions_of(intake: Intake, studied: set[str]) -> pl.DataFrame:
+def exclusions_of(intake: Intake, studied: set[str], words: frozenset[str]) -> pl.DataFrame:
     """What was left out: a patient, a picture, or a value of either; without anything identifying."""
     patients_csv = intake.sources.patients.name if intake.sources.patients else ""
 
@@ -260,7 +263,13 @@ def exclusions_of(intake: Intake, studied: set[str]) -> pl.DataFrame:
             return "picture"
         return "patient" if problem.where == patients_csv and problem.patient_id not in studied else "value"
 
-    rows = [(kind(problem), intake.privacy.problem(problem)) for problem in [*intake.notes, *intake.problems]]
+    ids = set() if intake.patients is None else {plain(patient) for patient in studied}
+    rows = []
+    for problem in [*intake.notes, *intake.problems]:
+        written = intake.privacy.problem(replace(problem, kind=kind(problem)))
+        if intake.privacy.hides and written.kind == "patient" and tells(written.reason, words, ids, intake.privacy):
+            written = replace(written, reason="excluded")  # free text that names or dates somebody
+        rows.append((written.kind, written))
     return pl.DataFrame(
         [
             {"kind": k, "patient_id": p.patient_id, "file": p.file or p.where, "row": p.row, "reason": p.reason}
@@ -270,14 +279,28 @@ def exclusions_of(intake: Intake, studied: set[str]) -> pl.DataFrame:
     )
 
 
-def write_link(path: Path, out: Path, intake: Intake) -> None:
+def tells(text: str, words: frozenset[str], ids: set[str], privacy: Privacy) -> bool:
+    """Whether a user's own text names or dates somebody."""
+    return bool(dates_in(text)) or identifies(text, words, privacy) or any(known in plain(text) for known in ids)
+
+
+def write_link(path: Path, intake: Intake) -> None:
     """The user's own way back: which id a pseudonym is, which file a hash."""
-    if path.resolve().is_relative_to(out.resolve()):
-        raise IntakeError(f"--link {path} lies in the cohort {out}; it must stay with you, choose another place")
     named = names_of(intake)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    people = named.patients or patients_in(intake)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["what", "written", "given"])
-        writer.writerows(["patient", written, given] for written, given in named.patients.items())
+        writer.writerows(["patient", written, given] for written, given in people.items())
         writer.writerows(["file", written, given] for written, given in named.files.items())
+
+
+def patients_in(intake: Intake) -> dict[str, str]:
+    """Who the files name, where no P.csv does."""
+    found = {}
+    for job in intake.jobs:
+        patient = patient_of(job.path)
+        if patient:
+            found[intake.privacy.patient(patient)] = patient
+    return found

@@ -61,6 +61,7 @@ def straight_frame(
         frame
         for frame in frames
         if frame is not None
+        and frame.seen >= (4 if lossy else 3)  # JPEG draws lines of its own
         and holds_colour(frame, coloured, overlay)
         and lies_in_tissue(frame, pixels)
         and not is_icon(inner(frame, pixels)[::2, ::2].reshape(-1, 3), lossy)

@@ -13,11 +13,14 @@ import os
 import shutil
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from fibrostage import __version__
@@ -66,6 +69,27 @@ def digest_of(setting: Setting) -> str:
     plan = setting.plan.model_dump(mode="json")
     text = json.dumps([__version__, plan, setting.privacy.digest("journal", ""), setting.accept_unmasked])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextmanager
+def alone_at(target: Path) -> Iterator[None]:
+    """Nobody else takes anything in at `target` meanwhile; what a killed intake left half-built there is removed."""
+    path = target.parent / f".{target.name}.intake.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise CohortError(f"another intake into {target} is running; wait for it, or choose another --out") from None
+    except OSError as error:
+        raise CohortError(f"cannot write to {target.parent}: {error.strerror}") from None
+    try:
+        for left in target.parent.glob(f".{target.name}.partial-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
 
 
 class Journal:
@@ -171,7 +195,8 @@ class Journal:
         return self.bytes_at(place.offset + place.pixels + SIDE * SIDE, place.thumb)
 
     def close(self) -> None:
-        self.file.close()
+        with suppress(OSError):  # a full disk: what was to be flushed is lost, and read again
+            self.file.close()
 
     def remove(self) -> None:
         self.close()

@@ -22,7 +22,7 @@ def dilated(mask, size):  # type: ignore[no-untyped-def]
         last = -reach - 1
         for x in range(width):
             if mask[y, x]:
-                for k in range(max(last + 1, x - reach), min(width, x + reach + 1)):
+                for k in range(max(last + 1, x - reach, 0), min(width, x + reach + 1)):
                     across[y, k] = True
                 last = x + reach
     result = np.zeros((height, width), np.bool_)

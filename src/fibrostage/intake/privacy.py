@@ -13,6 +13,7 @@ import hmac
 import os
 import re
 import secrets
+import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,15 +27,19 @@ VARIABLE = "FIBROSTAGE_KEY"
 KEY_BYTES = 32
 DIGITS = 16  # of a pseudonym: 64 bits
 DATE_SPAN = 3650  # days
-LEAST = 4  # letters of a word that is looked for
-NAMED = re.compile(
-    r"(^|_)(name|surname|firstname|lastname|initials|birth|born|dob|birthday|birthdate|mrn|ssn|address|street|phone|"
-    r"telephone|mobile|email|mail|insurance|accession|visit_date|exam_date|date)(_|$)",
-    re.IGNORECASE,
-)
-DATED = re.compile(r"^\s*(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|(19|20)\d{6})(\D.*)?$")
-QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-GONE = "'…'"
+PSEUDONYM = re.compile(rf"P[0-9a-f]{{{DIGITS}}}")
+PATIENTS_CSV = "patients.csv"
+SHORTEST = 2  # letters of a word that is looked for
+NAMES = """
+    name names surname firstname lastname forename initials birth born dob birthday birthdate mrn ssn address street
+    phone telephone mobile email mail insurance accession date nachname vorname geburtsdatum anschrift nom prenom
+    naissance nombre apellido nacimiento 姓名 患者姓名 出生日期 身份证 身份证号
+"""
+NAMED = frozenset(NAMES.split())  # words of a column's name that say what it holds
+YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})[-./ ]?(\d{2})[-./ ]?(\d{2})(?!\d)")
+YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})[-./ ](\d{1,2})[-./ ](\d{4})(?!\d)")
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|(?<== )-?\d[\d.,eE+-]*")
+GONE = "…"
 
 
 @dataclass(frozen=True)
@@ -50,29 +55,35 @@ class Privacy:
     def patient(self, given: str) -> str:
         return given if self.key is None else "P" + self.digest("patient", given.strip())
 
+    def known(self, given: str) -> str:
+        """As `patient`, but a pseudonym stays what it is."""
+        return given if PSEUDONYM.fullmatch(given) else self.patient(given)
+
     def source(self, name: str) -> str:
         return name if self.key is None else "F" + self.digest("source", name)
 
     def word(self, text: str) -> str:
         """A word of a header as it may be compared and written down."""
-        return self.digest("word", text.casefold())
+        return self.digest("word", text)
 
     def day(self, date: datetime.date) -> int:
         """A date as a number whose differences are days."""
         return date.toordinal() + int(self.digest("day", "")[:8], 16) % DATE_SPAN
 
     def digest(self, what: str, text: str) -> str:
-        return hmac.new(self.key or b"none", f"{what}:{text}".encode(), hashlib.sha256).hexdigest()[:DIGITS]
+        return hmac.new(
+            self.key or b"none", f"{what}:{text}".encode("utf-8", "surrogateescape"), hashlib.sha256
+        ).hexdigest()[:DIGITS]
 
     def problem(self, problem: Problem) -> Problem:
         """A problem as it may be written: without ids, file names and what stood in a cell."""
         if self.key is None:
             return problem
         return Problem(
-            where=problem.where,
+            where=PATIENTS_CSV if problem.kind in ("patient", "value") or problem.row is not None else "files",
             reason=QUOTED.sub(GONE, problem.reason),
             row=problem.row,
-            patient_id=None if problem.patient_id is None else self.patient(problem.patient_id),
+            patient_id=None if problem.patient_id is None else self.known(problem.patient_id),
             file=None if problem.file is None else self.source(problem.file),
             kind=problem.kind,
         )
@@ -122,15 +133,38 @@ def identifying_columns(
         if column in PATIENT_KEY or column in PATIENT_NUMBERS or column in kept:
             continue
         values = [str(value) for value in patients[column] if value is not None]
-        if NAMED.search(column):
+        if NAMED & set(parts_of(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column))):
             found[column] = "its name says that it identifies"
-        elif values and sum(bool(DATED.match(value)) for value in values) > len(values) / 2:
+        elif values and sum(bool(dates_in(value)) for value in values) > len(values) / 2:
             found[column] = "it holds dates"
-        elif words and any(privacy.word(word) in words for value in values for word in words_of(value)):
+        elif any(identifies(value, words, privacy) for value in values):
             found[column] = "it holds what stands in identifying tags of the files"
     return found
 
 
-def words_of(text: str) -> list[str]:
-    """A text, and its words."""
-    return [word for word in {text.strip(), *re.split(r"[\s^,;/_]+", text)} if len(word) >= LEAST]
+def identifies(text: str, words: Collection[str], privacy: Privacy) -> bool:
+    """Whether a text has a word in it that stands in identifying tags."""
+    return bool(words) and any(privacy.word(word) in words for word in words_of(text))
+
+
+def plain(text: str) -> str:
+    """A text as it is compared: one spelling of each letter, no capitals."""
+    return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
+def parts_of(text: str) -> list[str]:
+    return [part for part in re.split(r"[\W_]+", plain(text)) if part]
+
+
+def dates_in(text: str) -> set[str]:
+    """The days that a text may mean, as YYYYMMDD; both where day and month may be either."""
+    found = {(int(y), int(m), int(d)) for y, m, d in YEAR_FIRST.findall(text)}
+    for first, second, year in YEAR_LAST.findall(text):
+        found |= {(int(year), int(first), int(second)), (int(year), int(second), int(first))}
+    return {f"{y:04d}{m:02d}{d:02d}" for y, m, d in found if 1900 <= y <= 2100 and 1 <= m <= 12 and 1 <= d <= 31}
+
+
+def words_of(text: str, least: int = SHORTEST) -> set[str]:
+    """A text as a whole, its parts of `least` letters or more, and the days in it."""
+    parts = parts_of(text)
+    return {word for word in {" ".join(parts), "".join(parts), *parts} if len(word) >= least} | dates_in(text)

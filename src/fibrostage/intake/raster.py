@@ -20,6 +20,7 @@ from fibrostage.intake.quality import Area, Quality, measure
 from fibrostage.plan_intake import ModalityPlan
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+MOST_PIXELS = 64 * 2**20  # of one picture
 RGB_MODES = ("RGB", "RGBA", "P", "L", "LA", "1")
 
 
@@ -53,10 +54,8 @@ def pictures_of(
 ) -> list[Picture]:
     """The stored squares of one decoded picture; raises `UnreadableImageError` with the reason."""
     width, height = image.size
-    if roi is not None and (roi.x + roi.width > width or roi.y + roi.height > height):
-        raise UnreadableImageError(
-            f"the region {roi.width}×{roi.height} at ({roi.x}, {roi.y}) leaves the {width}×{height} picture"
-        )
+    if roi is not None:
+        check_region(roi, width, height)
     if click is not None and (click[0] >= width or click[1] >= height):
         raise UnreadableImageError(f"the click ({click[0]}, {click[1]}) lies outside the {width}×{height} picture")
     mode = "RGB" if modality.stored_channels == 3 else "L"
@@ -74,6 +73,13 @@ def pictures_of(
     return pictures
 
 
+def check_region(roi: Roi, width: int, height: int) -> None:
+    if roi.x + roi.width > width or roi.y + roi.height > height:
+        raise UnreadableImageError(
+            f"the region {roi.width}×{roi.height} at ({roi.x}, {roi.y}) leaves the {width}×{height} picture"
+        )
+
+
 def decode(path: Path) -> tuple[Image.Image, str]:
     """The picture, upright, and its format."""
     try:
@@ -82,6 +88,8 @@ def decode(path: Path) -> tuple[Image.Image, str]:
                 raise UnreadableImageError(f"pixel mode {image.mode} is not 8-bit grey or RGB; save it as 8-bit PNG")
             if getattr(image, "n_frames", 1) > 1:
                 raise UnreadableImageError("holds several frames; give one picture a file")
+            if image.width * image.height > MOST_PIXELS:
+                raise UnreadableImageError(f"has {image.width}×{image.height} pixels; at most {MOST_PIXELS} are read")
             source_format = str(image.format)
             image.load()
             return ImageOps.exif_transpose(image), source_format
@@ -89,7 +97,9 @@ def decode(path: Path) -> tuple[Image.Image, str]:
         raise
     except FileNotFoundError:
         raise UnreadableImageError("the file is gone") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except MemoryError:
+        raise UnreadableImageError("does not fit into memory") from None
+    except Exception as error:  # Pillow's readers let all kinds through
         raise UnreadableImageError(
             f"not a readable PNG or JPEG picture, nor BMP or TIFF ({why(error, path)})"
         ) from None

@@ -21,6 +21,7 @@ from PIL import Image
 
 from fibrostage.cohort.store import hash_pixels
 from fibrostage.cohort.tables import BOX
+from fibrostage.errors import FibrostageError
 from fibrostage.intake.boxes import Box, find_box
 from fibrostage.intake.cine import choose
 from fibrostage.intake.colour import Tint, tint_of
@@ -30,7 +31,7 @@ from fibrostage.intake.dicom import Header, Report
 from fibrostage.intake.labels import Request, Roi
 from fibrostage.intake.media import Frame, Medium, open_medium
 from fibrostage.intake.privacy import Privacy
-from fibrostage.intake.raster import Picture, UnreadableImageError, pictures_of
+from fibrostage.intake.raster import Picture, UnreadableImageError, check_region, pictures_of, squares_of
 from fibrostage.intake.stiffness import MisfitError, Scale, Stiffness, read_stiffness
 from fibrostage.intake.thumbs import thumb_of
 from fibrostage.intake.tissue import find_tissue
@@ -99,6 +100,19 @@ def read_file(job: Job, setting: Setting) -> Outcome:
     """Everything of one file; never raises for what a file holds."""
     outcome = Outcome()
     try:
+        read_into(outcome, job, setting)
+    except FibrostageError:
+        raise  # something is missing here, not in the file
+    except MemoryError:
+        outcome.refused += [Refusal("does not fit into memory", request) for request in job.requests or (None,)]
+    except Exception as error:  # whatever a library makes of a damaged file
+        reason = f"cannot be read ({type(error).__name__})"
+        outcome.refused += [Refusal(reason, request) for request in job.requests or (None,)]
+    return outcome
+
+
+def read_into(outcome: Outcome, job: Job, setting: Setting) -> None:
+    try:
         medium = open_medium(job.path, setting.plan.dicom.modalities)
         if isinstance(medium, Report):
             patient = setting.privacy.patient(medium.patient)
@@ -110,22 +124,19 @@ def read_file(job: Job, setting: Setting) -> Outcome:
                 "patient": patient,
                 "taken_for": f"{len(medium.measured)} readings",
             }
-            return outcome
+            return
         outcome.facts = facts_of(medium, setting.privacy)
         if medium.header is not None:
             outcome.words = frozenset(setting.privacy.word(word) for word in medium.header.identifying)
         requests = job.requests or (ruled(job, medium, setting),)
     except UnreadableImageError as error:
         outcome.refused += [Refusal(str(error), request) for request in job.requests or (None,)]
-        return outcome
+        return
     for request in requests:
         try:
             read_request(medium, request, setting, outcome)
         except UnreadableImageError as error:
             outcome.refused.append(Refusal(str(error), request))
-        except MemoryError:
-            outcome.refused.append(Refusal("does not fit into memory", request))
-    return outcome
 
 
 def facts_of(medium: Medium, privacy: Privacy) -> dict[str, Any]:
@@ -182,6 +193,7 @@ def read_request(medium: Medium, request: Request, setting: Setting, outcome: Ou
         shown = shown_of(medium, index, frame, request, setting)
         for roi, box in places_of(shown, request, modality):
             pictures = pictures_of(Image.fromarray(shown.masked), medium.format, modality, roi, request.click)
+            stored = stored_part(modality, roi, request.click, shown.masked)
             stiffness = stiffness_of(shown, roi, request, modality, setting, outcome)
             for crop, picture in enumerate(pictures):
                 several = len(MOVES) > 1 and modality.fit == "click"
@@ -189,8 +201,21 @@ def read_request(medium: Medium, request: Request, setting: Setting, outcome: Ou
                 record = record_of(medium, request, picture, index, number, setting)
                 record["box_confidence"] = None if box is None else box.confidence
                 add_stiffness(record, request, stiffness)
-                thumb = thumb_of(shown.masked, roi) if setting.sheet and not crop else b""
+                thumb = thumb_of(shown.masked, roi, stored) if setting.sheet and not crop else b""
                 outcome.taken.append(Taken(record, picture.pixels, fingerprint(picture.pixels), thumb))
+
+
+def stored_part(
+    modality: ModalityPlan, roi: Roi | None, click: tuple[int, int] | None, pixels: NDArray[np.uint8]
+) -> Roi | None:
+    """The part of a screen that is stored; None where all of it is."""
+    height, width = pixels.shape[:2]
+    squares = [square for square in squares_of(modality, roi, click, width, height) if square is not None]
+    if not squares:
+        return roi
+    x, y = max(0, min(s.x for s in squares)), max(0, min(s.y for s in squares))
+    right, bottom = min(width, max(s.x + s.side for s in squares)), min(height, max(s.y + s.side for s in squares))
+    return Roi(x, y, right - x, bottom - y)
 
 
 @dataclass(frozen=True)
@@ -251,6 +276,8 @@ def frames_of(
 
 def tissue_part(medium: Medium, frame: NDArray[np.uint8], request: Request) -> tuple[slice, slice]:
     """The part of a loop's frames in which it moves."""
+    if request.roi is not None:
+        check_region(request.roi, frame.shape[1], frame.shape[0])
     marked = [Roi(r.x, r.y, r.width, r.height) for r in medium.regions(0) if r.kind in TISSUE]
     areas = [request.roi] if request.roi else marked or list(find_tissue(frame))
     if not areas:
@@ -361,7 +388,7 @@ def stiffness_of(
                 raise MisfitError("no colour bar was found beside the box")
             scale = Scale(meant.scale, meant.unit, meant.opacity)
             return read_stiffness(shown.whole, roi, bar, scale, shown.lossy, shown.tint)
-        except MisfitError as error:
+        except (MisfitError, ValueError) as error:
             outcome.refused.append(Refusal(f"no stiffness could be read: {error}", request, value=True))
             return None
     return None

@@ -56,5 +56,5 @@ class Intake:
         text = reason if where == job.name else f"{job.name!r}: {reason}"
         target.add(
             where, text, row=request.row if request and where != job.name else None, patient_id=patient,
-            file=None if value else job.name, kind="value" if value else "picture",
+            file=job.name, kind="value" if value else "picture",
         )  # fmt: skip

@@ -28,7 +28,7 @@ PASSED_OVER = (
     ".key",
     ".ini",
 )
-INDEXES = ("DICOMDIR", "Thumbs.db", "desktop.ini")
+INDEXES = ("dicomdir", "thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
@@ -74,35 +74,47 @@ def survey(sources: Sources, problems: Problems) -> list[Job]:
     jobs = []
     skipped = {path.resolve() for path in (sources.patients,) if path is not None}
     for number, folder in enumerate(sources.folders):
-        prefix = f"{folder.name}/" if len(sources.folders) > 1 else ""
+        prefix = f"{number + 1}/" if len(sources.folders) > 1 else ""
         if folder.is_file():
-            jobs.append(Job(folder, f"{number}/{folder.name}" if prefix else folder.name, None))
+            jobs.append(Job(folder, prefix + printable(folder.name), None))
             continue
-        for path in files_under(folder, problems):
+        for path in files_under(folder, prefix, problems):
             if path.resolve() not in skipped:
-                jobs.append(Job(path, prefix + path.relative_to(folder).as_posix(), None))
+                jobs.append(Job(path, prefix + printable(path.relative_to(folder).as_posix()), None))
     if not jobs:
         raise IntakeError(f"no file that may hold a picture under {', '.join(map(str, sources.folders))}")
     return jobs
 
 
-def files_under(folder: Path, problems: Problems) -> Iterator[Path]:
+def printable(name: str) -> str:
+    """A file's name on one line, whatever is in it."""
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):x}" for letter in name)
+
+
+def files_under(folder: Path, prefix: str, problems: Problems) -> Iterator[Path]:
     """Files by name, depth first. Links to folders are not followed, so that no loop can be walked into."""
 
+    def name_of(path: Path) -> str:
+        return prefix + printable(path.relative_to(folder).as_posix())
+
     def unreadable(error: OSError) -> None:
-        name = Path(str(error.filename)).name
+        name = name_of(Path(error.filename))
         problems.add(name, f"the folder cannot be read: {error.strerror}", file=name)
 
     for parent, folders, names in os.walk(folder, onerror=unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(parent) / name
-            if name.startswith(".") or name in INDEXES or path.suffix.lower() in PASSED_OVER:
+            if name.startswith(".") or name.lower() in INDEXES or path.suffix.lower() in PASSED_OVER:
                 continue
-            if path.is_file():
+            try:
+                reason = None if path.is_file() else "is no file, or a link that leads nowhere"
+            except OSError as error:
+                reason = f"cannot be read: {error.strerror}"
+            if reason is None:
                 yield path
             else:
-                problems.add(name, "is no file, or a link that leads nowhere", file=name)
+                problems.add(name_of(path), reason, file=name_of(path))
 
 
 def any_dicom(jobs: Sequence[Job]) -> bool:

@@ -28,13 +28,18 @@ class Tile:
     kept_out: bool = False
 
 
-def thumb_of(pixels: NDArray[np.uint8], roi: Roi | None) -> bytes:
-    """A screen as it is kept, small, with its region framed."""
-    image = Image.fromarray(pixels).convert("RGB")
+def thumb_of(pixels: NDArray[np.uint8], roi: Roi | None, stored: Roi | None = None) -> bytes:
+    """A screen, small, black but for the part that is stored, with its region framed."""
+    image = Image.fromarray(pixels)
     width, height = image.size
+    if stored is not None:
+        corners = stored.x, stored.y, stored.x + stored.width, stored.y + stored.height
+        part = image.crop(corners)
+        image = Image.new(image.mode, (width, height))
+        image.paste(part, corners[:2])
     scale = min(WIDTH / width, HEIGHT / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.01)
+    small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.01).convert("RGB")
     if roi is not None:
         corners = roi.x, roi.y, roi.x + roi.width - 1, roi.y + roi.height - 1
         ImageDraw.Draw(small).rectangle([int(value * scale) for value in corners], outline=FRAME)

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from fibrostage.intake.labels import Roi
 
-CELL = 8
+CELL = 4  # pixels: less than lie between two panels
 GRAIN = 2  # grey levels between neighbours
 LIT = 8  # grey levels
 BUSY = 0.35  # share of a cell that varies and is lit
@@ -36,9 +36,23 @@ def find_tissue(pixels: NDArray[np.uint8]) -> tuple[Roi, ...]:
     sizes[0] = 0
     if sizes.max(initial=0) * CELL**2 < LEAST * grey.size:
         return ()
-    found = []
+    found: list[Roi] = []
     for index, (rows, columns) in enumerate(ndimage.find_objects(areas), start=1):
         if sizes[index] >= SECOND * sizes.max():
             x, y = columns.start * CELL, rows.start * CELL
             found.append(Roi(x, y, columns.stop * CELL - x, rows.stop * CELL - y))
-    return tuple(sorted(found, key=lambda roi: (roi.x, roi.y)))
+    return tuple(beside_each_other(found))
+
+
+def beside_each_other(areas: list[Roi]) -> list[Roi]:
+    """Areas left to right; those that lie above one another are parts of one."""
+    result: list[Roi] = []
+    for area in sorted(areas, key=lambda roi: roi.x):
+        last = result[-1] if result else None
+        if last is not None and area.x < last.x + last.width:
+            x, y = last.x, min(last.y, area.y)
+            right = max(last.x + last.width, area.x + area.width)
+            result[-1] = Roi(x, y, right - x, max(last.y + last.height, area.y + area.height) - y)
+        else:
+            result.append(area)
+    return result

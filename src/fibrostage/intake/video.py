@@ -80,7 +80,8 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     stream = None
     try:
         # An open file, not its name: FFmpeg would take some names for addresses.
-        with path.open("rb") as file, av.open(file, options={"format_whitelist": FORMATS}) as container:
+        options = {"format_whitelist": FORMATS}
+        with path.open("rb") as file, av.open(file, options=options, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise UnreadableImageError("holds no moving pictures")
             stream = container.streams.video[0]
