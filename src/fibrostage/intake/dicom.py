@@ -27,7 +27,7 @@ from fibrostage.errors import IntakeError
 from fibrostage.intake.privacy import words_of
 from fibrostage.intake.raster import UnreadableImageError
 from fibrostage.intake.sr import Measured, measurements_of
-from fibrostage.intake.streams import check_frames
+from fibrostage.intake.streams import check_frames, picture_of
 
 try:
     import pydicom
@@ -41,8 +41,8 @@ MAGIC = b"DICM"
 FIRST_TAGS = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0")  # little-endian
 WHOLE = 64 * 2**20  # bytes; a larger file is decoded from disk, frame by frame
 MOST_PIXELS = 64 * 2**20  # of one frame
-JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")  # baseline and extended: lossy, colour mostly subsampled
-DEFLATED = "1.2.840.10008.1.2.1.99"
+BASELINE = "1.2.840.10008.1.2.4.50"
+JPEG = (BASELINE, "1.2.840.10008.1.2.4.51")  # baseline and extended: lossy, colour mostly subsampled
 KINDS = {1: "tissue", 2: "colour", 3: "spectral", 4: "spectral", 0xD: "grey bar", 0xE: "colour bar"}
 CENTIMETRES = 3
 SLACK = 1  # pixels by which a region may leave the picture: some scanners count from one
@@ -76,7 +76,7 @@ class Header:
     frames: int
     photometric: str
     burned_in: bool | None
-    jpeg: bool
+    syntax: str
     frame_seconds: float | None
     spacing_mm: float | None
     identifying: frozenset[str]
@@ -94,8 +94,7 @@ class Dicom:
 
     def __init__(self, path: Path, dataset: Any) -> None:
         check_size(dataset)
-        if "PixelData" in dataset:
-            check_frames(dataset)
+        self.streams = check_frames(dataset) if "PixelData" in dataset else []
         self.path = path
         self.dataset = dataset
         self.header: Header = header_of(dataset)
@@ -106,24 +105,44 @@ class Dicom:
 
     @property
     def lossy(self) -> bool:
-        return self.header.jpeg
+        return self.header.syntax in JPEG
 
     def regions(self, frame: int) -> tuple[Region, ...]:
         return regions_of(self.dataset, frame, self.header.width, self.header.height)
+
+    def decoded(self, indices: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
+        """Frames in true colours. Pillow turns baseline JPEG into RGB several times as fast as pydicom does."""
+        header = self.header
+        if (
+            self.streams
+            and header.syntax == BASELINE
+            and header.photometric in ("YBR_FULL_422", "YBR_FULL", "MONOCHROME2")
+        ):
+            first = picture_of(self.streams[indices[0]]) if indices else None
+            if first is not None:
+                yield first
+                for index in indices[1:]:
+                    picture = picture_of(self.streams[index])
+                    if picture is None:
+                        raise UnreadableImageError(f"frame {index} is coded otherwise than the first")
+                    yield picture
+                return
+        source = self.dataset if "PixelData" in self.dataset else self.path
+        for array in iter_pixels(source, indices=list(indices)):
+            yield eight_bit(array, self.dataset)
 
     def frames(self, wanted: Sequence[int] | None = None) -> Iterator[tuple[int, float | None, NDArray[np.uint8]]]:
         """(index, seconds, grey [H, W] or RGB [H, W, 3]) of each frame, or of the wanted ones."""
         seconds = self.header.frame_seconds
         indices = list(range(self.header.frames)) if wanted is None else list(wanted)
-        source = self.dataset if "PixelData" in self.dataset else self.path
         decoded = 0
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                for array in iter_pixels(source, indices=indices):
+                for array in self.decoded(indices):
                     index = indices[decoded]
                     decoded += 1
-                    yield index, None if seconds is None else index * seconds, eight_bit(array, self.dataset)
+                    yield index, None if seconds is None else index * seconds, array
         except UnreadableImageError:
             raise
         except MemoryError:
@@ -255,7 +274,7 @@ def header_of(dataset: Any) -> Header:
         frames=int(number_of(dataset, "NumberOfFrames") or 1),
         photometric=photometric,
         burned_in={"YES": True, "NO": False}.get(burned_in),
-        jpeg=str(dataset.file_meta.TransferSyntaxUID) in JPEG,
+        syntax=str(dataset.file_meta.TransferSyntaxUID),
         frame_seconds=milliseconds / 1000 if milliseconds and milliseconds > 0 else None,
         spacing_mm=spacing if spacing and spacing > 0 else None,
         identifying=identifying(dataset),

@@ -21,7 +21,7 @@ from fibrostage.intake.reading import Job, Outcome, Refusal, Setting, read_file
 
 FEW = 32  # files that are not worth starting processes for
 PATIENCE = 300.0  # seconds that a file may take
-AHEAD = 4  # files a worker that wait
+AHEAD = 16  # files a worker that wait, so that a long loop at the head of the queue leaves nobody idle
 
 _setting: Setting | None = None
 

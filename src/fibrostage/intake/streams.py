@@ -6,8 +6,13 @@ grey. So frames are counted, and each JPEG or JPEG 2000 stream must have the siz
 
 from __future__ import annotations
 
+import io
 from contextlib import suppress
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from fibrostage.intake.raster import UnreadableImageError
 
@@ -19,14 +24,17 @@ CODESTREAM = b"\xff\x4f\xff\x51"  # JPEG 2000: start, and the marker of its size
 SIZES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)  # start of frame
 
 
-def check_frames(dataset: Any) -> None:
-    """Raises `UnreadableImageError` where frames are missing, too many, cut, or of another size."""
+def check_frames(dataset: Any) -> list[bytes]:
+    """The encapsulated streams, one a frame, or none of native data.
+
+    Raises `UnreadableImageError` where frames are missing, too many, cut, or of another size.
+    """
     said = int(dataset.get("NumberOfFrames") or 1)
     height, width = int(dataset.Rows), int(dataset.Columns)
     try:
         if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
             check_native(dataset, said, height * width)
-            return
+            return []
         held = frames_held(dataset.PixelData, said)
         if held != said:
             raise UnreadableImageError(f"says {counted(said)} and holds {held}")
@@ -41,6 +49,7 @@ def check_frames(dataset: Any) -> None:
             raise UnreadableImageError(f"says {width}×{height} pixels, and frame {number} is {found[0]}×{found[1]}")
         if stream.startswith(START_OF_IMAGE) and not stream.rstrip(b"\0").endswith(END_OF_IMAGE):
             raise UnreadableImageError(f"frame {number} breaks off")
+    return streams
 
 
 def counted(frames: int) -> str:
@@ -84,3 +93,16 @@ def size_of(stream: bytes) -> tuple[int, int] | None:
             return int.from_bytes(stream[at + 7 : at + 9], "big"), int.from_bytes(stream[at + 5 : at + 7], "big")
         at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
     return None
+
+
+def picture_of(stream: bytes) -> NDArray[np.uint8] | None:
+    """A baseline JPEG stream in the colours that its own header says, grey [H, W] or RGB [H, W, 3].
+
+    None where the stream says that it is not YCbCr, though the file does: pydicom knows what to do with those.
+    """
+    with Image.open(io.BytesIO(stream), formats=("JPEG",)) as image:
+        if image.mode not in ("L", "RGB") or image.info.get("adobe_transform", 1) != 1:
+            return None
+        if image.mode == "RGB" and bytes(layer[0] for layer in image.layer) == b"RGB":  # type: ignore[attr-defined]
+            return None
+        return np.asarray(image)
