@@ -290,6 +290,9 @@ class Plan(Section):
             raise PlanError("a plan needs at least one [[modality]] with a name")
         if len(set(names)) != len(names):
             raise PlanError(f"[[modality]] names repeat: {names}")
+        markers = [modality.marker for modality in self.modality if modality.marker is not None]
+        if len(set(markers)) != len(markers):
+            raise PlanError(f"two modalities have the same marker: {markers}")
         for rule in self.rule:
             if rule.modality not in names:
                 raise PlanError(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from fibrostage.errors import PlanError
 
 Kind = Literal["bmode", "elastogram"]
-Rectangle = tuple[int, int, int, int]  # x, y, width, height in pixels of the screen
+Place = Annotated[int, Field(ge=0)]
+Size = Annotated[int, Field(ge=1)]
+Rectangle = tuple[Place, Place, Size, Size]  # x, y, width, height in pixels of the screen
 
 
 class Section(BaseModel):

@@ -13,7 +13,9 @@ from rich.markup import escape
 from fibrostage import RESEARCH_USE, SIMULATED, __version__
 from fibrostage.cli.analysis import bench, compare, doubts, markers, precision
 from fibrostage.cli.console import err, make_progress, out, print_json, show_caveats
+from fibrostage.cli.intake import intake, show_description
 from fibrostage.cli.ledger import ledger
+from fibrostage.cli.options import AsJson, PlanFile, Sets, read_plan
 from fibrostage.errors import FibrostageError, PlanError
 
 app = typer.Typer(
@@ -25,15 +27,6 @@ app = typer.Typer(
 )
 
 Cohort = Annotated[Path, typer.Argument(help="A cohort folder made by 'fibrostage intake'.")]
-PlanFile = Annotated[Path | None, typer.Option("--plan", help="A plan, TOML (or a run's plan.json).")]
-Sets = Annotated[list[str] | None, typer.Option("--set", help="Override one plan value: section.key=value (TOML).")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-
-
-def read_plan(path: Path | None) -> tuple[dict[str, Any], str]:
-    from fibrostage.plan_file import read_plan_file
-
-    return ({}, "plan") if path is None else (read_plan_file(path), str(path))
 
 
 @app.command()
@@ -81,97 +74,6 @@ def phantom(
         f"--plan {target}/plan.toml --out COHORT",
         soft_wrap=True,
     )
-
-
-@app.command()
-def intake(
-    src: Annotated[
-        list[Path], typer.Argument(help="Folders (or files); the files of I.csv are relative to one of them.")
-    ],
-    target: Annotated[Path | None, typer.Option("--out", help="The cohort folder to make.")] = None,
-    patients: Annotated[
-        Path | None, typer.Option(help="P.csv: patient_id, stage, … Without it nobody has a stage.")
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option(help="I.csv: file, patient_id, modality, … Without it the plan's [[rule]]s say it.")
-    ] = None,
-    plan: PlanFile = None,
-    sets: Sets = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only list what every file is taken for, or why it is refused.")
-    ] = False,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out what is bad and record it, instead of stopping.")
-    ] = False,
-    key: Annotated[
-        Path | None,
-        typer.Option(help="The key that ids are hashed with (or $FIBROSTAGE_KEY); made where there is none."),
-    ] = None,
-    link: Annotated[
-        Path | None, typer.Option(help="Write what leads from pseudonyms back to ids and files here, for you alone.")
-    ] = None,
-    accept_unmasked: Annotated[
-        bool, typer.Option("--accept-unmasked", help="Take pictures in that may have names burned into them.")
-    ] = False,
-    allow_duplicates: Annotated[
-        bool, typer.Option("--allow-duplicates", help="Go on although two patients share pictures.")
-    ] = False,
-    group_near_duplicates: Annotated[
-        bool,
-        typer.Option("--group-near-duplicates", help="Keep patients who share pictures on one side of every split."),
-    ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask whether the rules took the files for the right thing.")
-    ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read; one a core otherwise.")] = None,
-    encoding: Annotated[str, typer.Option(help="Encoding of the CSVs.")] = "utf-8",
-    as_json: AsJson = False,
-) -> None:
-    """Take a hospital's own files in as a cohort: DICOM, pictures and videos, without names."""
-    from fibrostage.cli.intake import confirm, show_survey
-    from fibrostage.cohort.describe import describe as describe_cohort
-    from fibrostage.intake.build import Choices, Sources, look_at, take_in
-    from fibrostage.plan import Plan
-
-    if plan is None:
-        raise PlanError("intake needs --plan, whose [[modality]] rows name the modalities and their kinds")
-    if target is None and not dry_run:
-        raise PlanError("intake needs --out, a new folder for the cohort (or --dry-run)")
-    data, source = read_plan(plan)
-    parsed = Plan.parse(data, sets or [], source)
-    sources = Sources(src[0], patients, images, encoding, tuple(src[1:]))
-    choices = Choices(
-        skip_bad, key, accept_unmasked, allow_duplicates, group_near_duplicates, link, workers,
-        None if yes or images is not None else confirm,
-    )  # fmt: skip
-    if dry_run:
-        show_survey(*look_at(sources, parsed, choices, make_progress()), as_json)
-        return
-    assert target is not None
-    cohort = take_in(sources, target, parsed, progress=make_progress(), choices=choices)
-    description = describe_cohort(cohort)
-    if as_json:
-        print_json(description.as_dict())
-    else:
-        show_description(description)
-    if len(cohort.exclusions):
-        err.print(f"{len(cohort.exclusions)} left out; the reasons are in {target}/exclusions.parquet")
-    if (target / "contact_sheet").is_dir():
-        err.print(f"look at {target}/contact_sheet before you share it", soft_wrap=True)
-    err.print(f"cohort in {target}; next: fibrostage train {target} --out RUN", soft_wrap=True)
-
-
-def show_description(description: Any) -> None:
-    from fibrostage.cli.tables import description_table
-
-    show_caveats(description.cohort.caveats, description.cohort.simulated)
-    out.print(description_table(description))
-    missing = {name: count for name, count in description.missing.items() if count}
-    for name, count in missing.items():
-        out.print(f"{count} patients have no {name}")
-    if description.no_images:
-        out.print(f"{description.no_images} patients have no image at all")
-    out.print(f"fingerprint {description.cohort.fingerprint[:16]}")
 
 
 @app.command()
@@ -360,7 +262,7 @@ def demo(
     out.print(f"report: {page}", soft_wrap=True)
 
 
-for command in (markers, compare, precision, doubts):
+for command in (intake, markers, compare, precision, doubts):
     app.command()(command)
 app.add_typer(bench, name="bench")
 app.add_typer(ledger, name="ledger")

@@ -1,17 +1,22 @@
-"""What a dry run of intake shows, and what a real one asks."""
+"""The command intake: what a dry run shows, what a real one asks and says."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-import polars as pl
+import typer
 from rich.markup import escape
 from rich.table import Table
 
-from fibrostage.cli.console import err, out, print_json
-from fibrostage.errors import Problems
+from fibrostage.cli.console import err, make_progress, out, print_json, show_caveats
+from fibrostage.cli.options import AsJson, PlanFile, Sets, read_plan
+from fibrostage.errors import PlanError, Problems
+
+if TYPE_CHECKING:
+    import polars as pl
 
 COLUMNS = {
     "file": "file",
@@ -26,18 +31,109 @@ COLUMNS = {
 }
 
 
+def intake(
+    src: Annotated[
+        list[Path], typer.Argument(help="Folders (or files); the files of I.csv are relative to one of them.")
+    ],
+    target: Annotated[Path | None, typer.Option("--out", help="The cohort folder to make.")] = None,
+    patients: Annotated[
+        Path | None, typer.Option(help="P.csv: patient_id, stage, … Without it nobody has a stage.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="I.csv: file, patient_id, modality, … Without it the plan's [[rule]]s say it.")
+    ] = None,
+    plan: PlanFile = None,
+    sets: Sets = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what every file is taken for, or why it is refused.")
+    ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out what is bad and record it, instead of stopping.")
+    ] = False,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="The key that ids are hashed with (or $FIBROSTAGE_KEY); made where there is none."),
+    ] = None,
+    link: Annotated[
+        Path | None, typer.Option(help="Write what leads from pseudonyms back to ids and files here, for you alone.")
+    ] = None,
+    accept_unmasked: Annotated[
+        bool, typer.Option("--accept-unmasked", help="Take pictures in that may have names burned into them.")
+    ] = False,
+    allow_duplicates: Annotated[
+        bool, typer.Option("--allow-duplicates", help="Go on although two patients share pictures.")
+    ] = False,
+    group_near_duplicates: Annotated[
+        bool,
+        typer.Option("--group-near-duplicates", help="Keep patients who share pictures on one side of every split."),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask whether the rules took the files for the right thing.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read; one a core otherwise.")] = None,
+    encoding: Annotated[str, typer.Option(help="Encoding of the CSVs.")] = "utf-8",
+    as_json: AsJson = False,
+) -> None:
+    """Take a hospital's own files in as a cohort: DICOM, pictures and videos, without names."""
+    from fibrostage.cohort.describe import describe as describe_cohort
+    from fibrostage.intake.build import Choices, Sources, look_at, take_in
+    from fibrostage.plan import Plan
+
+    if plan is None:
+        raise PlanError("intake needs --plan, whose [[modality]] rows name the modalities and their kinds")
+    if target is None and not dry_run:
+        raise PlanError("intake needs --out, a new folder for the cohort (or --dry-run)")
+    data, source = read_plan(plan)
+    parsed = Plan.parse(data, sets or [], source)
+    sources = Sources(src[0], patients, images, encoding, tuple(src[1:]))
+    choices = Choices(
+        skip_bad, key, accept_unmasked, allow_duplicates, group_near_duplicates, link, workers,
+        None if yes or images is not None else confirm,
+    )  # fmt: skip
+    if dry_run:
+        show_survey(*look_at(sources, parsed, choices, make_progress()), as_json)
+        return
+    assert target is not None
+    cohort = take_in(sources, target, parsed, progress=make_progress(), choices=choices)
+    description = describe_cohort(cohort)
+    if as_json:
+        print_json(description.as_dict())
+    else:
+        show_description(description)
+    if len(cohort.exclusions):
+        err.print(f"{len(cohort.exclusions)} left out; the reasons are in {target}/exclusions.parquet")
+    if (target / "contact_sheet").is_dir():
+        err.print(f"look at {target}/contact_sheet before you share it", soft_wrap=True)
+    err.print(f"cohort in {target}; next: fibrostage train {target} --out RUN", soft_wrap=True)
+
+
+def show_description(description: Any) -> None:
+    from fibrostage.cli.tables import description_table
+
+    show_caveats(description.cohort.caveats, description.cohort.simulated)
+    out.print(description_table(description))
+    missing = {name: count for name, count in description.missing.items() if count}
+    for name, count in missing.items():
+        out.print(f"{count} patients have no {name}")
+    if description.no_images:
+        out.print(f"{description.no_images} patients have no image at all")
+    out.print(f"fingerprint {description.cohort.fingerprint[:16]}")
+
+
 def show_survey(rows: Sequence[dict[str, Any]], problems: Problems, as_json: bool) -> None:
     """Every file with what it is taken for or why not, then how many of each."""
     if as_json:
         others = [{"file": problem.file, "reason": str(problem)} for problem in problems]
         print_json({"files": list(rows), "problems": others, "written": False})
         return
-    shown = [key for key in COLUMNS if any(row.get(key) not in (None, "") for row in rows)]
+    shown = [key for key in COLUMNS if key == "taken_for" or any(row.get(key) not in (None, "") for row in rows)]
     table = Table(*(COLUMNS[key] for key in shown), title="a dry run; nothing was written")
     for row in rows:
         cells = [text_of(row.get(key)) for key in shown]
         if row.get("refused"):
-            cells[shown.index("taken_for") if "taken_for" in shown else -1] = f"[red]{escape(str(row['refused']))}[/]"
+            reason = f"[red]{escape(str(row['refused']))}[/]"
+            at = shown.index("taken_for")
+            cells[at] = f"{cells[at]} {reason}".strip()
         table.add_row(*cells)
     out.print(table)
     for problem in problems:

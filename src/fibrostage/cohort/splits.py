@@ -165,8 +165,9 @@ def column_folds(cohort: Cohort, column: str, labelled: NDArray[np.int64]) -> li
         raise PlanError(f"split.column = {column!r} holds one value only, {names}; a split needs two")
     groups = groups_of(cohort)
     for group in set(groups.tolist()) if GROUP in cohort.patients.columns else ():
-        if len(set(values[groups == group])) > 1:
-            members = [cohort.patient_ids[row] for row in np.flatnonzero(groups == group)]
+        rows = np.flatnonzero((groups == group) & (cohort.stages >= 0))
+        if len(set(values[rows])) > 1:
+            members = [cohort.patient_ids[row] for row in rows]
             raise PlanError(
                 f"split.column = {column!r} parts patients who share pictures ({', '.join(members)}); "
                 "put them into one fold"

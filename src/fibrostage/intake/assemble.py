@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from fibrostage.cohort.splits import GROUP
 from fibrostage.cohort.tables import GOOD, IMAGES
-from fibrostage.errors import Problems
+from fibrostage.errors import IntakeError, Problems
 from fibrostage.intake.twins import groups, near_twins
 from fibrostage.plan import Plan
+from fibrostage.units import QUANTITIES
 
 PLACE = "place"  # the row of the journal's pictures; dropped before anything is written
 
@@ -24,6 +25,16 @@ PICTURES: dict[str, Any] = {
     "line": pl.Int64,  # of I.csv
     PLACE: pl.Int64,
 }
+
+
+Reading = tuple[str, str, float, str]  # patient, instance, kPa, and the report it stands in
+READING = (  # what one stiffness was read from, however many frames or crops carry it
+    pl.when(pl.col("kpa_from") == "sr")
+    .then(pl.format("sr {}", "instance"))
+    .when(pl.col("kpa_from") == "csv")
+    .then(pl.format("csv {}", "line"))
+    .otherwise(pl.format("{} {} {}", "source", pl.col("frame").fill_null(0), "line"))
+)
 
 
 @dataclass(frozen=True)
@@ -60,16 +71,23 @@ class Names:
             problems.add(self.csv, f"{file!r}: {reason}", row=line, patient_id=patient, file=file)
 
 
-def readings_of(measured: Sequence[tuple[str, str, float, float | None]], instances: Container[str]) -> Readings:
-    """Readings by the pictures that were taken in; those of any other count for their patient."""
-    by_instance: dict[str, float] = {}
+def readings_of(measured: Sequence[Reading], instances: Container[str], nobody: str) -> tuple[Readings, list[str]]:
+    """Readings by the pictures that were taken in, and by patient where a report names no picture (`nobody`).
+
+    A report that was exported twice counts once. What else was read, of pictures that were not taken in, comes back as
+    its patients.
+    """
+    by_instance: dict[str, list[float]] = {}
     by_patient: dict[str, list[float]] = {}
-    for patient, instance, kpa, _ in measured:
-        if instance not in instances:
+    homeless = []
+    for patient, instance, kpa, _ in dict.fromkeys(measured):
+        if instance in instances:
+            by_instance.setdefault(instance, []).append(kpa)
+        elif instance == nobody:
             by_patient.setdefault(patient, []).append(kpa)
         else:
-            by_instance.setdefault(instance, kpa)
-    return Readings(by_instance, by_patient)
+            homeless.append(patient)
+    return Readings({name: float(np.median(kpa)) for name, kpa in by_instance.items()}, by_patient), homeless
 
 
 def with_readings(pictures: pl.DataFrame, readings: Readings) -> pl.DataFrame:
@@ -96,14 +114,16 @@ def without_twins(
     pictures: pl.DataFrame, problems: Problems, notes: Problems, allow: bool, named: Names
 ) -> pl.DataFrame:
     """Leaves out pictures whose pixels were met before: within a patient quietly, across patients as a problem."""
-    first: dict[tuple[str, str], int] = {}
+    first: dict[str, int] = {}
+    own: dict[tuple[str, str, str], int] = {}
     keep = np.ones(len(pictures), dtype=bool)
     columns = "patient_id", "modality", "sha256"
     for row, (patient, modality, pixels) in enumerate(pictures.select(columns).iter_rows()):
-        known = first.setdefault((modality, pixels), row)
-        if known == row:
+        known, same = first.setdefault(pixels, row), own.setdefault((patient, modality, pixels), row)
+        if row in (known, same) and (known == row or pictures["patient_id"][known] == patient):
             continue
-        if pictures["patient_id"][known] == patient:
+        if same != row:
+            known = same
             keep[row] = False
             named.note(
                 notes, pictures, row, f"has the same pixels as {named.file(pictures, known)!r} of the same patient"
@@ -150,7 +170,13 @@ def with_groups(patients: pl.DataFrame, pictures: pl.DataFrame, pairs: NDArray[n
     """Patients who share pictures, directly or through others, get one group's name; everybody else none."""
     row = {patient: at for at, patient in enumerate(patients["patient_id"])}
     owners = np.array([row[patient] for patient in pictures["patient_id"]], dtype=np.intp)
-    labels = groups(owners[pairs], len(patients))
+    joined = [owners[pairs]]
+    if GROUP in patients.columns:  # a user's own groups stay together too
+        given = patients.with_row_index("_row").filter(pl.col(GROUP).is_not_null())
+        for _, members in given.group_by(GROUP):
+            rows = members["_row"].to_numpy().astype(np.intp)
+            joined.append(np.stack([rows[:-1], rows[1:]], axis=1))
+    labels = groups(np.concatenate(joined), len(patients))
     _, first, counts = np.unique(labels, return_index=True, return_counts=True)
     shared = {int(labels[at]): f"G{number}" for number, at in enumerate(np.sort(first[counts > 1]), start=1)}
     names = [shared.get(int(label)) for label in labels]
@@ -172,18 +198,19 @@ def with_markers(patients: pl.DataFrame, pictures: pl.DataFrame, readings: Readi
             continue
         own = pictures.filter((pl.col("modality") == modality.name) & pl.col("kpa").is_not_null())
         own = own.filter(pl.col("quality").is_null() | (pl.col("quality") == GOOD))
-        reported = pl.col("kpa_from") == "sr"  # one reading, however many frames or crops of its picture are kept
-        own = own.with_columns(_frame=pl.when(reported).then(None).otherwise(pl.col("frame")))
-        own = own.unique(["patient_id", "source", "_frame"], maintain_order=True)
-        values = {patient: part["kpa"].to_list() for (patient,), part in own.group_by("patient_id")}
+        own = own.with_columns(_reading=READING).unique(["patient_id", "_reading"], keep="first", maintain_order=True)
+        values = {str(patient): part["kpa"].to_list() for (patient,), part in own.group_by("patient_id")}
         if modality.marker == "swe":
             for patient, told in readings.by_patient.items():
-                values[patient] = told
+                values[patient] = [*values.get(patient, []), *told]
         patients = with_marker(patients, modality.marker, values, plan)
     return patients
 
 
 def with_marker(patients: pl.DataFrame, marker: str, values: dict[str, list[float]], plan: Plan) -> pl.DataFrame:
+    for column in (f"{marker}_n", f"{marker}_iqr"):
+        if column in patients.columns:
+            raise IntakeError(f"the patients have a column {column!r}, which intake writes itself; rename it")
     given = patients[marker].to_list() if marker in patients.columns else [None] * len(patients)
     made, numbers, spreads = [], [], []
     for patient, known in zip(patients["patient_id"], given, strict=True):
@@ -191,6 +218,7 @@ def with_marker(patients: pl.DataFrame, marker: str, values: dict[str, list[floa
         median = float(np.median(kpa)) if len(kpa) else None
         spread = float(np.subtract(*np.percentile(kpa, [75, 25]))) / median if median else None
         reliable = len(kpa) >= plan.reliability.pictures and spread is not None and spread <= plan.reliability.iqr
+        reliable = reliable and median is not None and QUANTITIES[marker].refusal(median) is None
         made.append(known if known is not None else (median if reliable else None))
         numbers.append(len(kpa) or None)
         spreads.append(spread)

@@ -1,8 +1,8 @@
 """Intake: a hospital's own files → a cohort, whole or not at all.
 
 Every problem is collected and reported together, with file and row. Without `skip_bad` any problem stops the intake and
-nothing is written; with it, what is bad is left out and recorded in exclusions.parquet. What has been read is kept in a
-journal beside the target until the cohort is whole, so a killed intake goes on without reading anything twice.
+nothing is written; with it, what is bad is left out and recorded in exclusions.parquet. While it runs, what has been
+read is kept in a journal beside the target: an intake that was killed or interrupted goes on without reading it again.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
         requests = parse_requests(rows, sources.folders, known, names, problems, excluded, clicked)
         jobs = jobs_of(in_request_order(requests, patients["patient_id"].to_list(), list(names)), sources)
     else:
-        if not plan.rule:
+        if not plan.rule and out is not None:
             raise IntakeError(
                 "without images.csv the plan must say what a file is: give it [[rule]] entries, or --images I.csv; "
                 "--dry-run shows what the files say of themselves"
@@ -107,6 +107,8 @@ def key_for(path: Path, out: Path | None) -> bytes:
 def check_link(link: Path, out: Path) -> None:
     if link.resolve().is_relative_to(out.resolve()):
         raise IntakeError(f"--link {link} lies in the cohort {out}; it must stay with you, choose another place")
+    if not link.parent.is_dir():
+        raise IntakeError(f"--link {link}: there is no folder {link.parent}")
     if link.exists():
         raise IntakeError(f"--link {link} exists and is not overwritten; choose another place")
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import datetime
 import logging
-import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -26,12 +25,12 @@ from numpy.typing import NDArray
 from fibrostage.errors import IntakeError
 from fibrostage.intake.privacy import words_of
 from fibrostage.intake.raster import UnreadableImageError
+from fibrostage.intake.samples import eight_bit, number_of
 from fibrostage.intake.sr import Measured, measurements_of
 from fibrostage.intake.streams import check_frames, picture_of
 
 try:
     import pydicom
-    from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import iter_pixels
 except ImportError:  # the extra [dicom]
     pydicom = None
@@ -62,10 +61,9 @@ class Region:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself. `patient`, `study` and `instance` leave this process as keyed hashes only."""
+    """What a file says of itself. `patient` and `instance` leave this process as keyed hashes only."""
 
     patient: str
-    study: str
     instance: str
     series: str
     view: str
@@ -77,6 +75,7 @@ class Header:
     photometric: str
     burned_in: bool | None
     syntax: str
+    lossy: bool
     frame_seconds: float | None
     spacing_mm: float | None
     identifying: frozenset[str]
@@ -105,7 +104,7 @@ class Dicom:
 
     @property
     def lossy(self) -> bool:
-        return self.header.syntax in JPEG
+        return self.header.syntax in JPEG or self.header.lossy
 
     def regions(self, frame: int) -> tuple[Region, ...]:
         return regions_of(self.dataset, frame, self.header.width, self.header.height)
@@ -164,7 +163,7 @@ class Report:
     """A structured report: whose it is, and what it measured."""
 
     patient: str
-    study: str
+    instance: str
     measured: tuple[Measured, ...]
     format: str = "DICOM SR"
 
@@ -180,7 +179,7 @@ def open_dicom(path: Path, modalities: Sequence[str] = ("US",)) -> Dicom | Repor
             raise UnreadableImageError(f"is a damaged report ({type(error).__name__})") from None
         if not measured:
             raise UnreadableImageError("is a report without an elasticity")
-        return Report(text_of(dataset, "PatientID"), text_of(dataset, "StudyInstanceUID"), measured)
+        return Report(text_of(dataset, "PatientID"), text_of(dataset, "SOPInstanceUID"), measured)
     check_kind(dataset, modalities)
     return Dicom(path, dataset)
 
@@ -225,15 +224,6 @@ def text_of(dataset: Any, *keywords: str) -> str:
     return " ".join(found)
 
 
-def number_of(dataset: Any, keyword: str) -> float | None:
-    try:
-        value = dataset.get(keyword)
-        number = float(value[0] if isinstance(value, (list, tuple, pydicom.multival.MultiValue)) else value)
-    except Exception:
-        return None
-    return number if math.isfinite(number) else None
-
-
 def check_kind(dataset: Any, modalities: Sequence[str]) -> None:
     modality = text_of(dataset, "Modality")
     if modality not in modalities:
@@ -263,7 +253,6 @@ def header_of(dataset: Any) -> Header:
     spacing = number_of(dataset, "PixelSpacing")
     return Header(
         patient=text_of(dataset, "PatientID"),
-        study=text_of(dataset, "StudyInstanceUID"),
         instance=text_of(dataset, "SOPInstanceUID"),
         series=text_of(dataset, "SeriesDescription", "ProtocolName"),
         view=" ".join(filter(None, (text_of(dataset, "ViewName", "BodyPartExamined"), view_code(dataset)))),
@@ -275,6 +264,7 @@ def header_of(dataset: Any) -> Header:
         photometric=photometric,
         burned_in={"YES": True, "NO": False}.get(burned_in),
         syntax=str(dataset.file_meta.TransferSyntaxUID),
+        lossy=text_of(dataset, "LossyImageCompression") == "01",
         frame_seconds=milliseconds / 1000 if milliseconds and milliseconds > 0 else None,
         spacing_mm=spacing if spacing and spacing > 0 else None,
         identifying=identifying(dataset),
@@ -286,7 +276,8 @@ def patient_of(path: Path) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return text_of(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"]), "PatientID")
+            tags = ["PatientID"]
+            return text_of(pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=tags), "PatientID")
     except Exception:
         return ""
 
@@ -366,40 +357,3 @@ def outside(region: Region, width: int, height: int) -> bool:
 def inside(region: Region, width: int, height: int) -> Region:
     w, h = min(region.width, width - region.x), min(region.height, height - region.y)
     return Region(region.kind, region.x, region.y, w, h, region.spacing_mm)
-
-
-def eight_bit(array: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
-    """Decoded samples as 8-bit grey or RGB, as the screen showed them."""
-    photometric = str(dataset.PhotometricInterpretation)
-    if photometric == "PALETTE COLOR":
-        coloured = apply_color_lut(array, dataset)
-        if coloured.dtype != np.uint8 and largest_entry(dataset) > 255:  # some keep 8-bit values in 16-bit entries
-            coloured = coloured >> 8
-        return coloured[..., :3].astype(np.uint8)
-    if array.dtype != np.uint8:
-        array = narrowed(array, dataset)
-    if photometric == "MONOCHROME1":
-        array = 255 - array
-    return np.asarray(array, dtype=np.uint8)
-
-
-def largest_entry(dataset: Any) -> int:
-    """Of a palette's tables."""
-    tables = (dataset.get(f"{colour}PaletteColorLookupTableData") for colour in ("Red", "Green", "Blue"))
-    entries = [np.frombuffer(table, dtype=np.uint16).max(initial=0) for table in tables if table]
-    return int(max(entries, default=65535))  # segmented tables are of 16 bits
-
-
-def narrowed(array: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
-    """More than 8 bits to 8: by the window where there is one, else by the bits that are stored."""
-    stored = int(dataset.get("BitsStored") or dataset.BitsAllocated)
-    centre, width = number_of(dataset, "WindowCenter"), number_of(dataset, "WindowWidth")
-    values = array.astype(np.float32)
-    if centre is not None and width is not None and width > 1:
-        slope, intercept = number_of(dataset, "RescaleSlope"), number_of(dataset, "RescaleIntercept")
-        values = values * (1.0 if slope is None else slope) + (intercept or 0.0)
-        low, span = centre - 0.5 - (width - 1) / 2, width - 1
-    else:
-        signed = bool(dataset.get("PixelRepresentation"))
-        low, span = (-(2.0 ** (stored - 1)) if signed else 0.0), 2.0**stored - 1
-    return np.asarray(np.clip((values - low) / span * 255, 0, 255).round(), dtype=np.uint8)

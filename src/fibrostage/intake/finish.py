@@ -17,11 +17,12 @@ from fibrostage.cohort.confounding import check_confounding
 from fibrostage.cohort.splits import GROUP
 from fibrostage.cohort.store import Modality, new_array, write_tables
 from fibrostage.cohort.tables import EXCLUSIONS, GOOD, IMAGES, PATIENT_KEY
-from fibrostage.errors import IntakeError, Problem, Problems
+from fibrostage.errors import IntakeError, Problem, Problems, nearest
 from fibrostage.intake.assemble import (
     PICTURES,
     PLACE,
     Names,
+    Reading,
     Readings,
     in_cohort_order,
     near_pairs,
@@ -35,7 +36,7 @@ from fibrostage.intake.assemble import (
 )
 from fibrostage.intake.dicom import patient_of
 from fibrostage.intake.journal import Journal, Place
-from fibrostage.intake.privacy import Privacy, dates_in, identifies, identifying_columns, plain
+from fibrostage.intake.privacy import Privacy, dates_in, identifies, identifying_columns, parts_of, plain
 from fibrostage.intake.run import Intake
 from fibrostage.intake.thumbs import FOLDER, Tile, write_sheets
 from fibrostage.plan import Plan
@@ -43,6 +44,7 @@ from fibrostage.progress import Progress
 
 SIMULATED_COLUMN = "origin"  # a patients column whose value SIMULATED marks a simulated cohort
 CHUNK = 1024
+LONG = 4  # letters of an id that other columns are searched for
 
 
 def finish(
@@ -52,7 +54,7 @@ def finish(
     plan, choices = intake.plan, intake.choices
     pictures, places, readings, words = entries(journal, codes, intake)
     patients = people(intake, pictures, words, progress)
-    pictures = of_known(pictures, patients, intake)
+    pictures = with_plain_devices(of_known(pictures, patients, intake), words, intake)
     named = names_of(intake)
     order = patients["patient_id"].to_list()
     pictures = in_cohort_order(with_readings(pictures, readings), order, [m.name for m in plan.modality])
@@ -90,7 +92,7 @@ def finish(
         patients=patients,
         images=images_of(pictures),
         exclusions=exclusions_of(intake, set(named.patients.values()) | set(order), words),
-        simulated=is_simulated(patients),
+        simulated=is_simulated(patients if intake.patients is None else intake.patients),
         caveats=caveats,
         source=", ".join(f"{count} {kind}" for kind, count in formats(pictures)),
     )
@@ -105,7 +107,7 @@ def entries(
     frames: list[pl.DataFrame] = []
     records: list[dict[str, Any]] = []
     places: list[Place] = []
-    measured: list[tuple[str, str, float, float | None]] = []
+    measured: list[Reading] = []
     words: set[str] = set()
     for job, code in zip(intake.jobs, codes, strict=True):
         if code is None:
@@ -123,7 +125,12 @@ def entries(
             records = []
     frames.append(pl.DataFrame(records, schema=PICTURES))
     pictures = pl.concat(frames)
-    return pictures, places, readings_of(measured, set(pictures["instance"].drop_nulls())), frozenset(words)
+    nobody = intake.privacy.source("")
+    readings, homeless = readings_of(measured, set(pictures["instance"].drop_nulls()), nobody)
+    for patient in homeless:
+        reason = "a report's stiffness is of a picture that was not taken in"
+        intake.notes.add("reports", reason, patient_id=patient, file="reports", kind="value")
+    return pictures, places, readings, frozenset(words)
 
 
 def people(intake: Intake, pictures: pl.DataFrame, words: frozenset[str], progress: Progress) -> pl.DataFrame:
@@ -133,6 +140,15 @@ def people(intake: Intake, pictures: pl.DataFrame, words: frozenset[str], progre
         rows = [{"patient_id": patient, "stage": None} for patient in sorted(set(pictures["patient_id"]))]
         return pl.DataFrame(rows, schema=PATIENT_KEY)
     patients = intake.patients
+    for column in intake.plan.privacy.keep:
+        if column not in patients.columns:
+            known = ", ".join(patients.columns)
+            raise IntakeError(
+                f"privacy.keep names {column!r}{nearest(column, patients.columns)}; the patients have {known}"
+            )
+    if privacy.hides:  # a column that repeats the ids would undo the hashing
+        ids = {plain(patient) for patient in patients["patient_id"] if len(patient) >= LONG}
+        words = words | {privacy.word(" ".join(parts_of(patient))) for patient in ids}
     dropped = identifying_columns(patients, words, privacy, intake.plan.privacy.keep)
     for column, reason in dropped.items():
         progress.say(f"column {column!r} of {intake.sources.patients} is left out: {reason} (privacy.keep keeps it)")
@@ -141,6 +157,14 @@ def people(intake: Intake, pictures: pl.DataFrame, words: frozenset[str], progre
         return patients
     hidden = [privacy.patient(patient) for patient in patients["patient_id"]]
     return patients.with_columns(patient_id=pl.Series(hidden, dtype=pl.String)).sort("patient_id")
+
+
+def with_plain_devices(pictures: pl.DataFrame, words: frozenset[str], intake: Intake) -> pl.DataFrame:
+    """Devices without those that somebody named after a person."""
+    if not intake.privacy.hides:
+        return pictures
+    named = [device for device in pictures["device"].unique().drop_nulls() if identifies(device, words, intake.privacy)]
+    return pictures.with_columns(device=pl.when(pl.col("device").is_in(named)).then(None).otherwise(pl.col("device")))
 
 
 def of_known(pictures: pl.DataFrame, patients: pl.DataFrame, intake: Intake) -> pl.DataFrame:
@@ -263,7 +287,8 @@ def exclusions_of(intake: Intake, studied: set[str], words: frozenset[str]) -> p
             return "picture"
         return "patient" if problem.where == patients_csv and problem.patient_id not in studied else "value"
 
-    ids = set() if intake.patients is None else {plain(patient) for patient in studied}
+    left_out = {problem.patient_id for problem in [*intake.notes, *intake.problems] if problem.patient_id}
+    ids = {plain(patient) for patient in studied | left_out}
     rows = []
     for problem in [*intake.notes, *intake.problems]:
         written = intake.privacy.problem(replace(problem, kind=kind(problem)))

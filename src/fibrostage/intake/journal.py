@@ -2,7 +2,7 @@
 
 One file of entries, one for each source file that was read: length, checksum, a JSON head, then pixels, fingerprints
 and thumbnails as bytes. An entry that was cut by a kill fails its checksum and is dropped with everything after it.
-Another plan, key or version begins anew. Nothing is in it that may not be in the cohort.
+Another plan, key or version begins anew. Ids, names and dates are hashed or moved in it already.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Entry:
     records: list[dict[str, Any]]
     places: list[Place]
     refused: list[tuple[str, int | None, bool]]
-    measured: list[tuple[str, str, float, float | None]]
+    measured: list[tuple[str, str, float, str]]
     words: frozenset[str]
 
 
@@ -177,7 +177,7 @@ class Journal:
             records,
             places,
             [(reason, row, value) for reason, row, value in head["refused"]],
-            [(patient, instance, kpa, iqr) for patient, instance, kpa, iqr in head["measured"]],
+            [(patient, instance, kpa, report) for patient, instance, kpa, report in head["measured"]],
             frozenset(head["words"]),
         )
 

@@ -173,7 +173,7 @@ def parse_requests(
             note(f"unknown modality {modality!r}{nearest(modality, modalities)}; the plan has {', '.join(modalities)}")
         frame = parse_whole(cells.get("frame", ""), "frame", note)
         roi, click = parse_roi(cells, note), parse_click(cells, note) if modality in clicked else None
-        key = (os.path.normpath(file), frame or 0, modality, roi, click)
+        key = (os.path.normpath(file), frame, modality, roi, click)
         if key in seen:
             note(f"repeats row {seen[key]}: {file!r} as {modality}")
         seen.setdefault(key, row)

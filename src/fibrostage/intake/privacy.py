@@ -28,7 +28,6 @@ KEY_BYTES = 32
 DIGITS = 16  # of a pseudonym: 64 bits
 DATE_SPAN = 3650  # days
 PSEUDONYM = re.compile(rf"P[0-9a-f]{{{DIGITS}}}")
-PATIENTS_CSV = "patients.csv"
 SHORTEST = 2  # letters of a word that is looked for
 NAMES = """
     name names surname firstname lastname forename initials birth born dob birthday birthdate mrn ssn address street
@@ -37,8 +36,10 @@ NAMES = """
 """
 NAMED = frozenset(NAMES.split())  # words of a column's name that say what it holds
 YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})[-./ ]?(\d{2})[-./ ]?(\d{2})(?!\d)")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTH_NAMED = re.compile(rf"(?<!\d)(\d{{1,2}})[-. ]*({'|'.join(MONTHS)})[a-z]*[-., ]*(\d{{4}})(?!\d)", re.IGNORECASE)
 YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})[-./ ](\d{1,2})[-./ ](\d{4})(?!\d)")
-QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|(?<== )-?\d[\d.,eE+-]*")
+QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|(?<== )-?\d[\d.,eE+-]*")
 GONE = "…"
 
 
@@ -53,11 +54,10 @@ class Privacy:
         return self.key is not None
 
     def patient(self, given: str) -> str:
-        return given if self.key is None else "P" + self.digest("patient", given.strip())
-
-    def known(self, given: str) -> str:
-        """As `patient`, but a pseudonym stays what it is."""
-        return given if PSEUDONYM.fullmatch(given) else self.patient(given)
+        """An id as it is written; the pseudonym of an earlier intake stays what it is."""
+        if self.key is None or PSEUDONYM.fullmatch(given):
+            return given
+        return "P" + self.digest("patient", given.strip())
 
     def source(self, name: str) -> str:
         return name if self.key is None else "F" + self.digest("source", name)
@@ -80,10 +80,10 @@ class Privacy:
         if self.key is None:
             return problem
         return Problem(
-            where=PATIENTS_CSV if problem.kind in ("patient", "value") or problem.row is not None else "files",
+            where="files" if problem.row is None else "a table",
             reason=QUOTED.sub(GONE, problem.reason),
             row=problem.row,
-            patient_id=None if problem.patient_id is None else self.known(problem.patient_id),
+            patient_id=None if problem.patient_id is None else self.patient(problem.patient_id),
             file=None if problem.file is None else self.source(problem.file),
             kind=problem.kind,
         )
@@ -135,7 +135,7 @@ def identifying_columns(
         values = [str(value) for value in patients[column] if value is not None]
         if NAMED & set(parts_of(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column))):
             found[column] = "its name says that it identifies"
-        elif values and sum(bool(dates_in(value)) for value in values) > len(values) / 2:
+        elif any(dates_in(value) for value in values):
             found[column] = "it holds dates"
         elif any(identifies(value, words, privacy) for value in values):
             found[column] = "it holds what stands in identifying tags of the files"
@@ -159,6 +159,8 @@ def parts_of(text: str) -> list[str]:
 def dates_in(text: str) -> set[str]:
     """The days that a text may mean, as YYYYMMDD; both where day and month may be either."""
     found = {(int(y), int(m), int(d)) for y, m, d in YEAR_FIRST.findall(text)}
+    for day, month, year in MONTH_NAMED.findall(text):
+        found.add((int(year), MONTHS.index(month.lower()) + 1, int(day)))
     for first, second, year in YEAR_LAST.findall(text):
         found |= {(int(year), int(first), int(second)), (int(year), int(second), int(first))}
     return {f"{y:04d}{m:02d}{d:02d}" for y, m, d in found if 1900 <= y <= 2100 and 1 <= m <= 12 and 1 <= d <= 31}

@@ -8,9 +8,8 @@ written: ids and names in it are hashed already where they must be.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,23 +23,21 @@ from fibrostage.cohort.tables import BOX
 from fibrostage.errors import FibrostageError
 from fibrostage.intake.boxes import Box, find_box
 from fibrostage.intake.cine import choose
-from fibrostage.intake.colour import Tint, tint_of
 from fibrostage.intake.colourbar import bar_at, find_bar
-from fibrostage.intake.crops import MOVES
-from fibrostage.intake.dicom import Header, Report
+from fibrostage.intake.dicom import Header, Region, Report
+from fibrostage.intake.frames import shared
 from fibrostage.intake.labels import Request, Roi
 from fibrostage.intake.media import Frame, Medium, open_medium
 from fibrostage.intake.privacy import Privacy
-from fibrostage.intake.raster import Picture, UnreadableImageError, check_region, pictures_of, squares_of
+from fibrostage.intake.raster import Picture, UnreadableImageError, pictures_of
+from fibrostage.intake.screens import Shown, shown_of, stored_part, tissue_part
 from fibrostage.intake.stiffness import MisfitError, Scale, Stiffness, read_stiffness
 from fibrostage.intake.thumbs import thumb_of
 from fibrostage.intake.tissue import find_tissue
 from fibrostage.intake.twins import fingerprint
 from fibrostage.plan import Plan
 from fibrostage.plan_intake import ModalityPlan, RulePlan
-
-ALLOWED = ("tissue", "colour", "colour bar", "grey bar")
-TISSUE = ("tissue", "colour")
+from fibrostage.units import QUANTITIES
 
 
 @dataclass(frozen=True)
@@ -87,11 +84,11 @@ class Refusal:
 
 @dataclass
 class Outcome:
-    """What a file gave. `measured` are (hashed instance, kPa) of a report, `words` hashes of identifying words."""
+    """What a file gave. `measured` are (patient, instance, kPa, report), `words` hashes of identifying words."""
 
     taken: list[Taken] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
-    measured: list[tuple[str, str, float, float | None]] = field(default_factory=list)
+    measured: list[tuple[str, str, float, str]] = field(default_factory=list)
     words: frozenset[str] = frozenset()
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -115,10 +112,15 @@ def read_into(outcome: Outcome, job: Job, setting: Setting) -> None:
     try:
         medium = open_medium(job.path, setting.plan.dicom.modalities)
         if isinstance(medium, Report):
-            patient = setting.privacy.patient(medium.patient)
+            patient, report = setting.privacy.patient(medium.patient), setting.privacy.source(medium.instance)
             outcome.measured = [
-                (patient, setting.privacy.source(each.instance), each.kpa, each.iqr) for each in medium.measured
+                (patient, setting.privacy.source(each.instance), each.kpa, report)
+                for each in medium.measured
+                if QUANTITIES["kpa"].refusal(each.kpa) is None
             ]
+            odd = len(medium.measured) - len(outcome.measured)
+            if odd:
+                outcome.refused.append(Refusal(f"{odd} stiffnesses in it cannot be believed", value=True))
             outcome.facts = {
                 "format": medium.format,
                 "patient": patient,
@@ -140,7 +142,7 @@ def read_into(outcome: Outcome, job: Job, setting: Setting) -> None:
 
 
 def facts_of(medium: Medium, privacy: Privacy) -> dict[str, Any]:
-    """What a dry run shows of a file, nothing of it identifying."""
+    """What a dry run shows of a file on the user's own terminal."""
     header = medium.header
     facts: dict[str, Any] = {"format": medium.format, "frames": medium.count}
     if header is not None:
@@ -187,59 +189,50 @@ def says(rule: RulePlan, job: Job, medium: Medium, header: Header) -> bool:
 
 
 def read_request(medium: Medium, request: Request, setting: Setting, outcome: Outcome) -> None:
-    """The pictures of one row or rule."""
+    """The pictures of one row or rule; a frame or a panel without one is only noted where others have some."""
+    before, failed = len(outcome.taken), []
+    for index, _, frame in frames_of(medium, request, setting, outcome):
+        try:
+            shown = shown_of(
+                medium, index, frame, request, setting.plan, setting.accept_unmasked, setting.privacy.hides
+            )
+            places = places_of(shown, request, setting.modalities[request.modality])
+        except UnreadableImageError as error:
+            failed.append((index, error))
+            continue
+        for roi, box in places:
+            try:
+                read_place(medium, request, setting, outcome, (index, shown, roi, box))
+            except UnreadableImageError as error:
+                failed.append((index, error))
+    if failed and len(outcome.taken) == before:
+        raise failed[0][1]
+    outcome.refused += [Refusal(f"frame {index} is left out: {error}", request, value=True) for index, error in failed]
+
+
+def read_place(
+    medium: Medium,
+    request: Request,
+    setting: Setting,
+    outcome: Outcome,
+    place: tuple[int, Shown, Roi | None, Box | None],
+) -> None:
+    """The picture, or the crops, of one part of a frame."""
+    index, shown, roi, box = place
     modality = setting.modalities[request.modality]
-    for index, _, frame in frames_of(medium, request, modality, setting, outcome):
-        shown = shown_of(medium, index, frame, request, setting)
-        for roi, box in places_of(shown, request, modality):
-            pictures = pictures_of(Image.fromarray(shown.masked), medium.format, modality, roi, request.click)
-            stored = stored_part(modality, roi, request.click, shown.masked)
-            stiffness = stiffness_of(shown, roi, request, modality, setting, outcome)
-            for crop, picture in enumerate(pictures):
-                several = len(MOVES) > 1 and modality.fit == "click"
-                number = crop if several else shown.number(roi)
-                record = record_of(medium, request, picture, index, number, setting)
-                record["box_confidence"] = None if box is None else box.confidence
-                add_stiffness(record, request, stiffness)
-                thumb = thumb_of(shown.masked, roi, stored) if setting.sheet and not crop else b""
-                outcome.taken.append(Taken(record, picture.pixels, fingerprint(picture.pixels), thumb))
+    pictures = pictures_of(Image.fromarray(shown.masked), medium.format, modality, roi, request.click)
+    stored = stored_part(modality, roi, request.click, shown.masked)
+    stiffness = stiffness_of(shown, roi, request, setting, outcome)
+    for crop, picture in enumerate(pictures):
+        number = crop if modality.fit == "click" else shown.number(roi)
+        record = record_of(medium, request, picture, index, roi, setting)
+        record |= {"crop": number, "box_confidence": None if box is None else box.confidence}
+        add_stiffness(record, request, stiffness)
+        thumb = thumb_of(shown.masked, roi, stored) if setting.sheet and not crop else b""
+        outcome.taken.append(Taken(record, picture.pixels, fingerprint(picture.pixels), thumb))
 
 
-def stored_part(
-    modality: ModalityPlan, roi: Roi | None, click: tuple[int, int] | None, pixels: NDArray[np.uint8]
-) -> Roi | None:
-    """The part of a screen that is stored; None where all of it is."""
-    height, width = pixels.shape[:2]
-    squares = [square for square in squares_of(modality, roi, click, width, height) if square is not None]
-    if not squares:
-        return roi
-    x, y = max(0, min(s.x for s in squares)), max(0, min(s.y for s in squares))
-    right, bottom = min(width, max(s.x + s.side for s in squares)), min(height, max(s.y + s.side for s in squares))
-    return Roi(x, y, right - x, bottom - y)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A frame as it was decoded, and blanked; `areas` are its pictures of tissue where scanner or mask says so."""
-
-    whole: NDArray[np.uint8]
-    masked: NDArray[np.uint8]
-    areas: tuple[Roi, ...]
-    lossy: bool
-    surveyed: bool
-
-    @cached_property
-    def tint(self) -> Tint:
-        return tint_of(self.whole)
-
-    def number(self, roi: Roi | None) -> int | None:
-        """Which of two panels a region is; None where there is one."""
-        return self.areas.index(roi) if roi in self.areas and len(self.areas) > 1 else None
-
-
-def frames_of(
-    medium: Medium, request: Request, modality: ModalityPlan, setting: Setting, outcome: Outcome
-) -> Iterator[Frame]:
+def frames_of(medium: Medium, request: Request, setting: Setting, outcome: Outcome) -> Iterator[Frame]:
     """The frame that was asked for, the only one, or those chosen of a loop."""
     if request.frame is not None:
         if medium.count is not None and request.frame >= medium.count:
@@ -274,79 +267,6 @@ def frames_of(
         yield from ((each.index, each.seconds, each.pixels) for each in chosen.frames)
 
 
-def tissue_part(medium: Medium, frame: NDArray[np.uint8], request: Request) -> tuple[slice, slice]:
-    """The part of a loop's frames in which it moves."""
-    if request.roi is not None:
-        check_region(request.roi, frame.shape[1], frame.shape[0])
-    marked = [Roi(r.x, r.y, r.width, r.height) for r in medium.regions(0) if r.kind in TISSUE]
-    areas = [request.roi] if request.roi else marked or list(find_tissue(frame))
-    if not areas:
-        return slice(None), slice(None)
-    rows = slice(min(a.y for a in areas), max(a.y + a.height for a in areas))
-    return rows, slice(min(a.x for a in areas), max(a.x + a.width for a in areas))
-
-
-def shown_of(medium: Medium, index: int, frame: NDArray[np.uint8], request: Request, setting: Setting) -> Shown:
-    """A frame with everything blanked that may hold a name."""
-    surveyed = request.row == 0
-    regions = [region for region in medium.regions(index) if region.kind in ALLOWED]
-    tissue = [Roi(r.x, r.y, r.width, r.height) for r in regions if r.kind == "tissue"]
-    tissue = tissue or [Roi(r.x, r.y, r.width, r.height) for r in regions if r.kind in TISSUE]
-    if tissue:
-        keep = [Roi(r.x, r.y, r.width, r.height) for r in regions]
-        return Shown(frame, blanked(frame, keep), tuple(distinct(tissue)), medium.lossy, surveyed)
-    masks = masks_for(medium.header, frame, setting.plan)
-    if masks:
-        return Shown(frame, blanked(frame, masks), tuple(masks), medium.lossy, surveyed)
-    told = medium.header is not None and medium.header.burned_in is False
-    vouched = medium.header is None and not surveyed
-    if not (told or vouched or setting.accept_unmasked):
-        raise UnreadableImageError(
-            "marks no regions and may have a name burned into its pixels: kept out; look at it, then give a [[mask]] "
-            "of the plan or --accept-unmasked"
-        )
-    return Shown(frame, frame, (), medium.lossy, surveyed)
-
-
-def distinct(areas: list[Roi]) -> list[Roi]:
-    """Areas left to right, without repeats and without those inside another."""
-
-    def inside(one: Roi, other: Roi) -> bool:
-        return (
-            one != other
-            and one.x >= other.x
-            and one.y >= other.y
-            and one.x + one.width <= other.x + other.width
-            and one.y + one.height <= other.y + other.height
-        )
-
-    different = list(dict.fromkeys(areas))
-    return sorted((a for a in different if not any(inside(a, b) for b in different)), key=lambda roi: (roi.x, roi.y))
-
-
-def blanked(frame: NDArray[np.uint8], keep: list[Roi]) -> NDArray[np.uint8]:
-    result = np.zeros_like(frame)
-    for roi in keep:
-        part = np.s_[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width]
-        result[part] = frame[part]
-    return result
-
-
-def masks_for(header: Header | None, frame: NDArray[np.uint8], plan: Plan) -> list[Roi]:
-    """What the plan says to keep of this device's screens of this size."""
-    height, width = frame.shape[:2]
-    for mask in plan.mask:
-        if mask.device is not None and not re.search(mask.device, header.device if header else "", re.IGNORECASE):
-            continue
-        if mask.width not in (None, width) or mask.height not in (None, height):
-            continue
-        found = [Roi(*rectangle) for rectangle in mask.keep]
-        if any(roi.x + roi.width > width or roi.y + roi.height > height for roi in found):
-            raise UnreadableImageError(f"a [[mask]] of the plan leaves its {width}×{height} picture")
-        return found
-    return []
-
-
 def places_of(shown: Shown, request: Request, modality: ModalityPlan) -> list[tuple[Roi | None, Box | None]]:
     """Which parts of a frame become pictures: the box of an elastogram, the tissue of another picture."""
     if request.roi is not None:
@@ -373,12 +293,12 @@ def places_of(shown: Shown, request: Request, modality: ModalityPlan) -> list[tu
 
 
 def stiffness_of(
-    shown: Shown, roi: Roi | None, request: Request, modality: ModalityPlan, setting: Setting, outcome: Outcome
+    shown: Shown, roi: Roi | None, request: Request, setting: Setting, outcome: Outcome
 ) -> Stiffness | None:
     """The stiffness that a map's colours say, where the plan says what its bar means."""
-    if modality.kind != "elastogram" or roi is None or shown.whole.ndim != 3:
+    if setting.modalities[request.modality].kind != "elastogram" or roi is None or shown.whole.ndim != 3:
         return None
-    device = str(outcome.facts.get("device") or "")
+    device = str(outcome.facts.get("device") or request.device or "")
     for meant in setting.plan.stiffness:
         if meant.device is not None and not re.search(meant.device, device, re.IGNORECASE):
             continue
@@ -387,7 +307,10 @@ def stiffness_of(
             if bar is None:
                 raise MisfitError("no colour bar was found beside the box")
             scale = Scale(meant.scale, meant.unit, meant.opacity)
-            return read_stiffness(shown.whole, roi, bar, scale, shown.lossy, shown.tint)
+            found = read_stiffness(shown.whole, roi, bar, scale, shown.lossy, shown.tint)
+            if refusal := QUANTITIES["kpa"].refusal(found.median):
+                raise MisfitError(refusal)
+            return found
         except (MisfitError, ValueError) as error:
             outcome.refused.append(Refusal(f"no stiffness could be read: {error}", request, value=True))
             return None
@@ -395,24 +318,22 @@ def stiffness_of(
 
 
 def record_of(
-    medium: Medium, request: Request, picture: Picture, index: int, crop: int | None, setting: Setting
+    medium: Medium, request: Request, picture: Picture, index: int, roi: Roi | None, setting: Setting
 ) -> dict[str, Any]:
     """The images-table row of a picture, but for its id and its place."""
     header = medium.header
     box = dict(zip(BOX, picture.box or (None,) * 4, strict=True))
-    spacings = [region.spacing_mm for region in medium.regions(index) if region.spacing_mm] if header else []
     loop = medium.count != 1
     return {
         "patient_id": setting.privacy.patient(request.patient_id),
         "modality": request.modality,
         "source": setting.privacy.source(request.file),
         "frame": index if loop else request.frame,
-        "crop": crop,
         "source_format": picture.source_format,
         "source_width": picture.width,
         "source_height": picture.height,
         "sha256": hash_pixels(picture.pixels),
-        "spacing_mm": spacings[0] if spacings else (header.spacing_mm if header else None),
+        "spacing_mm": spacing_at(medium.regions(index), roi) or (header.spacing_mm if header else None),
         "device": (header.device or None) if header else request.device,
         "day": setting.privacy.day(header.date) if header and header.date else None,
         "line": request.row,
@@ -420,6 +341,14 @@ def record_of(
         **box,
         "quality": picture.quality.verdict(setting.plan.quality),
     }
+
+
+def spacing_at(regions: Sequence[Region], roi: Roi | None) -> float | None:
+    """The spacing of the region that a picture was cut from; of a whole screen, the first that is said."""
+    told = [region for region in regions if region.spacing_mm]
+    if roi is not None:
+        told.sort(key=lambda r: -shared(roi, Roi(r.x, r.y, r.width, r.height)))
+    return told[0].spacing_mm if told else None
 
 
 def add_stiffness(record: dict[str, Any], request: Request, stiffness: Stiffness | None) -> None:

@@ -8,12 +8,13 @@ no elasticity.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-ELASTICITY = {"110830", "125371"}  # DCM Elasticity; Young's modulus in older reports
-SPEED = {"130611"}
-RATIO = {"130615"}
+ELASTICITY, SPEED = "110830", "130611"  # of DCM
+DERIVATION = "121401"
+CENTRES = ("373099004", "R-00317", "373098007", "R-002F1")  # median, then mean, by SNOMED's new and old codes
 MOST_DEEP = 32
 
 
@@ -23,7 +24,6 @@ class Measured:
 
     instance: str
     kpa: float
-    iqr: float | None  # IQR/median
 
 
 def measurements_of(dataset: Any) -> list[Measured]:
@@ -36,22 +36,38 @@ def walk(node: Any, instance: str, depth: int) -> Iterator[Measured]:
         return
     numbers = [child for child in children if child.get("ValueType") == "NUM"]
     instance = referred(node) or next((found for child in children if (found := referred(child))), instance)
-    elastic = [(child, value) for child in numbers if (value := number(child, ELASTICITY, "kPa")) is not None]
-    fast = [(child, value) for child in numbers if (value := number(child, SPEED, "m/s")) is not None]
-    ratio = next((value for child in numbers if (value := number(child, RATIO, None)) is not None), None)
+    elastic = centres([(child, value) for child in numbers if (value := number(child, ELASTICITY, "kPa")) is not None])
+    fast = centres([(child, value) for child in numbers if (value := number(child, SPEED, "m/s")) is not None])
     for child, value in elastic or [(child, 3 * value**2) for child, value in fast]:
-        yield Measured(nested(child) or instance, value, ratio)
+        yield Measured(nested(child) or instance, value)
     for child in children:
         if child.get("ValueType") != "NUM":
             yield from walk(child, instance, depth + 1)
 
 
-def number(item: Any, codes: set[str], unit: str | None) -> float | None:
+def centres(found: list[tuple[Any, float]]) -> list[tuple[Any, float]]:
+    """Of numbers beside each other the medians, or else the means, or else those that say neither: never a spread."""
+    kinds = [derivation(child) for child, _ in found]
+    wanted = next((centre for centre in (*CENTRES, "") if centre in kinds), None)
+    return [pair for pair, kind in zip(found, kinds, strict=True) if kind == wanted]
+
+
+def derivation(item: Any) -> str:
+    """The code of how a number was derived (median, mean, standard deviation …), or nothing."""
+    for child in item.get("ContentSequence") or ():
+        with suppress(Exception):
+            if str(child.ConceptNameCodeSequence[0].CodeValue) == DERIVATION:
+                return str(child.ConceptCodeSequence[0].CodeValue)
+    return ""
+
+
+def number(item: Any, code: str, unit: str) -> float | None:
     try:
-        if str(item.ConceptNameCodeSequence[0].CodeValue) not in codes:
+        concept = item.ConceptNameCodeSequence[0]
+        if (str(concept.CodeValue), str(concept.CodingSchemeDesignator)) != (code, "DCM"):
             return None
         measured = item.MeasuredValueSequence[0]
-        if unit is not None and str(measured.MeasurementUnitsCodeSequence[0].CodeValue) != unit:
+        if str(measured.MeasurementUnitsCodeSequence[0].CodeValue) != unit:
             return None
         value = float(measured.NumericValue)
     except Exception:  # an item without what it must have is no number

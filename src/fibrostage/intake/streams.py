@@ -20,6 +20,7 @@ with suppress(ImportError):  # the extra [dicom]
     from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offsets
 
 START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
+MPEG = "1.2.840.10008.1.2.4.10"  # 100 to 108: MPEG-2, MPEG-4, HEVC
 CODESTREAM = b"\xff\x4f\xff\x51"  # JPEG 2000: start, and the marker of its size
 SIZES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)  # start of frame
 
@@ -35,6 +36,8 @@ def check_frames(dataset: Any) -> list[bytes]:
         if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
             check_native(dataset, said, height * width)
             return []
+        if str(dataset.file_meta.TransferSyntaxUID).startswith(MPEG):
+            raise UnreadableImageError("holds an MPEG video; export it as MP4 or as single frames")
         held = frames_held(dataset.PixelData, said)
         if held != said:
             raise UnreadableImageError(f"says {counted(said)} and holds {held}")

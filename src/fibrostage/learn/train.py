@@ -189,7 +189,7 @@ def cohorts_of(task: Task) -> dict[str, int]:
 
 def n_training(task: Task) -> int:
     """Patients who train in a fold, on average, without those who validate."""
-    return round(float(np.mean([len(fold.train) for fold in task.folds])) * (1 - task.plan.split.validation))
+    return round(float(np.mean([len(fold.train) - len(set_aside(task, fold)) for fold in task.folds])))
 
 
 def train_fold(task: Task, fold: Fold, out: Path, progress: Progress) -> pl.DataFrame:
