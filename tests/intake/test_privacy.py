@@ -35,7 +35,7 @@ from fibrostage.intake.build import Choices, Sources, take_in
 from fibrostage.intake.journal import Journal, folder_beside
 from fibrostage.intake.privacy import VARIABLE, Privacy, read_key
 from fibrostage.intake.reading import Setting
-from fibrostage.intake.thumbs import ACROSS, HEIGHT, TEXT, WIDTH
+from fibrostage.intake.thumbs import ACROSS, HEAD, HEIGHT, TEXT, WIDTH
 from fibrostage.learn.apply import predict_cohort
 from fibrostage.learn.train import train
 from fibrostage.phantom.dicom import COLOUR_BAR, TISSUE, Region, Stored, write_dicom
@@ -340,7 +340,7 @@ def tiles_of(folder: Path) -> Iterator[NDArray[np.uint8]]:
     """The thumbnails of a contact sheet."""
     for path in sorted((folder / "contact_sheet").iterdir()):
         page = np.asarray(Image.open(path))
-        for top in range(0, len(page), HEIGHT + TEXT + 4):
+        for top in range(HEAD, len(page), HEIGHT + TEXT + 4):
             for left in range(0, ACROSS * (WIDTH + 4), WIDTH + 4):
                 yield page[top : top + HEIGHT, left : left + WIDTH]
 

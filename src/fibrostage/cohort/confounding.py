@@ -99,7 +99,10 @@ def check_confounding(
 
 
 def per_patient(images: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
-    """One row a patient: the different formats, sizes and devices of the pictures, the first day, and the site."""
+    """One row a patient: the different formats, sizes and devices of the pictures, the first day, and the site.
+
+    Where no picture names its device, a column `device` of the patients does.
+    """
     texts = [column for column in ("source_format", "device") if column in images.columns]
     table = images.with_columns(source_size=pl.format("{}×{}", "source_width", "source_height")).group_by(
         "patient_id", maintain_order=True
@@ -107,9 +110,11 @@ def per_patient(images: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
     several = [pl.col(column).drop_nulls().unique().sort().str.join("+") for column in (*texts, "source_size")]
     days = [pl.col("day").min()] if "day" in images.columns else []
     result = table.agg(*several, *days)
-    if "site" in patients.columns:
-        result = result.join(patients.select("patient_id", "site"), on="patient_id", how="left", maintain_order="left")
-    return result.with_columns(pl.when(pl.col(c) != "").then(pl.col(c)).name.keep() for c in texts)
+    result = result.with_columns(pl.when(pl.col(c) != "").then(pl.col(c)).name.keep() for c in texts)
+    if "device" in patients.columns and "device" in texts and not result["device"].count():
+        result = result.drop("device")
+    wanted = [name for name in ("site", "device") if name in patients.columns and name not in result.columns]
+    return result.join(patients.select("patient_id", *wanted), on="patient_id", how="left", maintain_order="left")
 
 
 def coded(values: pl.Series) -> NDArray[np.int64] | None:

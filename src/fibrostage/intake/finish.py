@@ -80,10 +80,12 @@ def finish(
         raise IntakeError("not confirmed; nothing was written")
     patients = with_markers(patients, pictures, readings, plan)
     caveats += [found.warning() for found in check_confounding(patients, pictures, plan.staging.whole())]
+    simulated = is_simulated(patients if intake.patients is None else intake.patients)
     (work / "pixels").mkdir()
     store_pixels(journal, pictures, places, plan, work / "pixels", progress)
     if intake.setting.sheet:
-        write_sheets(work / FOLDER, tiles(journal, pictures, places, intake))
+        title = f"{SIMULATED}: what was kept" if simulated else "what was kept"
+        write_sheets(work / FOLDER, tiles(journal, pictures, places, intake), title)
     write_tables(
         work,
         name=plan.cohort.name or out.name,
@@ -92,7 +94,7 @@ def finish(
         patients=patients,
         images=images_of(pictures),
         exclusions=exclusions_of(intake, set(named.patients.values()) | set(order), words),
-        simulated=is_simulated(patients if intake.patients is None else intake.patients),
+        simulated=simulated,
         caveats=caveats,
         source=", ".join(f"{count} {kind}" for kind, count in formats(pictures)),
     )

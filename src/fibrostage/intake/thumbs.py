@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fibrostage.intake.labels import Roi
 
 WIDTH, HEIGHT, TEXT = 200, 150, 24  # of a tile
+HEAD = 20  # of a page
 ACROSS, DOWN = 6, 6
 FRAME = (60, 255, 90)
 FOLDER = "contact_sheet"
@@ -48,12 +49,12 @@ def thumb_of(pixels: NDArray[np.uint8], roi: Roi | None, stored: Roi | None = No
     return written.getvalue()
 
 
-def write_sheets(folder: Path, tiles: Iterable[Tile]) -> int:
+def write_sheets(folder: Path, tiles: Iterable[Tile], title: str) -> int:
     """Writes the tiles as pages sheet-001.png …; returns how many pages."""
     pages = 0
     for pages, page in enumerate(batched_tiles(tiles), start=1):
         folder.mkdir(exist_ok=True)
-        draw_page(page).save(folder / f"sheet-{pages:03d}.png", compress_level=1)
+        draw_page(page, f"{title}, page {pages}").save(folder / f"sheet-{pages:03d}.png", compress_level=1)
     return pages
 
 
@@ -68,12 +69,13 @@ def batched_tiles(tiles: Iterable[Tile]) -> Iterator[Sequence[Tile]]:
         yield page
 
 
-def draw_page(tiles: Sequence[Tile]) -> Image.Image:
+def draw_page(tiles: Sequence[Tile], title: str) -> Image.Image:
     rows = -(-len(tiles) // ACROSS)
-    page = Image.new("RGB", (ACROSS * (WIDTH + 4), rows * (HEIGHT + TEXT + 4)), (32, 32, 32))
+    page = Image.new("RGB", (ACROSS * (WIDTH + 4), HEAD + rows * (HEIGHT + TEXT + 4)), (32, 32, 32))
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(9)
+    draw.text((4, 3), title, fill=(240, 240, 240), font=ImageFont.load_default(12))
     for number, tile in enumerate(tiles):
-        x, y = number % ACROSS * (WIDTH + 4), number // ACROSS * (HEIGHT + TEXT + 4)
+        x, y = number % ACROSS * (WIDTH + 4), HEAD + number // ACROSS * (HEIGHT + TEXT + 4)
         if tile.thumb:
             page.paste(Image.open(io.BytesIO(tile.thumb)), (x, y))
         else:
