@@ -1,7 +1,8 @@
 """A process that loads everything once and then forks a run for each line it reads, so that a run killed after a moment
 was in the middle of its work and not of its imports. `python -m tests.active.forking`, from the project's root.
 
-A line is JSON: cohort, plan, out, url. It answers with the child's pid, and when the child has ended its exit code.
+A line is JSON: cohort, plan, out, url. It answers with the child's pid, and when the child has ended its exit code and
+its seconds.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import importlib
 import json
 import os
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -59,8 +61,9 @@ def serve() -> None:
                 traceback.print_exc()
             os._exit(code)
         print(child, flush=True)
+        begun = time.monotonic()
         _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        print(os.waitstatus_to_exitcode(status), time.monotonic() - begun, flush=True)
 
 
 if __name__ == "__main__":
