@@ -1,4 +1,4 @@
-"""Many files read at once: in this process, in threads, or in processes, and never stopped by one of them.
+"""Many files read at once: in this process, in threads, or in processes, which no single file can stop.
 
 Decoding DICOM holds Python's lock, so processes; plain pictures do not, so threads. A worker that a file kills (a
 fault in a decoder) or keeps busy for minutes is replaced, and the files that were under way are read again one by one,
