@@ -240,11 +240,15 @@ def test_indexes_are_passed_over_whatever_their_case(place: Path) -> None:
     assert len(take(place).images) == 2
 
 
-def test_links_between_folders_are_no_loop(place: Path) -> None:
+def test_links_between_folders_are_said_and_no_loop(place: Path) -> None:
     (place / "source" / "again").symlink_to(place / "source", target_is_directory=True)
+    check_refused(place, "again", "is a link to a folder, which is not followed")
+
+
+def test_a_link_that_leads_up_is_no_loop(place: Path) -> None:
     (place / "source" / "a").mkdir()
     (place / "source" / "a" / "up").symlink_to("..", target_is_directory=True)
-    assert len(take(place).images) == 2
+    check_refused(place, "a/up", "is a link to a folder, which is not followed")
 
 
 def test_a_folder_that_cannot_be_read(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,7 @@ def printable(name: str) -> str:
 
 
 def files_under(folder: Path, prefix: str, problems: Problems) -> Iterator[Path]:
-    """Files by name, depth first. Links to folders are not followed, so that no loop can be walked into."""
+    """Files by name, depth first. Links to folders are noted and not followed, so that no loop is walked into."""
 
     def name_of(path: Path) -> str:
         return prefix + printable(path.relative_to(folder).as_posix())
@@ -103,6 +103,10 @@ def files_under(folder: Path, prefix: str, problems: Problems) -> Iterator[Path]
 
     for parent, folders, names in os.walk(folder, onerror=unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in [name for name in folders if (Path(parent) / name).is_symlink()]:
+            folders.remove(name)
+            linked = name_of(Path(parent) / name)
+            problems.add(linked, "is a link to a folder, which is not followed; name that folder too", file=linked)
         for name in sorted(names):
             path = Path(parent) / name
             if name.startswith(".") or name.lower() in INDEXES or path.suffix.lower() in PASSED_OVER:
