@@ -1,9 +1,10 @@
-"""Where what can be computed again is kept, and whether compiled kernels can be."""
+"""Where what can be computed again is kept, compiled kernels among it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 VARIABLE = "FIBROSTAGE_CACHE"
 
@@ -30,3 +31,10 @@ def cache_compiled() -> bool:
         return False
     numba.config.CACHE_DIR = str(folder)
     return os.access(folder, os.W_OK)
+
+
+def compiled(**options: Any) -> Any:
+    """The decorator of a kernel: compiled once a machine where it can be kept, and run without Python's lock."""
+    import numba
+
+    return numba.njit(nogil=True, cache=cache_compiled(), **options)

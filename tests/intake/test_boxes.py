@@ -10,19 +10,11 @@ from PIL import Image
 from fibrostage.bench.intake import bench_boxes, make_screen
 from fibrostage.intake.boxes import find_box
 from fibrostage.intake.colourbar import bar_at, find_bar
-from fibrostage.intake.frames import shared
-from fibrostage.intake.labels import Roi
 from fibrostage.intake.lines import Line, horizontal_lines, vertical_lines
 from fibrostage.intake.masks import cell_sums, dilated, eroded, filled, like, paired
+from fibrostage.intake.rectangles import Roi, iou, shared
 from fibrostage.intake.stiffness import MisfitError, Scale, read_stiffness
 from fibrostage.intake.tissue import find_tissue
-
-
-def iou(one: Roi | None, other: Roi) -> float:
-    if one is None:
-        return 0.0
-    both = shared(one, other)
-    return both / (one.width * one.height + other.width * other.height - both)
 
 
 def test_boxes_on_the_named_screens() -> None:
@@ -52,7 +44,7 @@ def test_boxes_on_real_screens(shared_data: Path) -> None:
             box = find_box(np.asarray(Image.open(folder / "images" / row["file"]).convert("RGB")))
             if row["x0"]:
                 x0, y0, x1, y1 = (int(row[name]) for name in ("x0", "y0", "x1", "y1"))
-                found.append(iou(box and box.roi, Roi(x0, y0, x1 - x0 + 1, y1 - y0 + 1)))
+                found.append(iou(box.roi, Roi(x0, y0, x1 - x0 + 1, y1 - y0 + 1)) if box else 0.0)
             else:
                 plain.append(box)
     assert np.mean(np.array(found) >= 0.9) >= 0.9

@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fibrostage.intake.dicom import Report
-from fibrostage.intake.labels import Request, Roi
+from fibrostage.intake.labels import Request
 from fibrostage.intake.media import open_medium
 from fibrostage.intake.privacy import Privacy
 from fibrostage.intake.raster import UnreadableImageError
 from fibrostage.intake.reading import Job, Setting, read_file
+from fibrostage.intake.rectangles import Roi
 from fibrostage.plan import Plan
 
 pytest.importorskip("pydicom")

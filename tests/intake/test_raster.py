@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from fibrostage.intake.crops import Square, around_region
-from fibrostage.intake.labels import Roi
 from fibrostage.intake.raster import Picture, UnreadableImageError, read_pictures
+from fibrostage.intake.rectangles import Roi
 from fibrostage.plan import ModalityPlan
 
 ELASTOGRAM = ModalityPlan(name="LSTE", kind="elastogram", size=224)

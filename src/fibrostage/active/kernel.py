@@ -12,16 +12,12 @@ contradict one another by some seventy units; such candidates are computed again
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from fibrostage.caching import cache_compiled
+from fibrostage.caching import compiled
 
 LANES = 8  # passes are padded to whole vectors of float32; a padding pass is uniform and taken out again
 UNDERFLOW = np.float32(1e-30)
-
-
-CACHE = cache_compiled()
 
 
 def padded(passes: int) -> int:
@@ -29,7 +25,7 @@ def padded(passes: int) -> int:
     return passes if passes == 1 else -(-passes // LANES) * LANES
 
 
-@njit(nogil=True, cache=CACHE)
+@compiled()
 def place(start: int, offsets: NDArray[np.int64], radices: NDArray[np.int64], digits: NDArray[np.int64]) -> int:
     """The patient of a candidate id; its digits (image within the patient, a modality each) go to `digits`."""
     patient = np.searchsorted(offsets, start, side="right") - 1
@@ -40,7 +36,7 @@ def place(start: int, offsets: NDArray[np.int64], radices: NDArray[np.int64], di
     return int(patient)
 
 
-@njit(nogil=True, cache=CACHE, fastmath=True)
+@compiled(fastmath=True)
 def mean_probabilities(
     start: int,
     stop: int,
@@ -110,7 +106,7 @@ def mean_probabilities(
             image += 1
 
 
-@njit(nogil=True, cache=CACHE, fastmath=True)
+@compiled(fastmath=True)
 def product_of_all_but_last(
     firsts: NDArray[np.int64], digits: NDArray[np.int64], tables: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
@@ -123,7 +119,7 @@ def product_of_all_but_last(
                 out[k, t] *= tables[row, k, t]
 
 
-@njit(nogil=True, cache=CACHE, fastmath=True)
+@compiled(fastmath=True)
 def sum_of_all_but_last(
     firsts: NDArray[np.int64], digits: NDArray[np.int64], tables: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
@@ -136,7 +132,7 @@ def sum_of_all_but_last(
                 out[k, t] += tables[row, k, t]
 
 
-@njit(nogil=True, cache=CACHE, fastmath=True)
+@compiled(fastmath=True)
 def summed_entropy(
     prefix: NDArray[np.float32],
     prefix_logs: NDArray[np.float32],
@@ -157,7 +153,7 @@ def summed_entropy(
     return float(total)
 
 
-@njit(nogil=True, cache=CACHE)
+@compiled()
 def from_logits(
     firsts: NDArray[np.int64], digits: NDArray[np.int64], logits: NDArray[np.float32], out: NDArray[np.float32]
 ) -> float:
@@ -182,7 +178,7 @@ def from_logits(
     return entropy / passes
 
 
-@njit(nogil=True, cache=CACHE)
+@compiled()
 def mean_cumulative(
     start: int,
     stop: int,
@@ -222,7 +218,7 @@ def mean_cumulative(
             within[at] = entropy / passes
 
 
-@njit(nogil=True, cache=CACHE)
+@compiled()
 def spread(
     ids: NDArray[np.int64],
     scores: NDArray[np.float64],

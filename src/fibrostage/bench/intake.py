@@ -24,8 +24,7 @@ from fibrostage.bench.timing import in_own_process, machine
 from fibrostage.intake.boxes import find_box
 from fibrostage.intake.build import Choices, Sources, take_in
 from fibrostage.intake.colourbar import find_bar
-from fibrostage.intake.frames import shared
-from fibrostage.intake.labels import Roi
+from fibrostage.intake.rectangles import Roi, iou
 from fibrostage.intake.stiffness import MisfitError, Scale, read_stiffness
 from fibrostage.phantom.bmode import Scan, bmode
 from fibrostage.phantom.layouts import LAYOUTS, Layout, Screen, draw_layout, render
@@ -140,9 +139,7 @@ def judged(screen: Screen, layout: Layout, pixels: np.ndarray[Any, np.dtype[np.u
     if screen.box is None:
         return {"plain": True, "found": box is not None}
     truth = Roi(*screen.box)
-    both = 0 if box is None else shared(box.roi, truth)
-    areas = truth.width * truth.height + (0 if box is None else box.roi.width * box.roi.height)
-    row: dict[str, Any] = {"plain": False, "iou": both / (areas - both)}
+    row: dict[str, Any] = {"plain": False, "iou": 0.0 if box is None else iou(box.roi, truth)}
     bar = None if box is None else find_bar(pixels, box.roi)
     if box is None or bar is None or screen.kpa is None:
         return row

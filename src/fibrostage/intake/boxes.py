@@ -16,15 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fibrostage.intake.colour import COLOURED, Tint, colour_strength, is_icon, tint_of
+from fibrostage.intake.colour import COLOURED, Tint, colour_strength, is_icon, share_that_varies, tint_of
 from fibrostage.intake.frames import SMALLEST, straight_frame
-from fibrostage.intake.labels import Roi
 from fibrostage.intake.masks import cell_sums, codes_of, dilated, eroded, filled, like, paired, without_specks
+from fibrostage.intake.rectangles import Roi, around, between, clipped, gap, moved
 
 LEAST = 0.004  # of the picture, an overlay
 ALONE = 0.012  # of the picture, an overlay without a frame
 CELL = 4  # the overlay is first looked for on a grid this coarse
-TINTED = 0.7  # share of the lit picture; more colour is a tint, not an overlay
 RIM = 6  # pixels to either side of an overlay's border where its frame is
 SOLID = 0.55  # share of its extent that a map covers at least
 LIKE_LOSSY = 28  # by which a frame's colour may vary, after JPEG
@@ -54,7 +53,7 @@ class Patch:
     @property
     def solidity(self) -> float:
         """The share of its extent that it covers."""
-        return float(np.count_nonzero(self.cells)) * CELL**2 / (self.extent.width * self.extent.height)
+        return float(np.count_nonzero(self.cells)) * CELL**2 / self.extent.area
 
 
 def find_box(
@@ -68,12 +67,12 @@ def find_box(
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         return None
     height, width = pixels.shape[:2]
-    areas = within or [Roi(0, 0, width, height)]
-    looks = [look_in(pixels, area, lossy, tint or tint_of(pixels)) for area in areas]
+    tint = tint or tint_of(pixels)
+    looks = [look_in(pixels, area, lossy, tint) for area in within or [Roi(0, 0, width, height)]]
     for search in (around_overlay, straight_lines):
         found = [box for look in looks if (box := search(look)) is not None]
         if found:
-            return max(found, key=lambda box: (box.confidence, box.roi.width * box.roi.height))
+            return max(found, key=lambda box: (box.confidence, box.roi.area))
     return None
 
 
@@ -90,7 +89,7 @@ class Look:
 
 
 def look_in(screen: NDArray[np.uint8], area: Roi, lossy: bool, tint: Tint) -> Look:
-    pixels = np.ascontiguousarray(screen[area.y : area.y + area.height, area.x : area.x + area.width])
+    pixels = np.ascontiguousarray(screen[area.part])
     strength = colour_strength(pixels, tint)
     coloured = strength > COLOURED
     return Look(area, pixels, strength, coloured, overlay_of(pixels, coloured, lossy), lossy)
@@ -102,11 +101,11 @@ def around_overlay(look: Look) -> Box | None:
     if patch is None:
         return None
     window = grown(patch.extent, look.pixels.shape)
-    part = np.s_[window.y : window.y + window.height, window.x : window.x + window.width]
-    overlay = look.coloured[part] & near_cells(patch.cells, window)
+    overlay = look.coloured[window.part] & near_cells(patch.cells, window)
     if look.lossy:  # subsampled colour leaks over its border; half its strength is where the border is
-        overlay &= look.strength[part] > 0.5 * np.median(look.strength[part][overlay])
-    frame = frame_around(np.ascontiguousarray(look.pixels[part]), overlay, look.lossy)
+        strength = look.strength[window.part]
+        overlay &= strength > 0.5 * np.median(strength[overlay])
+    frame = frame_around(np.ascontiguousarray(look.pixels[window.part]), overlay, look.lossy)
     if frame is not None:
         return Box(moved(moved(frame, window), look.area), 0.95, "frame")
     if patch.solidity < SOLID and not look.lossy:  # the colour of blood flow; a map fills its box, but for drop-outs
@@ -114,7 +113,7 @@ def around_overlay(look: Look) -> Box | None:
         if straight is not None:
             return straight
     extent = extent_of(dilated(eroded(overlay, 3), 3))
-    if extent is None or extent.width * extent.height < ALONE * look.coloured.size:
+    if extent is None or extent.area < ALONE * look.coloured.size:
         return None
     return Box(moved(moved(extent, window), look.area), 0.5, "overlay")
 
@@ -128,20 +127,16 @@ def straight_lines(look: Look) -> Box | None:
 
 def grown(roi: Roi, shape: tuple[int, ...]) -> Roi:
     """A region with half of itself around it, inside the picture."""
-    x, y = max(0, roi.x - roi.width // 2), max(0, roi.y - roi.height // 2)
-    right, bottom = min(shape[1], roi.x + roi.width * 3 // 2), min(shape[0], roi.y + roi.height * 3 // 2)
-    return Roi(x, y, right - x, bottom - y)
-
-
-def moved(roi: Roi, window: Roi) -> Roi:
-    return Roi(roi.x + window.x, roi.y + window.y, roi.width, roi.height)
+    x, y = roi.x - roi.width // 2, roi.y - roi.height // 2
+    right, bottom = roi.x + roi.width * 3 // 2, roi.y + roi.height * 3 // 2
+    return clipped(between(x, y, right, bottom), shape[1], shape[0])
 
 
 def near_cells(cells: NDArray[np.bool_], window: Roi) -> NDArray[np.bool_]:
     """Which pixels of a window lie in a patch's cells or the next ones."""
     wide = dilated(cells, 3)
-    rows = np.minimum(np.arange(window.y, window.y + window.height) // CELL, wide.shape[0] - 1)
-    columns = np.minimum(np.arange(window.x, window.x + window.width) // CELL, wide.shape[1] - 1)
+    rows = np.minimum(np.arange(window.y, window.bottom) // CELL, wide.shape[0] - 1)
+    columns = np.minimum(np.arange(window.x, window.right) // CELL, wide.shape[1] - 1)
     return np.asarray(wide[np.ix_(rows, columns)])
 
 
@@ -199,7 +194,7 @@ def around_of(overlay: NDArray[np.bool_]) -> int:
 
 
 def extent_of(overlay: NDArray[np.bool_]) -> Roi | None:
-    """The extent of what is two pixels wide or more."""
+    """The extent of a mask; None where it is empty."""
     rows, columns = np.flatnonzero(overlay.any(axis=1)), np.flatnonzero(overlay.any(axis=0))
     if not len(rows):
         return None
@@ -220,8 +215,7 @@ def overlay_of(pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], lossy: bo
         if cells.sum() < 6 or is_bar(cells) or cornered:
             continue
         roi = Roi(columns.start * CELL, rows.start * CELL, cells.shape[1] * CELL, cells.shape[0] * CELL)
-        part = np.s_[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width]
-        if not is_icon(pixels[part][coloured[part] & enlarged(cells)], lossy):
+        if not is_icon(pixels[roi.part][coloured[roi.part] & enlarged(cells)], lossy):
             pieces.append((int(cells.sum()), index, roi))
     for most, main, roi in sorted(pieces, reverse=True):
         if most * CELL**2 < LEAST * coloured.size or min(roi.width, roi.height) < SMALLEST:
@@ -241,22 +235,7 @@ def joined(patches: NDArray[np.int32], main: int, extent: Roi, pieces: dict[int,
         if not near:
             return Patch(extent, np.isin(patches, list(chosen)))
         chosen |= near
-        for index in near:
-            extent = around(extent, pieces[index])
-
-
-def gap(one: Roi, other: Roi) -> int:
-    """How many pixels lie between two rectangles."""
-    across = max(one.x, other.x) - min(one.x + one.width, other.x + other.width)
-    down = max(one.y, other.y) - min(one.y + one.height, other.y + other.height)
-    return max(across, down, 0)
-
-
-def around(one: Roi, other: Roi) -> Roi:
-    x, y = min(one.x, other.x), min(one.y, other.y)
-    right = max(one.x + one.width, other.x + other.width)
-    bottom = max(one.y + one.height, other.y + other.height)
-    return Roi(x, y, right - x, bottom - y)
+        extent = around([extent, *(pieces[index] for index in near)])
 
 
 def enlarged(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -268,16 +247,15 @@ def on_tissue(pixels: NDArray[np.uint8], roi: Roi) -> bool:
     height, width = pixels.shape[:2]
     strips = []
     for distance in (8, 12, 16):
-        left, right = max(0, roi.x - distance), min(width - 1, roi.x + roi.width + distance)
-        top, bottom = max(0, roi.y - distance), min(height - 1, roi.y + roi.height + distance)
+        left, right = max(0, roi.x - distance), min(width - 1, roi.right + distance)
+        top, bottom = max(0, roi.y - distance), min(height - 1, roi.bottom + distance)
         strips += [
             pixels[top, left:right],
             pixels[bottom, left:right],
             pixels[top:bottom, left],
             pixels[top:bottom, right],
         ]
-    steps = [np.abs(np.diff(strip.astype(np.int16), axis=0)).max(axis=1) for strip in strips if len(strip) > 1]
-    return bool((np.concatenate(steps) >= 2).mean() > TISSUE)
+    return share_that_varies(strips) > TISSUE
 
 
 def is_bar(cells: NDArray[np.bool_]) -> bool:

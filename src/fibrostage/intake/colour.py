@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import numba
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.caching import cache_compiled
+from fibrostage.caching import compiled
+from fibrostage.intake.masks import codes_of
 
-CACHE = cache_compiled()
 COLOURED = 24  # a pixel with more strength than this is coloured; JPEG's chroma noise stays below
-GRAIN = 4  # grey levels between neighbours; flat ground has less
+VARIES = 2  # grey levels between neighbours that tissue has and flat ground has not
+GRAIN = 4  # grey levels between neighbours that are of tissue, and not noise of coding
 DARK = 40  # the background of pictures and interfaces alike is up to here
 ICON = 0.3  # share of one colour in what is drawn rather than seen
 
@@ -35,7 +37,7 @@ def colour_strength(pixels: NDArray[np.uint8], tint: Tint) -> NDArray[np.uint8]:
     return strengths(np.ascontiguousarray(pixels), scales)
 
 
-@numba.njit(cache=CACHE, nogil=True)
+@compiled()
 def strengths(p, scales):  # type: ignore[no-untyped-def]
     height, width = p.shape[0], p.shape[1]
     result = np.empty((height, width), np.uint8)
@@ -50,6 +52,12 @@ def strengths(p, scales):  # type: ignore[no-untyped-def]
 
 def is_icon(ground: NDArray[np.uint8], lossy: bool) -> bool:
     """Whether pixels [n, 3] are mostly of one lit colour, as drawn things are and pictures are not."""
-    coarse = ground[ground.max(axis=1) > DARK].astype(np.int32) >> (3 if lossy else 0)
-    codes = (coarse[:, 0] << 16) | (coarse[:, 1] << 8) | coarse[:, 2]
-    return bool(len(codes)) and bool(np.unique(codes, return_counts=True)[1].max() > ICON * len(ground))
+    lit = ground[ground.max(axis=1) > DARK]
+    codes = codes_of(lit[None], 3 if lossy else 0)
+    return codes.size > 0 and bool(np.unique(codes, return_counts=True)[1].max() > ICON * len(ground))
+
+
+def share_that_varies(strips: Sequence[NDArray[np.uint8]]) -> float:
+    """The share of the steps along strips of pixels [n, 3] that tissue has and flat ground has not."""
+    steps = [np.abs(np.diff(strip.astype(np.int16), axis=0)).max(axis=1) for strip in strips if len(strip) > 1]
+    return float((np.concatenate(steps) >= VARIES).mean()) if steps else 0.0

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from fibrostage.intake.colour import colour_strength
-from fibrostage.intake.labels import Roi
 from fibrostage.intake.masks import cell_sums
+from fibrostage.intake.rectangles import Roi
 
 COLOURED = 40  # between the largest and the smallest channel
 NARROWEST, WIDEST = 4, 64  # pixels
@@ -47,16 +47,16 @@ def find_bar(pixels: NDArray[np.uint8], outside: Roi | None = None) -> Bar | Non
     cells = cell_sums(strength > COLOURED, CELL) >= DENSE * CELL**2
     if outside is not None:
         top, left = max(0, outside.y // CELL - 1), max(0, outside.x // CELL - 1)
-        cells[top : (outside.y + outside.height) // CELL + 2, left : (outside.x + outside.width) // CELL + 2] = False
+        cells[top : outside.bottom // CELL + 2, left : outside.right // CELL + 2] = False
     strips = strips_of(cells)
     tall = [strip for strip in stacked(strips) if strip.height >= SHORTEST - 2 * CELL]
     found = [bar for bar in (follow(pixels, strength, strip) for strip in tall) if bar is not None]
-    return max(found, key=lambda bar: bar.roi.height * bar.roi.width, default=None)
+    return max(found, key=lambda bar: bar.roi.area, default=None)
 
 
 def bar_at(pixels: NDArray[np.uint8], roi: Roi) -> Bar:
     """A bar whose place is known; raises `ValueError` where that is outside the picture."""
-    if roi.x + roi.width > pixels.shape[1] or roi.y + roi.height > pixels.shape[0] or roi.height < 2:
+    if not roi.fits(pixels.shape[1], pixels.shape[0]) or roi.height < 2:
         raise ValueError(f"the bar at {roi.x}, {roi.y} leaves the {pixels.shape[1]}×{pixels.shape[0]} picture")
     return Bar(roi, row_colours(pixels, roi)[::-1].copy())
 
@@ -77,7 +77,7 @@ def stacked(strips: Sequence[Roi]) -> list[Roi]:
     joined = list(strips)
     for strip in strips:
         column = [s for s in strips if abs(s.x - strip.x) <= CELL and abs(s.width - strip.width) <= 2 * CELL]
-        top, bottom = min(s.y for s in column), max(s.y + s.height for s in column)
+        top, bottom = min(s.y for s in column), max(s.bottom for s in column)
         covered = sum(s.height for s in column)
         if covered >= (1 - GAP) * (bottom - top):
             joined.append(Roi(strip.x, top, strip.width, bottom - top))
@@ -87,13 +87,13 @@ def stacked(strips: Sequence[Roi]) -> list[Roi]:
 def row_colours(pixels: NDArray[np.uint8], roi: Roi) -> NDArray[np.float32]:
     """The median colour of each row, away from the bar's own border."""
     inset = max(1, roi.width // 4) if roi.width > 4 else 0
-    part = pixels[roi.y : roi.y + roi.height, roi.x + inset : roi.x + roi.width - inset]
+    part = pixels[roi.y : roi.bottom, roi.x + inset : roi.right - inset]
     return np.asarray(np.median(part, axis=1), dtype=np.float32)
 
 
 def follow(pixels: NDArray[np.uint8], strength: NDArray[np.uint8], strip: Roi) -> Bar | None:
     """The bar that a strip is part of, grown over its nearly grey ends; None where its rows are not even."""
-    area = strength[strip.y : strip.y + strip.height, strip.x : strip.x + strip.width]
+    area = strength[strip.part]
     columns = np.flatnonzero(np.count_nonzero(area > COLOURED, axis=0) > 0.4 * strip.height)
     if not len(columns) or not NARROWEST <= columns[-1] + 1 - columns[0] <= WIDEST:
         return None
@@ -103,7 +103,7 @@ def follow(pixels: NDArray[np.uint8], strength: NDArray[np.uint8], strip: Roi) -
     even = (column.max(axis=1) - column.min(axis=1)).max(axis=1) <= EVEN
     colours = np.median(column, axis=1)
     rows = np.flatnonzero(even & (np.median(strength[:, x + inset : x + width - inset], axis=1) > COLOURED))
-    rows = rows[(rows >= strip.y) & (rows < strip.y + strip.height)]
+    rows = rows[(rows >= strip.y) & (rows < strip.bottom)]
     if len(rows) < SHORTEST * (1 - GAP):
         return None
     top, bottom = int(rows[0]), int(rows[-1]) + 1

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fibrostage.intake.labels import Click, Roi
+from fibrostage.intake.labels import Click
+from fibrostage.intake.rectangles import Roi
 
 MOVES = (0.0, -0.1, 0.1)  # of the side, sideways
 

@@ -15,7 +15,8 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from fibrostage.errors import IntakeError
 from fibrostage.intake.privacy import words_of
 from fibrostage.intake.raster import UnreadableImageError
+from fibrostage.intake.rectangles import Roi, clipped
 from fibrostage.intake.samples import eight_bit, number_of
 from fibrostage.intake.sr import Measured, measurements_of
 from fibrostage.intake.streams import check_frames, picture_of
@@ -57,6 +59,10 @@ class Region:
     width: int
     height: int
     spacing_mm: float | None = None
+
+    @property
+    def roi(self) -> Roi:
+        return Roi(self.x, self.y, self.width, self.height)
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,7 @@ class Dicom:
         self.path = path
         self.dataset = dataset
         self.header: Header = header_of(dataset)
+        self.known_regions: dict[int, tuple[Region, ...]] = {}
 
     @property
     def count(self) -> int | None:
@@ -107,9 +114,18 @@ class Dicom:
         return self.header.syntax in JPEG or self.header.lossy
 
     def regions(self, frame: int) -> tuple[Region, ...]:
-        return regions_of(self.dataset, frame, self.header.width, self.header.height)
+        """The regions of a frame; most files have the same for all."""
+        frame = frame if "PerFrameFunctionalGroupsSequence" in self.dataset else 0
+        if frame not in self.known_regions:
+            self.known_regions[frame] = regions_of(self.dataset, frame, self.header.width, self.header.height)
+        return self.known_regions[frame]
 
-    def decoded(self, indices: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
+    @cached_property
+    def only(self) -> NDArray[np.uint8]:
+        """The frame of a file that has one, kept: a rule that asks for colour looks at it before it is taken."""
+        return next(self.decode([0]))
+
+    def decode(self, indices: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
         """Frames in true colours. Pillow turns baseline JPEG into RGB several times as fast as pydicom does."""
         header = self.header
         if (
@@ -133,12 +149,13 @@ class Dicom:
     def frames(self, wanted: Sequence[int] | None = None) -> Iterator[tuple[int, float | None, NDArray[np.uint8]]]:
         """(index, seconds, grey [H, W] or RGB [H, W, 3]) of each frame, or of the wanted ones."""
         seconds = self.header.frame_seconds
-        indices = list(range(self.header.frames)) if wanted is None else list(wanted)
+        every = list(range(self.header.frames))
+        indices = every if wanted is None else list(wanted)
         decoded = 0
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                for array in self.decoded(indices):
+                for array in [self.only] if indices == [0] == every else self.decode(indices):
                     index = indices[decoded]
                     decoded += 1
                     yield index, None if seconds is None else index * seconds, array
@@ -349,11 +366,10 @@ def outside(region: Region, width: int, height: int) -> bool:
     return (
         min(region.x, region.y) < 0
         or min(region.width, region.height) < 2
-        or region.x + region.width > width + SLACK
-        or region.y + region.height > height + SLACK
+        or not region.roi.fits(width + SLACK, height + SLACK)
     )
 
 
 def inside(region: Region, width: int, height: int) -> Region:
-    w, h = min(region.width, width - region.x), min(region.height, height - region.y)
-    return Region(region.kind, region.x, region.y, w, h, region.spacing_mm)
+    roi = clipped(region.roi, width, height)
+    return replace(region, width=roi.width, height=roi.height)

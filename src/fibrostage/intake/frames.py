@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.intake.colour import is_icon
-from fibrostage.intake.labels import Roi
+from fibrostage.intake.colour import is_icon, share_that_varies
 from fibrostage.intake.lines import Line, horizontal_lines, vertical_lines
+from fibrostage.intake.rectangles import Roi, between, shared
 
 SMALLEST = 24  # pixels, either side of a box
 SLENDER = 6  # the longer side over the shorter, at most
@@ -43,7 +43,7 @@ class Frame:
 
     @property
     def roi(self) -> Roi:
-        return Roi(self.left, self.top, self.right - self.left + 1, self.bottom - self.top + 1)
+        return between(self.left, self.top, self.right + 1, self.bottom + 1)
 
 
 Rough = tuple[int, int, int, int]  # left, top, right, bottom
@@ -66,7 +66,7 @@ def straight_frame(
         and lies_in_tissue(frame, pixels)
         and not is_icon(inner(frame, pixels)[::2, ::2].reshape(-1, 3), lossy)
     ]
-    return max(fitting, key=lambda f: (f.seen, f.brightness, f.roi.width * f.roi.height), default=None)
+    return max(fitting, key=lambda f: (f.seen, f.brightness, f.roi.area), default=None)
 
 
 def rectangles(across: Sequence[Line], down: Sequence[Line]) -> Iterator[Rough]:
@@ -134,29 +134,21 @@ def side(lines: Sequence[Line], at: int, span: tuple[int, int]) -> Line | None:
 def holds_colour(frame: Frame, coloured: NDArray[np.bool_], overlay: Roi | None) -> bool:
     if np.count_nonzero(inner(frame, coloured)) < FEW:
         return False
-    return overlay is None or shared(overlay, frame.roi) >= 0.85 * overlay.width * overlay.height
+    return overlay is None or shared(overlay, frame.roi) >= 0.85 * overlay.area
 
 
 def inner(frame: Frame, array: NDArray[Any]) -> NDArray[Any]:
     return array[frame.top + 3 : frame.bottom - 2, frame.left + 3 : frame.right - 2]
 
 
-def shared(one: Roi, other: Roi) -> int:
-    """Pixels that two rectangles have in common."""
-    w = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    h = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    return max(0, w) * max(0, h)
-
-
 def lies_in_tissue(frame: Frame, pixels: NDArray[np.uint8]) -> bool:
     """Whether what lies outside the sides varies from pixel to pixel, as tissue does and an interface does not."""
     height, width = pixels.shape[:2]
-    steps = []
+    strips = []
     for distance in OUTSIDE:
         left, top, right, bottom = (
             frame.left - distance, frame.top - distance, frame.right + distance, frame.bottom + distance,
         )  # fmt: skip
-        strips = [pixels[y, frame.left : frame.right] for y in (top, bottom) if 0 <= y < height]
+        strips += [pixels[y, frame.left : frame.right] for y in (top, bottom) if 0 <= y < height]
         strips += [pixels[frame.top : frame.bottom, x] for x in (left, right) if 0 <= x < width]
-        steps += [np.abs(np.diff(strip.astype(np.int16), axis=0)).max(axis=1) for strip in strips]
-    return bool(steps) and bool((np.concatenate(steps) >= 2).mean() > TISSUE)
+    return share_that_varies(strips) > TISSUE

@@ -14,6 +14,7 @@ import polars as pl
 from fibrostage.cohort.tables import PATIENT_NUMBERS
 from fibrostage.errors import Problems, nearest
 from fibrostage.intake.csvs import CsvTable
+from fibrostage.intake.rectangles import Roi
 from fibrostage.stage import Staging
 from fibrostage.units import QUANTITIES
 
@@ -23,16 +24,6 @@ ROI_COLUMNS = ("roi_x", "roi_y", "roi_w", "roi_h")
 EXCLUDED = "excluded"  # a patients column that says why somebody is not studied
 NO_REASONS = ("0", "1", "no", "yes", "false", "true", "n", "y")
 CLICK_COLUMNS = ("click_x", "click_y")
-
-
-@dataclass(frozen=True)
-class Roi:
-    """A rectangle in pixels of the source picture, x right, y down."""
-
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 Click = tuple[int, int]  # x, y in pixels of the source picture

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.caching import cache_compiled
+from fibrostage.caching import compiled
 
 SHORTEST = 24  # pixels
 RIDGE = 14  # by which a line differs from both its sides
 GAP = 8  # pixels that text or a caliper may hide of a line
 DENSE = 0.75  # share of a line's pixels that must be seen
 MOST = 4096  # lines kept; a picture that has more is no ultrasound picture
-
-CACHE = cache_compiled()
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ def joined(lines: list[Line], steady: int) -> list[Line]:
     return result
 
 
-@numba.njit(cache=CACHE, nogil=True)
+@compiled()
 def apart(p, y, x, v, u):  # type: ignore[no-untyped-def]
     """The largest difference of any channel between two pixels."""
     most = 0
@@ -75,7 +72,7 @@ def apart(p, y, x, v, u):  # type: ignore[no-untyped-def]
     return most
 
 
-@numba.njit(cache=CACHE, nogil=True)
+@compiled()
 def scan(p, steady):  # type: ignore[no-untyped-def]
     """Rows (y, thickness, start, stop, red, green, blue) of every line of p [H, W, 3]."""
     height, width = p.shape[0], p.shape[1]

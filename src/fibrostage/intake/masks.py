@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fibrostage.caching import cache_compiled
-
-CACHE = cache_compiled()
+from fibrostage.caching import compiled
 
 
-@numba.njit(cache=CACHE, nogil=True)
+@compiled()
 def dilated(mask, size):  # type: ignore[no-untyped-def]
     """What lies within `size` // 2 of the mask, across and down [H, W]; beyond the border is nothing."""
     height, width = mask.shape
@@ -26,22 +23,17 @@ def dilated(mask, size):  # type: ignore[no-untyped-def]
                     across[y, k] = True
                 last = x + reach
     result = np.zeros((height, width), np.bool_)
-    left = np.zeros(width, np.int64)  # rows that stay lit below the last True of each column
-    for y in range(height):
-        for x in range(width):
-            if across[y, x]:
-                left[x] = reach + 1
-            if left[x] > 0:
-                result[y, x] = True
-                left[x] -= 1
-    left[:] = 0
-    for y in range(height - 1, -1, -1):
-        for x in range(width):
-            if across[y, x]:
-                left[x] = reach + 1
-            if left[x] > 0:
-                result[y, x] = True
-                left[x] -= 1
+    left = np.zeros(width, np.int64)  # rows that stay lit past the last True of each column
+    for sweep in range(2):
+        left[:] = 0
+        for step in range(height):
+            y = step if sweep == 0 else height - 1 - step
+            for x in range(width):
+                if across[y, x]:
+                    left[x] = reach + 1
+                if left[x] > 0:
+                    result[y, x] = True
+                    left[x] -= 1
     return result
 
 
@@ -50,7 +42,7 @@ def eroded(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
     return np.asarray(~dilated(~mask, size))
 
 
-@numba.njit(cache=CACHE, nogil=True)
+@compiled()
 def outside_of(mask):  # type: ignore[no-untyped-def]
     """What can be reached from the border without crossing the mask (straight steps) [H, W]."""
     height, width = mask.shape
@@ -89,7 +81,7 @@ def without_specks(mask: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
     return np.asarray(sizes[labels] >= least)
 
 
-@numba.njit(cache=CACHE, nogil=True)
+@compiled()
 def like(pixels, colour, tolerance):  # type: ignore[no-untyped-def]
     """Which pixels [H, W, 3] are within `tolerance` of a colour in every channel."""
     height, width = pixels.shape[0], pixels.shape[1]
@@ -104,7 +96,7 @@ def like(pixels, colour, tolerance):  # type: ignore[no-untyped-def]
     return result
 
 
-@numba.njit(cache=CACHE, nogil=True)
+@compiled()
 def codes_of(pixels, shift):  # type: ignore[no-untyped-def]
     """One number a colour [H, W], after dropping `shift` bits of each channel."""
     height, width = pixels.shape[0], pixels.shape[1]
@@ -116,7 +108,7 @@ def codes_of(pixels, shift):  # type: ignore[no-untyped-def]
     return result
 
 
-@numba.njit(cache=CACHE, nogil=True)
+@compiled()
 def paired(codes):  # type: ignore[no-untyped-def]
     """Which pixels have a neighbour of their own code, as those of a drawn line have."""
     height, width = codes.shape
@@ -136,7 +128,7 @@ def paired(codes):  # type: ignore[no-untyped-def]
     return result
 
 
-@numba.njit(cache=CACHE, nogil=True)
+@compiled()
 def cell_sums(mask, cell):  # type: ignore[no-untyped-def]
     """How many pixels of the mask lie in each square cell [H // cell, W // cell]."""
     rows, columns = mask.shape[0] // cell, mask.shape[1] // cell

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from fibrostage.intake.crops import Square, around_click, around_region, centre_of
-from fibrostage.intake.labels import Click, Roi
+from fibrostage.intake.labels import Click
 from fibrostage.intake.quality import Area, Quality, measure
+from fibrostage.intake.rectangles import Roi
 from fibrostage.plan_intake import ModalityPlan
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
@@ -74,7 +75,7 @@ def pictures_of(
 
 
 def check_region(roi: Roi, width: int, height: int) -> None:
-    if roi.x + roi.width > width or roi.y + roi.height > height:
+    if not roi.fits(width, height):
         raise UnreadableImageError(
             f"the region {roi.width}×{roi.height} at ({roi.x}, {roi.y}) leaves the {width}×{height} picture"
         )
@@ -134,7 +135,7 @@ def native_square(image: Image.Image, square: Square, size: int, mode: str) -> I
 def whole_square(image: Image.Image, modality: ModalityPlan, roi: Roi | None) -> Image.Image:
     size = (modality.size, modality.size)
     if roi is not None:
-        image = image.crop((roi.x, roi.y, roi.x + roi.width, roi.y + roi.height))
+        image = image.crop((roi.x, roi.y, roi.right, roi.bottom))
     image = image.convert("RGB" if modality.stored_channels == 3 else "L")
     if modality.fit == "stretch":
         return image.resize(size, Image.Resampling.BILINEAR)
@@ -158,6 +159,6 @@ def stored_box(roi: Roi, square: Square, modality: ModalityPlan) -> Area | None:
         return None
     scale = modality.size / square.side
     left, top = (max(0, round(v * scale)) for v in (roi.x - square.x, roi.y - square.y))
-    right = min(modality.size, round((roi.x + roi.width - square.x) * scale))
-    bottom = min(modality.size, round((roi.y + roi.height - square.y) * scale))
+    right = min(modality.size, round((roi.right - square.x) * scale))
+    bottom = min(modality.size, round((roi.bottom - square.y) * scale))
     return (left, top, right - left, bottom - top) if right > left and bottom > top else None

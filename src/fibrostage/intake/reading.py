@@ -25,11 +25,11 @@ from fibrostage.intake.boxes import Box, find_box
 from fibrostage.intake.cine import choose
 from fibrostage.intake.colourbar import bar_at, find_bar
 from fibrostage.intake.dicom import Header, Region, Report
-from fibrostage.intake.frames import shared
-from fibrostage.intake.labels import Request, Roi
+from fibrostage.intake.labels import Request
 from fibrostage.intake.media import Frame, Medium, open_medium
 from fibrostage.intake.privacy import Privacy
 from fibrostage.intake.raster import Picture, UnreadableImageError, pictures_of
+from fibrostage.intake.rectangles import Roi, shared
 from fibrostage.intake.screens import Shown, shown_of, stored_part, tissue_part
 from fibrostage.intake.stiffness import MisfitError, Scale, Stiffness, read_stiffness
 from fibrostage.intake.thumbs import thumb_of
@@ -347,7 +347,7 @@ def spacing_at(regions: Sequence[Region], roi: Roi | None) -> float | None:
     """The spacing of the region that a picture was cut from; of a whole screen, the first that is said."""
     told = [region for region in regions if region.spacing_mm]
     if roi is not None:
-        told.sort(key=lambda r: -shared(roi, Roi(r.x, r.y, r.width, r.height)))
+        told.sort(key=lambda r: -shared(roi, r.roi))
     return told[0].spacing_mm if told else None
 
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from fibrostage.intake.colour import Tint, tint_of
 from fibrostage.intake.dicom import Header
-from fibrostage.intake.labels import Request, Roi
+from fibrostage.intake.labels import Request
 from fibrostage.intake.media import Medium
 from fibrostage.intake.raster import UnreadableImageError, check_region, squares_of
+from fibrostage.intake.rectangles import Roi, around, clipped, lies_in
 from fibrostage.intake.tissue import find_tissue
 from fibrostage.plan import Plan
 from fibrostage.plan_intake import ModalityPlan
@@ -51,12 +52,11 @@ def tissue_part(medium: Medium, frame: NDArray[np.uint8], request: Request) -> t
     """The part of a loop's frames in which it moves."""
     if request.roi is not None:
         check_region(request.roi, frame.shape[1], frame.shape[0])
-    marked = [Roi(r.x, r.y, r.width, r.height) for r in medium.regions(0) if r.kind in TISSUE]
+    marked = [r.roi for r in medium.regions(0) if r.kind in TISSUE]
     areas = [request.roi] if request.roi else marked or list(find_tissue(frame))
     if not areas:
         return slice(None), slice(None)
-    rows = slice(min(a.y for a in areas), max(a.y + a.height for a in areas))
-    return rows, slice(min(a.x for a in areas), max(a.x + a.width for a in areas))
+    return around(areas).part
 
 
 def shown_of(
@@ -71,12 +71,12 @@ def shown_of(
     """A frame with everything blanked that may hold a name."""
     surveyed = request.row == 0
     regions = [region for region in medium.regions(index) if region.kind in ALLOWED]
-    tissue = [Roi(r.x, r.y, r.width, r.height) for r in regions if r.kind == "tissue"]
-    tissue = tissue or [Roi(r.x, r.y, r.width, r.height) for r in regions if r.kind in TISSUE]
+    tissue = [r.roi for r in regions if r.kind == "tissue"]
+    tissue = tissue or [r.roi for r in regions if r.kind in TISSUE]
     told = medium.header is not None and medium.header.burned_in is False
     marked = tissue and (told or accept_unmasked or not covers(tissue, frame))
     if marked:
-        keep = [Roi(r.x, r.y, r.width, r.height) for r in regions]
+        keep = [r.roi for r in regions]
         return Shown(frame, blanked(frame, keep), tuple(distinct(tissue)), medium.lossy, surveyed)
     masks = masks_for(medium.header, frame, plan)
     if masks:
@@ -100,31 +100,20 @@ def covers(areas: list[Roi], frame: NDArray[np.uint8]) -> bool:
     """Whether areas leave next to nothing of a screen to be blanked."""
     left = np.ones(frame.shape[:2], dtype=bool)
     for roi in areas:
-        left[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width] = False
+        left[roi.part] = False
     return float(left.mean()) < SPARED
 
 
 def distinct(areas: list[Roi]) -> list[Roi]:
     """Areas left to right, without repeats and without those inside another."""
-
-    def inside(one: Roi, other: Roi) -> bool:
-        return (
-            one != other
-            and one.x >= other.x
-            and one.y >= other.y
-            and one.x + one.width <= other.x + other.width
-            and one.y + one.height <= other.y + other.height
-        )
-
     different = list(dict.fromkeys(areas))
-    return sorted((a for a in different if not any(inside(a, b) for b in different)), key=lambda roi: (roi.x, roi.y))
+    return sorted((a for a in different if not any(lies_in(a, b) for b in different)), key=lambda roi: (roi.x, roi.y))
 
 
 def blanked(frame: NDArray[np.uint8], keep: list[Roi]) -> NDArray[np.uint8]:
     result = np.zeros_like(frame)
     for roi in keep:
-        part = np.s_[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width]
-        result[part] = frame[part]
+        result[roi.part] = frame[roi.part]
     return result
 
 
@@ -137,7 +126,7 @@ def masks_for(header: Header | None, frame: NDArray[np.uint8], plan: Plan) -> li
         if mask.width not in (None, width) or mask.height not in (None, height):
             continue
         found = [Roi(*rectangle) for rectangle in mask.keep]
-        if any(roi.x + roi.width > width or roi.y + roi.height > height for roi in found):
+        if not all(roi.fits(width, height) for roi in found):
             raise UnreadableImageError(f"a [[mask]] of the plan leaves its {width}×{height} picture")
         return found
     return []
@@ -151,6 +140,4 @@ def stored_part(
     squares = [square for square in squares_of(modality, roi, click, width, height) if square is not None]
     if not squares:
         return roi
-    x, y = max(0, min(s.x for s in squares)), max(0, min(s.y for s in squares))
-    right, bottom = min(width, max(s.x + s.side for s in squares)), min(height, max(s.y + s.side for s in squares))
-    return Roi(x, y, right - x, bottom - y)
+    return clipped(around(Roi(s.x, s.y, s.side, s.side) for s in squares), width, height)

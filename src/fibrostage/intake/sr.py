@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from fibrostage.units import kpa_from_speed
+
 ELASTICITY, SPEED = "110830", "130611"  # of DCM
 DERIVATION = "121401"
 CENTRES = ("373099004", "R-00317", "373098007", "R-002F1")  # median, then mean, by SNOMED's new and old codes
@@ -38,7 +40,7 @@ def walk(node: Any, instance: str, depth: int) -> Iterator[Measured]:
     instance = referred(node) or next((found for child in children if (found := referred(child))), instance)
     elastic = centres([(child, value) for child in numbers if (value := number(child, ELASTICITY, "kPa")) is not None])
     fast = centres([(child, value) for child in numbers if (value := number(child, SPEED, "m/s")) is not None])
-    for child, value in elastic or [(child, 3 * value**2) for child, value in fast]:
+    for child, value in elastic or [(child, kpa_from_speed(value)) for child, value in fast]:
         yield Measured(nested(child) or instance, value)
     for child in children:
         if child.get("ValueType") != "NUM":

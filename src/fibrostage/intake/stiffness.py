@@ -12,17 +12,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fibrostage.caching import cache_compiled
+from fibrostage.caching import compiled
 from fibrostage.intake.colour import Tint, tint_of
 from fibrostage.intake.colourbar import Bar
-from fibrostage.intake.labels import Roi
+from fibrostage.intake.rectangles import Roi
+from fibrostage.units import kpa_from_speed
 
-CACHE = cache_compiled()
 POINTS = 256  # of the bar's curve
 FAINT = 14.0  # below this a colour says nothing
 MISFIT = 18.0  # grey levels from the curve; such a pixel is text, a mark, or another map's
@@ -68,7 +67,7 @@ def read_stiffness(
     pixels: NDArray[np.uint8], box: Roi, bar: Bar, scale: Scale, lossy: bool = False, tint: Tint | None = None
 ) -> Stiffness:
     """The stiffness of the map in `box`; raises `MisfitError`."""
-    inner = pixels[box.y + EDGE : box.y + box.height - EDGE, box.x + EDGE : box.x + box.width - EDGE]
+    inner = pixels[box.y + EDGE : box.bottom - EDGE, box.x + EDGE : box.right - EDGE]
     if min(inner.shape[:2]) < 8:
         raise MisfitError(f"the box {box.width}×{box.height} is too small to read")
     thinned = max(1, round((inner.shape[0] * inner.shape[1] / ENOUGH) ** 0.5))
@@ -113,7 +112,7 @@ def likely_opacity(pixels: NDArray[np.uint8], box: Roi, coloured: NDArray[np.boo
     """
     reach = max(8, min(box.width, box.height) // 4)
     top, left = max(0, box.y - reach), max(0, box.x - reach)
-    grey = pixels[top : box.y + box.height + reach, left : box.x + box.width + reach].min(axis=2).astype(np.float32)
+    grey = pixels[top : box.bottom + reach, left : box.right + reach].min(axis=2).astype(np.float32)
     steps = np.abs(np.diff(grey, axis=1))
     y, x = box.y - top, box.x - left
     inner = steps[y + EDGE : y + box.height - EDGE, x + EDGE : x + box.width - EDGE][::thinned, ::thinned]
@@ -147,7 +146,7 @@ def looked_up(
     return found, distance
 
 
-@numba.njit(cache=CACHE, nogil=True)
+@compiled()
 def nearest_points(colours, curve):  # type: ignore[no-untyped-def]
     """For each colour [n, 2] the index of the nearest point of a curve [m, 2], and its distance."""
     index = np.empty(len(colours), np.int64)
@@ -190,7 +189,7 @@ def summary(
     if lossy:  # subsampled chroma smears the borders of drop-outs
         shown &= ndimage.binary_erosion(shown, np.ones((3, 3)), iterations=1, border_value=1)
     share = values[shown] if shown.sum() >= 32 else values[np.isfinite(values)]
-    kpa = share * scale.top if scale.unit == "kPa" else 3 * (share * scale.top) ** 2
+    kpa = share * scale.top if scale.unit == "kPa" else kpa_from_speed(1.0) * (share * scale.top) ** 2
     low, median, high = (float(v) for v in np.percentile(kpa, [25, 50, 75]))
     if median <= 0:
         raise MisfitError("its median is 0 kPa")

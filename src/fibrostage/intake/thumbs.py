@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fibrostage.intake.labels import Roi
+from fibrostage.intake.rectangles import Roi
 
 WIDTH, HEIGHT, TEXT = 200, 150, 24  # of a tile
 HEAD = 20  # of a page
@@ -34,7 +34,7 @@ def thumb_of(pixels: NDArray[np.uint8], roi: Roi | None, stored: Roi | None = No
     image = Image.fromarray(pixels)
     width, height = image.size
     if stored is not None:
-        corners = stored.x, stored.y, stored.x + stored.width, stored.y + stored.height
+        corners = stored.x, stored.y, stored.right, stored.bottom
         part = image.crop(corners)
         image = Image.new(image.mode, (width, height))
         image.paste(part, corners[:2])
@@ -42,7 +42,7 @@ def thumb_of(pixels: NDArray[np.uint8], roi: Roi | None, stored: Roi | None = No
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.01).convert("RGB")
     if roi is not None:
-        corners = roi.x, roi.y, roi.x + roi.width - 1, roi.y + roi.height - 1
+        corners = roi.x, roi.y, roi.right - 1, roi.bottom - 1
         ImageDraw.Draw(small).rectangle([int(value * scale) for value in corners], outline=FRAME)
     written = io.BytesIO()
     small.save(written, "JPEG", quality=80)

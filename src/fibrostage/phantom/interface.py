@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fibrostage.phantom.placing import Rect
 from fibrostage.phantom.vendors import BLACK, CYAN, GREEN, GREY, ORANGE, RED, WHITE, YELLOW, Colour, Layout
+from fibrostage.units import speed_from_kpa
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 MODES = ("2D", "Gen", "THI", "Res", "Pen", "SWE", "STE", "Map 4", "Chroma 3")
@@ -230,7 +231,7 @@ def measuring_circle(
     low = panel.y + panel.h - 3 * size - 8
     end = panel.x + panel.w - round(9.5 * size), low + size
     dashes(draw, (x + radius, y), (end[0] - size, end[1]), WHITE)
-    speed = np.sqrt(kpa / 3)
+    speed = speed_from_kpa(kpa)
     lines = (f"E  {kpa:.1f} kPa", f"Vs {speed:.2f} m/s") if layout.unit == "kPa" else (f"Vs {speed:.2f} m/s",)
     for row, line in enumerate(lines):
         label(draw, (end[0], low + row * (size + 3)), line, YELLOW, size, rim=True)

@@ -20,6 +20,7 @@ from fibrostage.phantom.bmode import HEIGHT
 from fibrostage.phantom.placing import Places, Rect, arrange, bounds, box_mask
 from fibrostage.phantom.screen import Box, colours, stiffness_map
 from fibrostage.phantom.vendors import LAYOUTS, WHITE, Layout, draw_layout
+from fibrostage.units import kpa_from_speed
 
 __all__ = ["COLOUR_MAPS", "LAYOUTS", "Layout", "Screen", "draw_layout", "render"]
 
@@ -92,13 +93,13 @@ def map_over(
 
 def coloured(field: NDArray[np.float32], layout: Layout) -> NDArray[np.uint8]:
     """The overlay's colours; a bar in m/s is even in speed, E = 3c²."""
-    value = np.sqrt(field / 3) if layout.unit == "m/s" else field
+    value = np.sqrt(field / kpa_from_speed(1.0)) if layout.unit == "m/s" else field
     return COLOUR_MAPS[layout.colours][np.clip(np.round(value / layout.scale * 255), 0, 255).astype(np.uint8)]
 
 
 def full_scale(layout: Layout) -> float:
     """The stiffest kPa that the colours can show."""
-    return 3 * layout.scale**2 if layout.unit == "m/s" else layout.scale
+    return kpa_from_speed(layout.scale) if layout.unit == "m/s" else layout.scale
 
 
 def around(

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, generate_uid
 
 from fibrostage import SIMULATED
 from fibrostage.phantom.dicom import Stored, describe, identify
+from fibrostage.units import speed_from_kpa
 
 Code = tuple[str, str, str]  # value, scheme, meaning
 ELASTICITY: Code = ("110830", "DCM", "Elasticity")
@@ -136,7 +136,7 @@ def group(each: Measurement) -> Dataset:
     median.ConceptCodeSequence = [code_item(MEDIAN)]
     numbers = [number_item(ELASTICITY, each.kpa, KPA, [median, source(each)])]
     if each.speed:
-        numbers.append(number_item(SPEED, float(np.sqrt(each.kpa / 3)), METRE_PER_SECOND, [median, source(each)]))
+        numbers.append(number_item(SPEED, speed_from_kpa(each.kpa), METRE_PER_SECOND, [median, source(each)]))
     if each.iqr_kpa is not None:
         numbers.append(number_item(IQR, each.iqr_kpa, KPA, [source(each)]))
         numbers.append(number_item(RATIO, each.iqr_kpa / each.kpa, NO_UNITS, [source(each)]))

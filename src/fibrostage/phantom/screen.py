@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fibrostage import SIMULATED
 from fibrostage.phantom.bmode import HEIGHT, WIDTH, smooth_noise
+from fibrostage.units import speed_from_kpa
 
 SCALE_KPA = 30.0
 OPACITY = 0.5
@@ -81,7 +82,7 @@ def point_measurement(grey: NDArray[np.uint8], box: Box, kpa: float, reliable: b
     red, green, blue = (int(v) for v in colour_of(np.array([kpa]))[0])
     frame = (box.x, box.y, box.x + box.width - 1, box.y + box.height - 1)
     draw.rectangle(frame, outline=YELLOW, fill=(red, green, blue, 70))
-    reading = f"{np.sqrt(kpa / 3):.2f} m/s  {kpa:.1f} kPa" if reliable else "-.-- m/s  -.- kPa"
+    reading = f"{speed_from_kpa(kpa):.2f} m/s  {kpa:.1f} kPa" if reliable else "-.-- m/s  -.- kPa"
     write(draw, (8, HEIGHT - 16), reading)
     write(draw, (8, 4), SIMULATED)
     return image

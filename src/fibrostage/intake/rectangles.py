@@ -1,0 +1,88 @@
+"""Rectangles in pixels of a picture, x right, y down, and the little geometry that intake does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Roi:
+    """A rectangle in pixels of the source picture; `right` and `bottom` are exclusive."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def right(self) -> int:
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> int:
+        return self.y + self.height
+
+    @property
+    def area(self) -> int:
+        return self.width * self.height
+
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """The index of its pixels in an array [H, W, …]."""
+        return slice(self.y, self.bottom), slice(self.x, self.right)
+
+    def fits(self, width: int, height: int) -> bool:
+        """Whether it ends inside a picture."""
+        return self.right <= width and self.bottom <= height
+
+
+def between(left: int, top: int, right: int, bottom: int) -> Roi:
+    """The rectangle between two corners, the second exclusive."""
+    return Roi(left, top, right - left, bottom - top)
+
+
+def around(rois: Iterable[Roi]) -> Roi:
+    """The smallest rectangle with all of them in it."""
+    every = list(rois)
+    return between(
+        min(roi.x for roi in every),
+        min(roi.y for roi in every),
+        max(roi.right for roi in every),
+        max(roi.bottom for roi in every),
+    )
+
+
+def clipped(roi: Roi, width: int, height: int) -> Roi:
+    """What of it lies inside a picture."""
+    return between(max(0, roi.x), max(0, roi.y), min(width, roi.right), min(height, roi.bottom))
+
+
+def moved(roi: Roi, origin: Roi) -> Roi:
+    """A rectangle of a part, in pixels of what the part was taken from at `origin`."""
+    return Roi(roi.x + origin.x, roi.y + origin.y, roi.width, roi.height)
+
+
+def shared(one: Roi, other: Roi) -> int:
+    """Pixels that two rectangles have in common."""
+    w = min(one.right, other.right) - max(one.x, other.x)
+    h = min(one.bottom, other.bottom) - max(one.y, other.y)
+    return max(0, w) * max(0, h)
+
+
+def iou(one: Roi, other: Roi) -> float:
+    """Intersection over union."""
+    both = shared(one, other)
+    return both / (one.area + other.area - both)
+
+
+def gap(one: Roi, other: Roi) -> int:
+    """How many pixels lie between two rectangles."""
+    across = max(one.x, other.x) - min(one.right, other.right)
+    down = max(one.y, other.y) - min(one.bottom, other.bottom)
+    return max(across, down, 0)
+
+
+def lies_in(one: Roi, other: Roi) -> bool:
+    """Whether a rectangle lies inside a different one."""
+    return one != other and shared(one, other) == one.area
