@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from fibrostage.active.modifiers import MODIFIERS
 from fibrostage.active.strategies import STRATEGIES
+from fibrostage.analysis.marker_table import column_of
 from fibrostage.markers import MARKERS
-from fibrostage.plan import Plan
-from fibrostage.plan_file import is_section
-from fibrostage.report.marker_table import column_of
-from fibrostage.study.cells import StudyPlan
+from fibrostage.plan.file import is_section
+from fibrostage.plan.run_plan import Plan
+from fibrostage.study.grid_file import StudyPlan
 
 ROOT = Path(__file__).resolve().parents[1]
 

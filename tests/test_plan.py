@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from fibrostage.errors import PlanError
-from fibrostage.plan import Plan
-from fibrostage.plan_file import apply_override
-from fibrostage.stage import METAVIR
+from fibrostage.ground.errors import PlanError
+from fibrostage.ground.stage import METAVIR
+from fibrostage.plan.file import apply_override
+from fibrostage.plan.run_plan import Plan
 
 MINIMAL = {"modality": [{"name": "LSTE", "kind": "elastogram"}, {"name": "LUS"}]}
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from fibrostage.errors import PlanError
-from fibrostage.stage import ISHAK, METAVIR, SCHEUER, Staging
+from fibrostage.ground.errors import PlanError
+from fibrostage.ground.stage import ISHAK, METAVIR, SCHEUER, Staging
 
 
 def test_known_systems_are_ordered_and_cut() -> None:

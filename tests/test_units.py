@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from fibrostage.units import QUANTITIES, kpa_from_speed, speed_from_kpa
+from fibrostage.ground.quantities import QUANTITIES, kpa_from_speed, speed_from_kpa
 
 
 def test_speed_and_stiffness_with_either_modulus() -> None:

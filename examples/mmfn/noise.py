@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from fibrostage.active.events import fold
-from fibrostage.active.ledger import read_events
 from fibrostage.cohort.describe import space_of
 from fibrostage.cohort.store import open_cohort
-from fibrostage.learn.runfolder import read_json
-from fibrostage.plan import Plan
+from fibrostage.ledger.events import fold
+from fibrostage.ledger.ledger import read_events
+from fibrostage.plan.run_plan import Plan
+from fibrostage.results.run_folder import read_json
 from fibrostage.stats.resampled import resampled_mean
 
 

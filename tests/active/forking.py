@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fibrostage.active.loop import run_active
-from fibrostage.active.tables import build_tables
+from fibrostage.active.logit_tables import build_tables
+from fibrostage.campaign.run import run_active
 from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.store import open_cohort
 from fibrostage.learn.engine import make_engine
 from fibrostage.networks.backbones import BACKBONES
-from fibrostage.networks.mmfn import Head
+from fibrostage.networks.fusion import Head
 from fibrostage.networks.weights import build_backbone
-from fibrostage.plan import Plan
+from fibrostage.plan.run_plan import Plan
 
 
 def warm_up() -> None:

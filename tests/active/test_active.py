@@ -11,27 +11,27 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fibrostage.active.chosen import choose_strategy
-from fibrostage.active.events import fold
-from fibrostage.active.labels import Carried, carry, export
-from fibrostage.active.ledger import read_events
-from fibrostage.active.loop import run_active
-from fibrostage.active.picker import Best
 from fibrostage.active.pool import Pool
-from fibrostage.active.schedule import schedule
-from fibrostage.active.score import uniform
-from fibrostage.active.selecting import Selector
+from fibrostage.active.pool_scoring import uniform
+from fibrostage.active.query_selector import Selector
+from fibrostage.active.query_units import Units
 from fibrostage.active.strategies import STRATEGIES
 from fibrostage.active.strategies.spec import entropy
-from fibrostage.active.units import Units
+from fibrostage.active.strategy_expression import choose_strategy
+from fibrostage.active.top_items import Best
+from fibrostage.campaign.query_sizes import schedule
+from fibrostage.campaign.run import run_active
 from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import PlanError, RunError
+from fibrostage.ground.errors import PlanError, RunError
 from fibrostage.learn.checkpoint import load_network
 from fibrostage.learn.learner import make_learner
 from fibrostage.learn.train import make_task
+from fibrostage.ledger.events import fold
+from fibrostage.ledger.export import Carried, carry, export
+from fibrostage.ledger.ledger import read_events
 from fibrostage.networks.stream import dropout_mask
-from fibrostage.plan import Plan
+from fibrostage.plan.run_plan import Plan
 
 Build = Callable[..., Plan]
 RNG = np.random.default_rng(0)

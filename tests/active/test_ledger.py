@@ -23,16 +23,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fibrostage.active.events import Event, State, chained, fold, sound_part
-from fibrostage.active.labels import carry, export, restore_events
-from fibrostage.active.ledger import FILE, Ledger, read_events
-from fibrostage.active.loop import run_active
-from fibrostage.active.units import Units
+from fibrostage.active.query_units import Units
+from fibrostage.campaign.run import run_active
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import PlanError, RunError
+from fibrostage.ground.errors import PlanError, RunError
 from fibrostage.learn.train import make_task
-from fibrostage.plan import Plan
-from fibrostage.study.execute import THREADS
+from fibrostage.ledger.events import Event, State, chained, fold, sound_part
+from fibrostage.ledger.export import carry, export, restore_events
+from fibrostage.ledger.ledger import FILE, Ledger, read_events
+from fibrostage.plan.run_plan import Plan
+from fibrostage.study.run_one import THREADS
 
 Build = Callable[..., Plan]
 QUICK = ("training.epochs=2", "active.rounds=3", "active.passes=3")

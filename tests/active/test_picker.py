@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fibrostage.active.picker import UNLIMITED, WithinQuotas, run_positions, turns
+from fibrostage.active.top_items import UNLIMITED, WithinQuotas, run_positions, turns
 
 
 def literal(

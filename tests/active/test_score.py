@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fibrostage.active.picker import Best
+from fibrostage.active.logit_tables import PoolTables, build_tables
 from fibrostage.active.pool import Pool
-from fibrostage.active.score import Scorer, scored, tables_for, unit_scores
+from fibrostage.active.pool_scoring import Scorer, scored, tables_for, unit_scores
 from fibrostage.active.strategies import STRATEGIES, esd
 from fibrostage.active.strategies.spec import Strategy, entropy
-from fibrostage.active.tables import PoolTables, build_tables
+from fibrostage.active.top_items import Best
 from fibrostage.cohort.candidates import CandidateSpace
-from fibrostage.networks.mmfn import Head
+from fibrostage.networks.fusion import Head
 
 NAMES = ("a", "b", "c", "d")
 ESD = Scorer(esd.STRATEGY, 0, 1)

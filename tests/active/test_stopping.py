@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fibrostage.active.stopping import kappa, reason_to_stop
-from fibrostage.plan import StoppingPlan
+from fibrostage.campaign.stopping import kappa, reason_to_stop
+from fibrostage.plan.run_plan import StoppingPlan
 
 
 def rounds(scores: list[float], agreements: list[float] | None = None) -> list[dict[str, float]]:

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fibrostage.active.chosen import choose_strategy, title_of
-from fibrostage.active.items import Embedding, Items
+from fibrostage.active.embedded_pool import Embedding, Items
 from fibrostage.active.modifiers import MODIFIERS
 from fibrostage.active.modifiers.spec import gumbel
-from fibrostage.active.picker import Quota, Quotas
 from fibrostage.active.strategies import STRATEGIES, badge, coreset, typiclust
 from fibrostage.active.strategies.spec import BatchStrategy, Known, Strategy
-from fibrostage.errors import PlanError
+from fibrostage.active.strategy_expression import choose_strategy, title_of
+from fibrostage.active.top_items import Quota, Quotas
+from fibrostage.ground.errors import PlanError
 
 RNG = np.random.default_rng(0)
 SCORED = [each.name for each in STRATEGIES if isinstance(each, Strategy)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fibrostage.active.oracle import UNUSABLE, Archive
-from fibrostage.active.stopping import total_cost, within_budget
-from fibrostage.active.units import Units
+from fibrostage.active.query_units import Units
+from fibrostage.campaign.archive import UNUSABLE, Archive
+from fibrostage.campaign.stopping import total_cost, within_budget
 from fibrostage.cohort.candidates import CandidateSpace
-from fibrostage.plan import BudgetPlan, CostPlan, OraclePlan
+from fibrostage.plan.run_plan import BudgetPlan, CostPlan, OraclePlan
 
 SPACE = CandidateSpace(("a", "b"), np.array([[2, 3], [1, 0], [0, 0], [2, 2], [3, 1]]))
 CANDIDATES, IMAGES, PATIENTS = (Units(kind, SPACE) for kind in ("candidate", "image", "patient"))

@@ -12,8 +12,8 @@ from fibrostage.bench.pool import Shape, bench_pool, bench_shape
 from fibrostage.bench.stats import bench_stats
 from fibrostage.bench.timing import side_by_side
 from fibrostage.bench.train import bench_train
-from fibrostage.errors import FibrostageError
-from fibrostage.progress import SILENT
+from fibrostage.ground.errors import FibrostageError
+from fibrostage.ground.progress import SILENT
 
 
 def test_side_by_side_times_each_and_keeps_the_answers() -> None:
@@ -75,7 +75,7 @@ def test_training_beside_the_naive_loader(monkeypatch: pytest.MonkeyPatch) -> No
 def test_without_the_others_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    from fibrostage.errors import RunError
+    from fibrostage.ground.errors import RunError
 
     monkeypatch.setitem(sys.modules, "MLstatkit", None)
     with pytest.raises(RunError, match="pip install MLstatkit"):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fibrostage.cohort.candidates import ABSENT, CandidateSpace
-from fibrostage.errors import CohortError, PlanError
+from fibrostage.ground.errors import CohortError, PlanError
 
 COUNTS = st.integers(1, 4).flatmap(
     lambda m: st.lists(st.lists(st.integers(0, 4), min_size=m, max_size=m), min_size=1, max_size=6)

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 
 from fibrostage.cohort.confounding import check_confounding, majority_accuracy
-from fibrostage.stage import METAVIR
+from fibrostage.ground.stage import METAVIR
 
 
 def tables(formats: list[str], stages: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:

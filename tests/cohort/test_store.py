@@ -8,7 +8,7 @@ import pytest
 
 from fibrostage.cohort.describe import describe
 from fibrostage.cohort.store import Cohort, open_cohort, verify_pixels, whole_or_absent
-from fibrostage.errors import CohortError
+from fibrostage.ground.errors import CohortError
 
 
 @pytest.fixture

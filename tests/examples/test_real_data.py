@@ -12,17 +12,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import IntakeError
-from fibrostage.intake.build import Choices, Sources, take_in
-from fibrostage.learn import runfolder
+from fibrostage.ground.errors import IntakeError
+from fibrostage.ground.progress import SILENT
+from fibrostage.intake.build.take_in import Choices, Sources, take_in
 from fibrostage.learn.features import features_of
 from fibrostage.learn.learner import resolve_precision
 from fibrostage.learn.train import make_task, plan_for, train, train_fold
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.weights import build_backbone
-from fibrostage.plan import Plan
-from fibrostage.plan_file import read_plan_file
-from fibrostage.progress import SILENT
+from fibrostage.plan.file import read_plan_file
+from fibrostage.plan.run_plan import Plan
+from fibrostage.results import run_folder as runfolder
 from fibrostage.stats.auc import auc
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from fibrostage.bench.intake import bench_boxes, make_screen
-from fibrostage.intake.boxes import find_box
-from fibrostage.intake.colourbar import bar_at, find_bar
-from fibrostage.intake.lines import Line, horizontal_lines, vertical_lines
-from fibrostage.intake.masks import cell_sums, dilated, eroded, filled, like, paired
-from fibrostage.intake.rectangles import Roi, iou, shared
-from fibrostage.intake.stiffness import MisfitError, Scale, read_stiffness
-from fibrostage.intake.tissue import find_tissue
+from fibrostage.ground.geometry import Roi, iou, shared
+from fibrostage.intake.find.box_finder import find_box
+from fibrostage.intake.find.colour_bar import bar_at, find_bar
+from fibrostage.intake.find.masks import cell_sums, dilated, eroded, filled, like, paired
+from fibrostage.intake.find.stiffness import MisfitError, Scale, read_stiffness
+from fibrostage.intake.find.straight_lines import Line, horizontal_lines, vertical_lines
+from fibrostage.intake.find.tissue import find_tissue
 
 
 def test_boxes_on_the_named_screens() -> None:

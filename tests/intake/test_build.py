@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from fibrostage.cohort.store import open_cohort
-from fibrostage.errors import FibrostageError, IntakeError
-from fibrostage.intake.build import Sources, take_in
-from fibrostage.plan import Plan
+from fibrostage.ground.errors import FibrostageError, IntakeError
+from fibrostage.intake.build.take_in import Sources, take_in
+from fibrostage.plan.run_plan import Plan
 from tests.conftest import make_source, plan_data, write_rows
 
 PLAN = Plan.parse(plan_data())

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import shift
 
-from fibrostage.intake.cine import Chosen, change, choose, thumbnail
-from fibrostage.intake.raster import UnreadableImageError
+from fibrostage.intake.read.loop_frames import Chosen, change, choose, thumbnail
+from fibrostage.intake.read.raster import UnreadableImageError
 from fibrostage.phantom.bmode import Scan, bmode
-from fibrostage.plan_intake import CinePlan
+from fibrostage.plan.intake import CinePlan
 
 RATE = 20.0
 TISSUE = bmode(Scan(0.0, 0.0), np.random.default_rng(3)).astype(np.float32)

@@ -10,10 +10,10 @@ from PIL import Image
 
 from fibrostage.cohort.flow import OTHER, flow_of
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import IntakeError
-from fibrostage.intake.build import Sources, take_in
-from fibrostage.intake.crops import Square, around_click
-from fibrostage.plan import Plan
+from fibrostage.ground.errors import IntakeError
+from fibrostage.intake.build.take_in import Sources, take_in
+from fibrostage.intake.read.crops import Square, around_click
+from fibrostage.plan.run_plan import Plan
 from tests.conftest import CROPS, make_elastograms, write_rows
 
 

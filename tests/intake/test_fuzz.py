@@ -19,20 +19,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fibrostage.intake.dicom import Report
-from fibrostage.intake.labels import Request
-from fibrostage.intake.media import open_medium
+from fibrostage.dicom.header import Report
+from fibrostage.ground.geometry import Roi
 from fibrostage.intake.privacy import Privacy
-from fibrostage.intake.raster import UnreadableImageError
-from fibrostage.intake.reading import Job, Setting, read_file
-from fibrostage.intake.rectangles import Roi
-from fibrostage.plan import Plan
+from fibrostage.intake.read.media import open_medium
+from fibrostage.intake.read.raster import UnreadableImageError
+from fibrostage.intake.read.read_file import Job, Setting, read_file
+from fibrostage.intake.read.tables import Request
+from fibrostage.plan.run_plan import Plan
 
 pytest.importorskip("pydicom")
 
 from pydicom.data import get_testdata_file
 
-from fibrostage.phantom.dicom import COLOUR_BAR, TISSUE, Region, write_dicom
+from fibrostage.phantom.dicom_files import COLOUR_BAR, TISSUE, Region, write_dicom
 
 Damage = Callable[[Path], bytes]
 MODALITIES = ("US", "OT", "SC", "MR", "CT", "NM")

@@ -24,17 +24,17 @@ from pydicom.pixels import set_pixel_data
 
 from fibrostage.cohort.splits import GROUP, make_folds
 from fibrostage.cohort.store import Cohort, verify_pixels
-from fibrostage.errors import IntakeError, PlanError
-from fibrostage.intake.build import Choices, Sources, look_at, take_in
-from fibrostage.intake.dicom import Dicom
-from fibrostage.intake.media import open_medium
+from fibrostage.dicom.header import Dicom
+from fibrostage.dicom.sr_write import Measurement, write_measurements
+from fibrostage.ground.errors import IntakeError, PlanError
+from fibrostage.intake.build.take_in import Choices, Sources, look_at, take_in
+from fibrostage.intake.find.tissue import find_tissue
 from fibrostage.intake.privacy import VARIABLE
-from fibrostage.intake.raster import UnreadableImageError
-from fibrostage.intake.tissue import find_tissue
-from fibrostage.phantom.dicom import COLOUR_BAR, COLOUR_FLOW, TISSUE, Region, Stored, write_dicom
-from fibrostage.phantom.measurements import Measurement, write_measurements
+from fibrostage.intake.read.media import open_medium
+from fibrostage.intake.read.raster import UnreadableImageError
+from fibrostage.phantom.dicom_files import COLOUR_BAR, COLOUR_FLOW, TISSUE, Region, Stored, write_dicom
 from fibrostage.phantom.screen import colours
-from fibrostage.plan import Plan, SplitPlan
+from fibrostage.plan.run_plan import Plan, SplitPlan
 from tests.conftest import write_rows
 
 ANY = ("US", "OT", "CR", "")

@@ -30,19 +30,19 @@ from pydicom.dataset import Dataset
 
 from fibrostage.cohort.describe import describe
 from fibrostage.cohort.store import Cohort, open_cohort, verify_pixels
-from fibrostage.errors import IntakeError
-from fibrostage.intake.build import Choices, Sources, take_in
-from fibrostage.intake.journal import Journal, folder_beside
+from fibrostage.dicom.sr_write import Measurement, write_measurements
+from fibrostage.ground.errors import IntakeError
+from fibrostage.ground.progress import Advance
+from fibrostage.intake.build.contact_sheet import ACROSS, HEAD, HEIGHT, TEXT, WIDTH
+from fibrostage.intake.build.journal import Journal, folder_beside
+from fibrostage.intake.build.take_in import Choices, Sources, take_in
 from fibrostage.intake.privacy import VARIABLE, Privacy, read_key
-from fibrostage.intake.reading import Setting
-from fibrostage.intake.thumbs import ACROSS, HEAD, HEIGHT, TEXT, WIDTH
-from fibrostage.learn.apply import predict_cohort
+from fibrostage.intake.read.read_file import Setting
+from fibrostage.learn.model import predict_cohort
 from fibrostage.learn.train import train
-from fibrostage.phantom.dicom import COLOUR_BAR, TISSUE, Region, Stored, write_dicom
-from fibrostage.phantom.measurements import Measurement, write_measurements
+from fibrostage.phantom.dicom_files import COLOUR_BAR, TISSUE, Region, Stored, write_dicom
 from fibrostage.phantom.screen import colours
-from fibrostage.plan import Plan
-from fibrostage.progress import Advance
+from fibrostage.plan.run_plan import Plan
 from tests.conftest import write_rows
 
 KEY = "5a" * 32

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fibrostage.intake.build import Sources, take_in
-from fibrostage.intake.quality import measure
+from fibrostage.intake.build.take_in import Sources, take_in
+from fibrostage.intake.find.quality import measure
 from fibrostage.phantom.write import Recipe, write_phantom
-from fibrostage.plan import Plan, QualityPlan
+from fibrostage.plan.run_plan import Plan, QualityPlan
 
 
 def test_bad_simulated_pictures_are_found(tmp_path: Path) -> None:

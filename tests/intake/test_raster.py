@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fibrostage.intake.crops import Square, around_region
-from fibrostage.intake.raster import Picture, UnreadableImageError, read_pictures
-from fibrostage.intake.rectangles import Roi
-from fibrostage.plan import ModalityPlan
+from fibrostage.ground.geometry import Roi
+from fibrostage.intake.read.crops import Square, around_region
+from fibrostage.intake.read.raster import Picture, UnreadableImageError, read_pictures
+from fibrostage.plan.run_plan import ModalityPlan
 
 ELASTOGRAM = ModalityPlan(name="LSTE", kind="elastogram", size=224)
 BMODE = ModalityPlan(name="LUS", kind="bmode", size=64)

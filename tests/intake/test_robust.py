@@ -23,17 +23,18 @@ from PIL import Image
 from polars.exceptions import ComputeError
 
 from fibrostage.cohort.store import Cohort, open_cohort, verify_pixels
-from fibrostage.errors import CohortError, FibrostageError, IntakeError, PlanError
-from fibrostage.intake import build, gather, journal
-from fibrostage.intake.build import Choices, Sources, look_at, take_in
+from fibrostage.ground.errors import CohortError, FibrostageError, IntakeError, PlanError
+from fibrostage.ground.progress import Silent
+from fibrostage.intake.build.take_in import Choices, Sources, journal, look_at, take_in
+from fibrostage.intake.build.take_in import take_in as build
+from fibrostage.intake.build.take_in import workers as gather
 from fibrostage.intake.privacy import Privacy
-from fibrostage.plan import Plan
-from fibrostage.progress import Silent
+from fibrostage.plan.run_plan import Plan
 
 pydicom = pytest.importorskip("pydicom")
 encaps = pytest.importorskip("pydicom.encaps")
 
-from fibrostage.phantom.dicom import TISSUE, Region, write_dicom  # noqa: E402
+from fibrostage.phantom.dicom_files import TISSUE, Region, write_dicom  # noqa: E402
 
 KEY = b"k" * 32
 MAGIC_END = 132
@@ -510,7 +511,7 @@ def test_a_target_is_of_one_intake(tmp_path: Path) -> None:
 SLOW = """
 import sys, time
 from fibrostage.cli.app import main
-from fibrostage.intake import gather
+from fibrostage.intake.build.take_in import workers as gather
 read = gather.read_file
 gather.read_file = lambda job, setting: (time.sleep(0.01), read(job, setting))[1]
 main()

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fibrostage.intake import twins
-from fibrostage.intake.twins import (
+from fibrostage.intake.build.near_duplicates import (
     DISTANCE,
     candidates,
     fingerprint,
@@ -22,6 +21,7 @@ from fibrostage.intake.twins import (
     perceptual_hash,
     set_bits,
 )
+from fibrostage.intake.build.take_in import near_duplicates as twins
 from fibrostage.phantom.bmode import Scan, bmode
 from fibrostage.phantom.screen import draw_box, elastogram, plain, stiffness_map
 

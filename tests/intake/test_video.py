@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fibrostage.errors import IntakeError
-from fibrostage.intake.raster import UnreadableImageError
-from fibrostage.intake.video import ClipFacts, describe, frames
+from fibrostage.ground.errors import IntakeError
+from fibrostage.intake.read.raster import UnreadableImageError
+from fibrostage.intake.read.video import ClipFacts, describe, frames
 
 av = pytest.importorskip("av")
 

@@ -11,23 +11,23 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fibrostage.active.loop import run_active
+from fibrostage.campaign.run import run_active
 from fibrostage.cli.tables import explanation_line
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import CohortError, PlanError, WeightsError
-from fibrostage.intake.build import take_in
-from fibrostage.learn.apply import predict_cohort
+from fibrostage.ground.errors import CohortError, PlanError, WeightsError
+from fibrostage.ground.stage import METAVIR
+from fibrostage.intake.build.take_in import take_in
 from fibrostage.learn.explain import bland, explain_run, share_inside
 from fibrostage.learn.images import mirror
 from fibrostage.learn.losses import stage_loss
-from fibrostage.learn.predictions import TEST, TRAINING, scores_of
+from fibrostage.learn.model import predict_cohort
 from fibrostage.learn.train import make_task, plan_for, train
 from fibrostage.networks.backbones import BACKBONES
-from fibrostage.networks.mmfn import make_head
+from fibrostage.networks.fusion import make_head
 from fibrostage.networks.weights import backbone_of, build_backbone, source_of
-from fibrostage.plan import NetworkPlan, Plan
+from fibrostage.plan.run_plan import NetworkPlan, Plan
 from fibrostage.report.page import write_report
-from fibrostage.stage import METAVIR
+from fibrostage.results.predictions import TEST, TRAINING, scores_of
 from fibrostage.stats.auc import delong
 from tests.conftest import CROPS, make_elastograms
 

@@ -14,27 +14,27 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from fibrostage.caching import cache_folder
 from fibrostage.cohort.describe import space_of
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import FibrostageError, PlanError, RunError, WeightsError
-from fibrostage.learn import boundary
-from fibrostage.learn.apply import predict_cohort
-from fibrostage.learn.boundary import BoundarySource, maps_of
+from fibrostage.ground.cache import cache_folder
+from fibrostage.ground.errors import FibrostageError, PlanError, RunError, WeightsError
+from fibrostage.ground.progress import SILENT
+from fibrostage.learn import boundary_cache as boundary
+from fibrostage.learn.boundary_cache import BoundarySource, maps_of
 from fibrostage.learn.checkpoint import load_network
 from fibrostage.learn.features import features_of
-from fibrostage.learn.fit_frozen import Examples, class_weights, fit_frozen, unique_rows
-from fibrostage.learn.fit_whole import PixelSource, batch_loss, epoch_batches, set_training
+from fibrostage.learn.fit_head import Examples, class_weights, fit_frozen, unique_rows
+from fibrostage.learn.fit_network import PixelSource, batch_loss, epoch_batches, set_training
 from fibrostage.learn.images import apply, as_tensor, draw, normalise
 from fibrostage.learn.learner import FrozenLearner, make_learner, predict
+from fibrostage.learn.model import predict_cohort
 from fibrostage.learn.projection import fit_projection, fold
 from fibrostage.learn.train import examples_of, make_task, plan_for, train
 from fibrostage.networks.backbones import BACKBONES
-from fibrostage.networks.mmfn import MMFN, Head
+from fibrostage.networks.fusion import MMFN, Head
 from fibrostage.networks.stream import Stream
 from fibrostage.networks.weights import build_backbone
-from fibrostage.plan import Plan, TrainingPlan
-from fibrostage.progress import SILENT
+from fibrostage.plan.run_plan import Plan, TrainingPlan
 
 Build = Callable[..., Plan]
 
@@ -409,11 +409,11 @@ import hashlib, sys
 from pathlib import Path
 import numpy as np
 from fibrostage.cohort.store import open_cohort
-from fibrostage.learn.boundary import maps_of
+from fibrostage.learn.boundary_cache import maps_of
 from fibrostage.learn.features import features_of
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.weights import build_backbone
-from fibrostage.progress import SILENT
+from fibrostage.ground.progress import SILENT
 cohort, spec = open_cohort(Path(sys.argv[1])), BACKBONES["resnet18"]
 backbone = build_backbone(spec, "random", 5)
 z = features_of(cohort, "LUS", spec, backbone, "float32")

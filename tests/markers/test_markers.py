@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fibrostage.ground.quantities import QUANTITIES, kpa_from_speed
+from fibrostage.ground.stage import KNOWN
 from fibrostage.markers import MARKERS
 from fibrostage.markers.spec import Marker, values_of
-from fibrostage.stage import KNOWN
-from fibrostage.units import QUANTITIES, kpa_from_speed
 
 EVERY = pytest.mark.parametrize("marker", list(MARKERS), ids=lambda marker: marker.name)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fibrostage.errors import PlanError, WeightsError
+from fibrostage.ground.errors import PlanError, WeightsError
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.backbones.efficientnet_lite0 import same_padding
 from fibrostage.networks.depthwise import depthwise

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fibrostage.networks.links import Cumulative
-from fibrostage.networks.mmfn import ABSENT, Head
+from fibrostage.networks.fusion import ABSENT, Head
+from fibrostage.networks.heads import Cumulative
 from fibrostage.networks.stream import Stream, dropout_mask
 
 

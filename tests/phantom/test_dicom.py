@@ -10,13 +10,13 @@ import pytest
 pydicom = pytest.importorskip("pydicom")
 from pydicom.pixels import apply_color_lut, pixel_array  # noqa: E402
 
-from fibrostage.errors import PlanError  # noqa: E402
+from fibrostage.dicom.sr_write import Measurement, write_measurements  # noqa: E402
+from fibrostage.ground.errors import PlanError  # noqa: E402
 from fibrostage.phantom.bmode import Scan, bmode  # noqa: E402
 from fibrostage.phantom.cine import loop  # noqa: E402
-from fibrostage.phantom.dicom import COLOUR_BAR, PALETTED, SYNTAXES, TISSUE, Region, Stored, write_dicom  # noqa: E402
+from fibrostage.phantom.dicom_exams import SCANNERS, SERIES  # noqa: E402
+from fibrostage.phantom.dicom_files import COLOUR_BAR, PALETTED, SYNTAXES, TISSUE, Region, Stored, write_dicom  # noqa: E402
 from fibrostage.phantom.layouts import LAYOUTS, render  # noqa: E402
-from fibrostage.phantom.measurements import Measurement, write_measurements  # noqa: E402
-from fibrostage.phantom.study import SCANNERS, SERIES  # noqa: E402
 from fibrostage.phantom.write import Recipe, write_phantom  # noqa: E402
 
 GREY = bmode(Scan(0.0, 0.0), np.random.default_rng(0))

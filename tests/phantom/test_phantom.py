@@ -15,11 +15,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fibrostage.cli.console import LogProgress
-from fibrostage.intake.build import Sources, take_in
+from fibrostage.intake.build.take_in import Sources, take_in
 from fibrostage.phantom.ceiling import ceilings, marker_values
 from fibrostage.phantom.patients import draw_patients, draw_stages
 from fibrostage.phantom.write import PICTURES, Recipe, one, write_phantom
-from fibrostage.plan import Plan
+from fibrostage.plan.run_plan import Plan
 from fibrostage.stats.auc import auc, auc_interval
 
 # AUC at ≥F2, ≥F3, F4 that the generator is calibrated to

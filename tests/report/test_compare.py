@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from examples.serum.convert import convert
 
+from fibrostage.analysis.compare_scores import Question, compare_scores
+from fibrostage.analysis.conclusion import as_dict, conclusion
+from fibrostage.analysis.marker_table import as_dict as markers_as_dict
+from fibrostage.analysis.marker_table import marker_table, write_markers
 from fibrostage.cli.tables import comparison_views
-from fibrostage.errors import FibrostageError, IntakeError
-from fibrostage.report.compare import Question, compare_scores
-from fibrostage.report.compare_answer import as_dict, conclusion
+from fibrostage.ground.errors import FibrostageError, IntakeError
 from fibrostage.report.figures import scores_figure
-from fibrostage.report.marker_table import as_dict as markers_as_dict
-from fibrostage.report.marker_table import marker_table, write_markers
 from fibrostage.stats.auc import delong
 from fibrostage.stats.multiplicity import holm
 from tests.conftest import write_rows

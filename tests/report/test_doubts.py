@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from fibrostage.analysis.doubtful_labels import doubts_of, find_doubts
 from fibrostage.cli.app import app
-from fibrostage.errors import RunError
-from fibrostage.report.doubts import doubts_of, find_doubts
-from fibrostage.stage import METAVIR
+from fibrostage.ground.errors import RunError
+from fibrostage.ground.stage import METAVIR
 
 
 def predictions(n: int, flipped: int) -> tuple[pl.DataFrame, set[str]]:

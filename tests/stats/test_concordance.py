@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fibrostage.errors import StatisticsError
+from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.auc import delong
 from fibrostage.stats.concordance import placements, unpaired
 from fibrostage.stats.ordinal import obuchowski, pair_weights, penalties

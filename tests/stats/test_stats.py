@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
-from fibrostage.errors import StatisticsError
-from fibrostage.stage import METAVIR
+from fibrostage.ground.errors import StatisticsError
+from fibrostage.ground.stage import METAVIR
 from fibrostage.stats.auc import auc, auc_interval
 from fibrostage.stats.bootstrap import stratified_counts
 from fibrostage.stats.estimate import wilson

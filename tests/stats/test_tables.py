@@ -17,7 +17,7 @@ from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from fibrostage.errors import StatisticsError
+from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.agreement import confusion, kappa, mcnemar
 from fibrostage.stats.calibration import calibrate
 from fibrostage.stats.decision import decision_curve

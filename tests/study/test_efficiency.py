@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fibrostage.study.efficiency import area, crossing, efficiency_table, rising
+from fibrostage.analysis.label_efficiency import area, crossing, efficiency_table, rising
 
 
 def curve(strategy: str, fold: str, seed: int, auc: list[float]) -> pl.DataFrame:

@@ -16,13 +16,13 @@ import psutil
 import pytest
 
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import PlanError, RunError
-from fibrostage.learn.runfolder import read_json
-from fibrostage.study import local
-from fibrostage.study.cells import Run, cells, load_study
+from fibrostage.ground.errors import PlanError, RunError
+from fibrostage.results.run_folder import read_json
+from fibrostage.study import workers as local
 from fibrostage.study.engines import engine_named
-from fibrostage.study.grid import run_study
-from fibrostage.study.on_ray import RayEngine, execute_there
+from fibrostage.study.grid_file import Run, cells, load_study
+from fibrostage.study.ray_engine import RayEngine, execute_there
+from fibrostage.study.run_study import run_study
 from tests.study.test_study import STUDY
 
 
@@ -93,7 +93,7 @@ def test_engines_have_names(arguments: tuple[Any, ...], message: str) -> None:
 
 def dies(cohort: Path, run: Run) -> str | None:
     """In place of `execute`: the first run's process is killed as the system kills one that takes all memory."""
-    from fibrostage.study.execute import execute
+    from fibrostage.study.run_one import execute
 
     if run.plan.seed == 0 and run.plan.active.strategy == "random":
         os.kill(os.getpid(), signal.SIGKILL)

@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from fibrostage.analysis.over_runs import mean_interval, over_divisions
 from fibrostage.cli.app import app
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import FibrostageError, PlanError, RunError
-from fibrostage.plan import Plan
+from fibrostage.ground.errors import FibrostageError, PlanError, RunError
+from fibrostage.plan.run_plan import Plan
 from fibrostage.report.folder import read_results
 from fibrostage.report.page import write_report
-from fibrostage.study.cells import cells, load_study
-from fibrostage.study.grid import held_out_ratio, run_study
-from fibrostage.study.results import mean_interval, over_divisions
+from fibrostage.study.grid_file import cells, load_study
+from fibrostage.study.run_study import held_out_ratio, run_study
 from tests.conftest import plan_data
 
 STUDY = """

@@ -9,18 +9,18 @@ import numpy as np
 import polars as pl
 import pytest
 
+from fibrostage.analysis.doubtful_labels import find_doubts
+from fibrostage.analysis.networks_and_markers import comparison_table
 from fibrostage.cli.tables import study_views
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import PlanError, RunError
-from fibrostage.report.diagnosis import comparison_table
-from fibrostage.report.doubts import find_doubts
+from fibrostage.ground.errors import PlanError, RunError
+from fibrostage.ground.stage import METAVIR
 from fibrostage.report.page import write_report
-from fibrostage.stage import METAVIR
 from fibrostage.stats.auc import delong
 from fibrostage.stats.multiplicity import holm
-from fibrostage.study.cells import StudyPlan, load_study
-from fibrostage.study.grid import run_study, tables_beside
-from fibrostage.study.sources import train_sources
+from fibrostage.study.grid_file import StudyPlan, load_study
+from fibrostage.study.run_study import run_study, tables_beside
+from fibrostage.study.weight_sources import train_sources
 
 STUDY = """\
 name = "short twin of the DLRE study"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.caching import compiled
+from fibrostage.ground.cache import compiled
 
 LANES = 8  # passes are padded to whole vectors of float32; a padding pass is uniform and taken out again
 UNDERFLOW = np.float32(1e-30)

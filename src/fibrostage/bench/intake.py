@@ -21,16 +21,16 @@ from PIL import Image
 
 from fibrostage import SIMULATED
 from fibrostage.bench.timing import in_own_process, machine
-from fibrostage.intake.boxes import find_box
-from fibrostage.intake.build import Choices, Sources, take_in
-from fibrostage.intake.colourbar import find_bar
-from fibrostage.intake.rectangles import Roi, iou
-from fibrostage.intake.stiffness import MisfitError, Scale, read_stiffness
+from fibrostage.ground.geometry import Roi, iou
+from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.intake.build.take_in import Choices, Sources, take_in
+from fibrostage.intake.find.box_finder import find_box
+from fibrostage.intake.find.colour_bar import find_bar
+from fibrostage.intake.find.stiffness import MisfitError, Scale, read_stiffness
 from fibrostage.phantom.bmode import Scan, bmode
 from fibrostage.phantom.layouts import LAYOUTS, Layout, Screen, draw_layout, render
 from fibrostage.phantom.write import Recipe, write_phantom
-from fibrostage.plan import Plan
-from fibrostage.progress import SILENT, Progress
+from fibrostage.plan.run_plan import Plan
 from fibrostage.stats.estimate import wilson
 
 QUALITY = 90  # of the JPEG that screens are saved as

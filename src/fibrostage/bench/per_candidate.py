@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fibrostage.bench.setting import Setting
-from fibrostage.errors import RunError
+from fibrostage.ground.errors import RunError
 from fibrostage.learn.images import as_tensor, normalise
-from fibrostage.networks.mmfn import Head
+from fibrostage.networks.fusion import Head
 
 
 class PairNetwork(nn.Module):

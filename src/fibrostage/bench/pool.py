@@ -19,23 +19,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fibrostage.active.picker import Best
+from fibrostage.active.logit_tables import PoolTables, build_tables
 from fibrostage.active.pool import Pool
-from fibrostage.active.score import Scorer, scored
+from fibrostage.active.pool_scoring import Scorer, scored
 from fibrostage.active.strategies import esd
 from fibrostage.active.strategies.spec import entropy
-from fibrostage.active.tables import PoolTables, build_tables
+from fibrostage.active.top_items import Best
 from fibrostage.bench.per_candidate import PairNetwork, baal_version, images_of, per_candidate_ways
 from fibrostage.bench.setting import CLASSES, Setting, Shape, make_setting, same_start, shapes
 from fibrostage.bench.timing import in_own_process, machine, once
-from fibrostage.errors import PlanError
+from fibrostage.ground.errors import PlanError
+from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.engine import make_engine
 from fibrostage.learn.features import extract
 from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.learn.learner import resolve_precision
 from fibrostage.networks.backbones.spec import Backbone
-from fibrostage.networks.mmfn import Head
-from fibrostage.progress import SILENT, Progress
+from fibrostage.networks.fusion import Head
 
 KEPT = 1000  # candidates a query asks for
 

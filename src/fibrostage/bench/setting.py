@@ -14,7 +14,7 @@ from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.learn.memory import keep_memory
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.backbones.spec import Backbone
-from fibrostage.networks.mmfn import Head
+from fibrostage.networks.fusion import Head
 from fibrostage.networks.weights import build_backbone
 
 CLASSES = 5

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from fibrostage.bench.timing import machine, side_by_side
-from fibrostage.errors import RunError
+from fibrostage.ground.errors import RunError
 from fibrostage.stats.auc import auc_interval, delong
 from fibrostage.stats.macro import bootstrap_auc_interval
 

@@ -23,16 +23,16 @@ from torch import Tensor, nn
 from fibrostage.bench.per_candidate import PairNetwork
 from fibrostage.bench.setting import CLASSES, Setting, Shape, make_setting, same_start, shapes
 from fibrostage.bench.timing import in_own_process, machine, once
-from fibrostage.learn.boundary import BoundarySource, compute
+from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.learn.boundary_cache import BoundarySource, compute
 from fibrostage.learn.engine import make_engine
-from fibrostage.learn.fit_frozen import Examples, fit_frozen
-from fibrostage.learn.fit_whole import batch_loss, epoch_batches, set_training
+from fibrostage.learn.fit_head import Examples, fit_frozen
+from fibrostage.learn.fit_network import batch_loss, epoch_batches, set_training
 from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.learn.learner import resolve_precision
 from fibrostage.networks.backbones.spec import Backbone
-from fibrostage.networks.mmfn import MMFN, Head
-from fibrostage.plan import TrainingPlan
-from fibrostage.progress import SILENT, Progress
+from fibrostage.networks.fusion import MMFN, Head
+from fibrostage.plan.run_plan import TrainingPlan
 
 PATIENTS = 8
 TOGETHER = 4

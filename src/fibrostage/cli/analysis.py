@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fibrostage.cli.console import err, make_progress, out, print_json, show_caveats
-from fibrostage.errors import IntakeError
+from fibrostage.ground.errors import IntakeError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Encoding = Annotated[str, typer.Option(help="Encoding of the CSV.")]
@@ -35,8 +35,8 @@ def markers(
     as_json: AsJson = False,
 ) -> None:
     """APRI, FIB-4, GPR, NFS, AAR and stiffness of every patient, and how well each stages."""
+    from fibrostage.analysis.marker_table import as_dict, catalogue, marker_table, write_markers
     from fibrostage.cli.tables import marker_catalogue, marker_view, not_computed
-    from fibrostage.report.marker_table import as_dict, catalogue, marker_table, write_markers
 
     if known:
         if as_json:
@@ -84,9 +84,9 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare scores against one truth: AUCs, paired differences, and what may be concluded."""
+    from fibrostage.analysis.compare_scores import Question, compare_scores
+    from fibrostage.analysis.conclusion import as_dict, conclusion
     from fibrostage.cli.tables import comparison_views
-    from fibrostage.report.compare import Question, compare_scores
-    from fibrostage.report.compare_answer import as_dict, conclusion
 
     question = Question(
         truth, tuple(score or ()), tuple(lower or ()), tuple(positive or ()), cluster, ordinal, split(classes),
@@ -103,8 +103,8 @@ def compare(
         out.print(conclusion(made), markup=False, soft_wrap=True)
     show_caveats(made.caveats, made.simulated)
     if plot is not None:
-        from fibrostage.learn.runfolder import replace_file, write_text
         from fibrostage.report.figures import scores_figure
+        from fibrostage.results.run_folder import replace_file, write_text
 
         replace_file(plot, lambda path: write_text(path, scores_figure(made)))
         err.print(f"ROC curves in {plot}", markup=False, soft_wrap=True)
@@ -151,10 +151,10 @@ def doubts(
     as_json: AsJson = False,
 ) -> None:
     """Held-out patients whose stage the pictures contradict, by confident learning."""
+    from fibrostage.analysis.doubtful_labels import find_doubts
     from fibrostage.cli.tables import doubts_view
-    from fibrostage.errors import RunError
-    from fibrostage.learn.runfolder import replace_file
-    from fibrostage.report.doubts import find_doubts
+    from fibrostage.ground.errors import RunError
+    from fibrostage.results.run_folder import replace_file
 
     if target is not None and target.exists():
         raise RunError(f"{target} exists; choose another --out")

@@ -16,7 +16,7 @@ from fibrostage.cli.console import err, make_progress, out, print_json, show_cav
 from fibrostage.cli.intake import intake, show_description
 from fibrostage.cli.ledger import ledger
 from fibrostage.cli.options import AsJson, PlanFile, Sets, read_plan
-from fibrostage.errors import FibrostageError, PlanError
+from fibrostage.ground.errors import FibrostageError, PlanError
 
 app = typer.Typer(
     help=f"Stage liver fibrosis from multi-modal ultrasound, and choose which exam to label next. {RESEARCH_USE}",
@@ -54,7 +54,7 @@ def phantom(
     ] = "png",
 ) -> None:
     """Simulate a cohort: pictures, CSVs and a plan, with the truth in files of its own."""
-    from fibrostage.errors import nearest
+    from fibrostage.ground.errors import nearest
     from fibrostage.phantom.write import COUNTS, Recipe, write_phantom
 
     chosen = tuple(modality or COUNTS)
@@ -135,10 +135,10 @@ def active(
     as_json: AsJson = False,
 ) -> None:
     """One retrospective active-learning run."""
-    from fibrostage.active.labels import carry
-    from fibrostage.active.loop import run_active
+    from fibrostage.campaign.run import run_active
     from fibrostage.cohort.store import open_cohort
     from fibrostage.learn.train import plan_for
+    from fibrostage.ledger.export import carry
 
     opened = open_cohort(cohort)
     if resume and plan is None and not sets:
@@ -153,7 +153,7 @@ def active(
 
 def show_run(target: Path, cohort: Any, as_json: bool) -> None:
     from fibrostage.cli.tables import metrics_table
-    from fibrostage.learn.runfolder import METRICS, read_json
+    from fibrostage.results.run_folder import METRICS, read_json
 
     metrics = read_json(target / METRICS)
     show_caveats(cohort.caveats, cohort.simulated)
@@ -172,7 +172,7 @@ def predict(
 ) -> None:
     """Stage the patients of a cohort with a trained model."""
     from fibrostage.cohort.store import open_cohort
-    from fibrostage.learn.apply import predict_cohort
+    from fibrostage.learn.model import predict_cohort
 
     opened = open_cohort(cohort)
     table = predict_cohort(run, opened, target, make_progress())
@@ -194,9 +194,9 @@ def study(
 ) -> None:
     """A grid of active-learning runs and what labels bought, or of supervised runs beside markers."""
     from fibrostage.cli.tables import study_views
-    from fibrostage.learn.runfolder import read_json
+    from fibrostage.results.run_folder import read_json
     from fibrostage.study.engines import engine_named
-    from fibrostage.study.grid import STUDY, run_study, tables_beside
+    from fibrostage.study.run_study import STUDY, run_study, tables_beside
 
     results = run_study(file, target, sets or [], make_progress(), engine_named(engine, address, gpus))
     beside = tables_beside(target)

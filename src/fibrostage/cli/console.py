@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from fibrostage import SIMULATED
-from fibrostage.progress import Advance, Progress
+from fibrostage.ground.progress import Advance, Progress
 
 LOG_WIDTH = 160  # where there is no terminal to ask
 

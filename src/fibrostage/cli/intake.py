@@ -13,7 +13,7 @@ from rich.table import Table
 
 from fibrostage.cli.console import err, make_progress, out, print_json, show_caveats
 from fibrostage.cli.options import AsJson, PlanFile, Sets, read_plan
-from fibrostage.errors import PlanError, Problems
+from fibrostage.ground.errors import PlanError, Problems
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,8 +76,8 @@ def intake(
 ) -> None:
     """Take a hospital's own files in as a cohort: DICOM, pictures and videos, without names."""
     from fibrostage.cohort.describe import describe as describe_cohort
-    from fibrostage.intake.build import Choices, Sources, look_at, take_in
-    from fibrostage.plan import Plan
+    from fibrostage.intake.build.take_in import Choices, Sources, look_at, take_in
+    from fibrostage.plan.run_plan import Plan
 
     if plan is None:
         raise PlanError("intake needs --plan, whose [[modality]] rows name the modalities and their kinds")

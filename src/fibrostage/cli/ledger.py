@@ -25,9 +25,9 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Rounds, answers and where the run stands."""
-    from fibrostage.active.labels import summary
-    from fibrostage.active.ledger import read_events
     from fibrostage.cli.tables import ledger_view
+    from fibrostage.ledger.export import summary
+    from fibrostage.ledger.ledger import read_events
 
     content = summary(read_events(run, url))
     if as_json:
@@ -43,7 +43,7 @@ def export(
     url: Url = None,
 ) -> None:
     """Write a ledger out; of a damaged one, everything before the damage."""
-    from fibrostage.active.labels import export as write
+    from fibrostage.ledger.export import export as write
 
     count, sound = write(run, target, url)
     what = "events" if target.suffix == ".jsonl" else "answers"
@@ -62,7 +62,7 @@ def bring_back(
 
     Labels in a CSV begin a new run instead: fibrostage active COHORT --labels L.csv --out RUN.
     """
-    from fibrostage.active.labels import can_go_on, restore_events
+    from fibrostage.ledger.export import can_go_on, restore_events
 
     count = restore_events(source, run, url)
     follow = f"fibrostage active COHORT --out {run} --resume"

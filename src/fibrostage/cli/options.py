@@ -13,6 +13,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 
 def read_plan(path: Path | None) -> tuple[dict[str, Any], str]:
-    from fibrostage.plan_file import read_plan_file
+    from fibrostage.plan.file import read_plan_file
 
     return ({}, "plan") if path is None else (read_plan_file(path), str(path))

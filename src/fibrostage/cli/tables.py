@@ -10,13 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from fibrostage import SIMULATED
+from fibrostage.analysis.compare_scores import Comparison, Pair
 from fibrostage.cohort.describe import Description
+from fibrostage.ground.quantities import QUANTITIES
+from fibrostage.ground.stage import KNOWN
 from fibrostage.markers import MARKERS
-from fibrostage.report.compare import Comparison, Pair
-from fibrostage.stage import KNOWN
 from fibrostage.stats.estimate import Estimate
 from fibrostage.stats.operating import mean_interval
-from fibrostage.units import QUANTITIES
 
 
 def description_table(description: Description) -> Table:

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fibrostage.errors import CohortError, PlanError
+from fibrostage.ground.errors import CohortError, PlanError
 
 ABSENT = -1
 LIMIT = 2**63 - 1

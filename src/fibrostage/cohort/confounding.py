@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fibrostage.stage import Staging
+from fibrostage.ground.stage import Staging
 
 MAX_VALUES = 20  # a column with more values than this says who, not what; numbers are cut into BINS
 BINS = 5

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import CohortError, PlanError, nearest
-from fibrostage.plan import SplitPlan
+from fibrostage.ground.errors import CohortError, PlanError, nearest
+from fibrostage.plan.run_plan import SplitPlan
 
 GROUP = "duplicate_group"  # a patients column; patients of one value share pictures
 

@@ -26,8 +26,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from fibrostage import __version__
 from fibrostage.cohort.tables import GOOD, check_images, check_patients
-from fibrostage.errors import CohortError, nearest
-from fibrostage.stage import UNLABELLED, Staging
+from fibrostage.ground.errors import CohortError, nearest
+from fibrostage.ground.stage import UNLABELLED, Staging
 
 MARKER = "cohort.json"
 

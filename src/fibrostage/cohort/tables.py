@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from fibrostage.errors import Problems
-from fibrostage.stage import Staging
-from fibrostage.units import QUANTITIES
+from fibrostage.ground.errors import Problems
+from fibrostage.ground.quantities import QUANTITIES
+from fibrostage.ground.stage import Staging
 
 PATIENT_KEY = {"patient_id": pl.String, "stage": pl.String}
 PATIENT_TEXT = ("site", "sex")

@@ -21,7 +21,7 @@ from pathlib import Path
 import polars as pl
 
 from fibrostage.cohort.tables import PATIENT_KEY, PATIENT_NUMBERS
-from fibrostage.errors import IntakeError, Problem
+from fibrostage.ground.errors import IntakeError, Problem
 
 VARIABLE = "FIBROSTAGE_KEY"
 KEY_BYTES = 32

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from fibrostage import __version__
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import RunError, WeightsError
-from fibrostage.learn.runfolder import replace_file
+from fibrostage.ground.errors import RunError, WeightsError
 from fibrostage.networks.backbones import BACKBONES
-from fibrostage.networks.mmfn import MMFN, make_head
+from fibrostage.networks.fusion import MMFN, make_head
 from fibrostage.networks.weights import backbone_of, weights_hash
-from fibrostage.plan import Plan
+from fibrostage.plan.run_plan import Plan
+from fibrostage.results.run_folder import replace_file
 
 FORMAT = "fibrostage-mmfn-1"
 RENAMED = {"head.bias": "head.link.bias"}  # in models from before there was another link

@@ -23,10 +23,16 @@ from torch import Tensor
 
 from fibrostage.cohort.store import Cohort
 from fibrostage.cohort.tables import BOX
-from fibrostage.errors import PlanError, RunError, nearest
+from fibrostage.ground.errors import PlanError, RunError, nearest
+from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.checkpoint import load_network
 from fibrostage.learn.images import as_tensor, normalise
-from fibrostage.learn.runfolder import (
+from fibrostage.learn.train import Task, check_fit, make_task
+from fibrostage.networks.backbones import BACKBONES
+from fibrostage.networks.backbones.spec import Backbone
+from fibrostage.networks.fusion import MMFN
+from fibrostage.networks.weights import model_of
+from fibrostage.results.run_folder import (
     ATTRIBUTION_MAPS,
     ATTRIBUTIONS,
     CURVE,
@@ -35,12 +41,6 @@ from fibrostage.learn.runfolder import (
     replace_file,
     write_parquet,
 )
-from fibrostage.learn.train import Task, check_fit, make_task
-from fibrostage.networks.backbones import BACKBONES
-from fibrostage.networks.backbones.spec import Backbone
-from fibrostage.networks.mmfn import MMFN
-from fibrostage.networks.weights import model_of
-from fibrostage.progress import SILENT, Progress
 
 How = Literal["occlusion", "gradients"]
 HOWS = get_args(How)

@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fibrostage.caching import cache_folder
 from fibrostage.cohort.store import Cohort
-from fibrostage.learn.cache import cached, written_whole
+from fibrostage.ground.cache import cache_folder
+from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.engine import make_engine
+from fibrostage.learn.file_cache import cached, written_whole
 from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.weights import weights_hash
-from fibrostage.progress import SILENT, Progress
 
 BATCH = 16
 

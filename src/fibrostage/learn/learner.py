@@ -19,18 +19,18 @@ from torch import Tensor, nn
 
 from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import PlanError
-from fibrostage.learn.boundary import BoundarySource, boundary_source
+from fibrostage.ground.errors import PlanError
+from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.learn.boundary_cache import BoundarySource, boundary_source
 from fibrostage.learn.engine import multiplies_bfloat16
 from fibrostage.learn.features import extract, features_of
-from fibrostage.learn.fit_frozen import Examples, fit_frozen
-from fibrostage.learn.fit_whole import PixelSource, fit_whole
+from fibrostage.learn.fit_head import Examples, fit_frozen
+from fibrostage.learn.fit_network import PixelSource, fit_whole
 from fibrostage.learn.projection import Projection, fit_projection, fold
 from fibrostage.networks.backbones import BACKBONES
-from fibrostage.networks.mmfn import MMFN, Head, make_head, slot
+from fibrostage.networks.fusion import MMFN, Head, make_head, slot
 from fibrostage.networks.weights import backbone_of, weights_hash
-from fibrostage.plan import Plan, TrainingPlan
-from fibrostage.progress import SILENT, Progress
+from fibrostage.plan.run_plan import Plan, TrainingPlan
 
 BLOCK = 65_536  # candidates at once: bounds the memory of a prediction
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fibrostage.networks.mmfn import AnyStream
+from fibrostage.networks.fusion import AnyStream
 from fibrostage.networks.stream import PlainStream, Stream
 
 SQUARED_NORM = 400.0  # of a projected image on average, whatever the backbone: what frozen_l2 is tuned to

@@ -19,15 +19,16 @@ from fibrostage.cohort.describe import space_of
 from fibrostage.cohort.flow import flow_of
 from fibrostage.cohort.splits import Fold, draw_stratified, groups_of, make_folds
 from fibrostage.cohort.store import Cohort, Modality
-from fibrostage.errors import PlanError, nearest
-from fibrostage.learn import checkpoint, runfolder
-from fibrostage.learn.fit_frozen import Examples
+from fibrostage.ground.errors import PlanError, nearest
+from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.learn import checkpoint
+from fibrostage.learn.fit_head import Examples
 from fibrostage.learn.learner import Learner, make_learner, predict
-from fibrostage.learn.predictions import TEST, TRAINING, scores_of
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.weights import source_of
-from fibrostage.plan import Plan
-from fibrostage.progress import SILENT, Progress
+from fibrostage.plan.run_plan import Plan
+from fibrostage.results import run_folder as runfolder
+from fibrostage.results.predictions import TEST, TRAINING, scores_of
 from fibrostage.stats.auc import auc_or_why
 from fibrostage.stats.evaluate import Evaluation, evaluate
 

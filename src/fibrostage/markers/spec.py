@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.units import Modulus, kpa_from_speed
+from fibrostage.ground.quantities import Modulus, kpa_from_speed
 
 Columns = Mapping[str, NDArray[np.float64]]
 Role = Literal["single", "rule out", "rule in"]

@@ -18,10 +18,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from fibrostage.errors import WeightsError
+from fibrostage.ground.errors import WeightsError
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.backbones.spec import Backbone
-from fibrostage.plan import NetworkPlan, SourcePlan
+from fibrostage.plan.run_plan import NetworkPlan, SourcePlan
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fibrostage.ground.stage import METAVIR
 from fibrostage.markers import MARKERS
 from fibrostage.markers.spec import values_of
 from fibrostage.phantom.patients import GGT_ULN, PAPER_COUNTS, Patients, draw_patients
-from fibrostage.stage import METAVIR
 from fibrostage.stats.auc import auc
 
 READERS = {

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from fibrostage.ground.quantities import speed_from_kpa
 from fibrostage.phantom.placing import Rect
 from fibrostage.phantom.vendors import BLACK, CYAN, GREEN, GREY, ORANGE, RED, WHITE, YELLOW, Colour, Layout
-from fibrostage.units import speed_from_kpa
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 MODES = ("2D", "Gen", "THI", "Res", "Pen", "SWE", "STE", "Map 4", "Chroma 3")

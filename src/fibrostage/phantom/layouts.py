@@ -15,12 +15,12 @@ from PIL import Image, ImageDraw, ImageOps
 from scipy.ndimage import binary_erosion, zoom
 
 from fibrostage import SIMULATED
+from fibrostage.ground.quantities import kpa_from_speed
 from fibrostage.phantom import interface
 from fibrostage.phantom.bmode import HEIGHT
 from fibrostage.phantom.placing import Places, Rect, arrange, bounds, box_mask
 from fibrostage.phantom.screen import Box, colours, stiffness_map
 from fibrostage.phantom.vendors import LAYOUTS, WHITE, Layout, draw_layout
-from fibrostage.units import kpa_from_speed
 
 __all__ = ["COLOUR_MAPS", "LAYOUTS", "Layout", "Screen", "draw_layout", "render"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.stage import METAVIR
+from fibrostage.ground.stage import METAVIR
 
 STAGES = len(METAVIR.classes)
 PAPER_COUNTS = (41, 51, 31, 27, 18)  # MMFN paper §2.2, patients F0…F4

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fibrostage import SIMULATED
+from fibrostage.ground.quantities import speed_from_kpa
 from fibrostage.phantom.bmode import HEIGHT, WIDTH, smooth_noise
-from fibrostage.units import speed_from_kpa
 
 SCALE_KPA = 30.0
 OPACITY = 0.5

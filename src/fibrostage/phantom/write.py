@@ -21,12 +21,12 @@ import numpy as np
 
 from fibrostage import SIMULATED
 from fibrostage.cohort.store import whole_or_absent
-from fibrostage.errors import PlanError, nearest
+from fibrostage.ground.errors import PlanError, nearest
+from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.ground.stage import METAVIR
 from fibrostage.phantom.ceiling import ceilings
 from fibrostage.phantom.patients import AST_ULN, GGT_ULN, Patients, draw_patients, draw_stages
 from fibrostage.phantom.pictures import PICTURES, draw_bad
-from fibrostage.progress import SILENT, Progress
-from fibrostage.stage import METAVIR
 
 RECIPE = "recipe.json"
 COUNTS = {"LSTE": (4, 5), "LUS": (7, 7), "LSTQ": (3, 5), "SSTE": (3, 5)}  # per patient, paper §2.1
@@ -229,7 +229,7 @@ def files_of(form: str) -> Files:
     if form == "png":
         return PNG
     try:
-        from fibrostage.phantom.study import DICOM
+        from fibrostage.phantom.dicom_exams import DICOM
     except ImportError:
         raise PlanError('writing DICOM needs pydicom and its codecs: pip install "fibrostage[dicom]"') from None
     return DICOM

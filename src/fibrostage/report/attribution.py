@@ -11,9 +11,9 @@ import polars as pl
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from fibrostage.errors import RunError
-from fibrostage.learn.runfolder import ATTRIBUTION_MAPS, ATTRIBUTIONS, read_parquet
+from fibrostage.ground.errors import RunError
 from fibrostage.report.style import drawing, figure, mark_simulated, to_svg
+from fibrostage.results.run_folder import ATTRIBUTION_MAPS, ATTRIBUTIONS, read_parquet
 from fibrostage.stats.estimate import Estimate
 from fibrostage.stats.operating import mean_interval
 

@@ -9,10 +9,10 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from fibrostage.report.diagnosis import COHORTS, panel_of
+from fibrostage.analysis.networks_and_markers import COHORTS, panel_of
+from fibrostage.ground.stage import Staging
 from fibrostage.report.figures import panel_lines, roc_panel
 from fibrostage.report.style import INK, drawing, figure, mark_simulated, to_svg
-from fibrostage.stage import Staging
 
 LINE = "#8a96a3"
 CURVES = 8  # in a panel: the reference, then the others as they come

@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from fibrostage.learn.runfolder import read_parquet
-from fibrostage.report.diagnosis import COHORTS
+from fibrostage.analysis.networks_and_markers import COHORTS
+from fibrostage.ground.stage import Staging
 from fibrostage.report.diagnosis_figures import roc_figures
-from fibrostage.stage import Staging
+from fibrostage.results.run_folder import read_parquet
 from fibrostage.stats.estimate import Estimate
 
 

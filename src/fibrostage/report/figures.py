@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from fibrostage.active.chosen import ALL, title_of
-from fibrostage.learn.predictions import scores_of
-from fibrostage.report.compare import Comparison, Data, Panel
+from fibrostage.active.strategy_expression import ALL, title_of
+from fibrostage.analysis.compare_scores import Comparison, Data, Panel
+from fibrostage.ground.stage import Staging
 from fibrostage.report.style import COLOURS, DASHES, FAINT, INK, drawing, figure, mark_simulated, to_svg, to_svg_file
-from fibrostage.stage import Staging
+from fibrostage.results.predictions import scores_of
 from fibrostage.stats.auc import auc_interval
 from fibrostage.stats.roc import roc_curve
 

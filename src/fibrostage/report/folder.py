@@ -9,13 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from fibrostage.active.chosen import ALL, title_of
-from fibrostage.errors import RunError
-from fibrostage.learn.runfolder import CURVE, METRICS, PLAN, PREDICTIONS, read_json, read_parquet
-from fibrostage.plan import StagingPlan
+from fibrostage.active.strategy_expression import ALL, title_of
+from fibrostage.ground.errors import RunError
+from fibrostage.ground.stage import Staging
+from fibrostage.plan.run_plan import StagingPlan
 from fibrostage.report.attribution import Attribution, attribution_of
 from fibrostage.report.diagnosis_page import Diagnosis, read_diagnosis
-from fibrostage.stage import Staging
+from fibrostage.results.run_folder import CURVE, METRICS, PLAN, PREDICTIONS, read_json, read_parquet
 
 MOST_SHOWN = 3  # strategies whose last rounds are drawn side by side
 

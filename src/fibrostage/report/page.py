@@ -10,10 +10,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from fibrostage import RESEARCH_USE, SIMULATED
-from fibrostage.active.chosen import title_of
-from fibrostage.errors import RunError
-from fibrostage.learn.predictions import scores_of
-from fibrostage.learn.runfolder import replace_file, write_text
+from fibrostage.active.strategy_expression import title_of
+from fibrostage.ground.errors import RunError
 from fibrostage.report.diagnosis_figures import flow_figure
 from fibrostage.report.diagnosis_page import diagnosis_context
 from fibrostage.report.figures import (
@@ -22,6 +20,8 @@ from fibrostage.report.figures import (
     roc_figure,
 )
 from fibrostage.report.folder import Results, read_results
+from fibrostage.results.predictions import scores_of
+from fibrostage.results.run_folder import replace_file, write_text
 from fibrostage.stats.estimate import Estimate
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 
-from fibrostage.errors import StatisticsError
+from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.auc import check_labels
 from fibrostage.stats.estimate import Estimate, quantile, undefined
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fibrostage.errors import StatisticsError
+from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.auc import check_labels
 from fibrostage.stats.estimate import Estimate, quantile, undefined, wilson
 from fibrostage.stats.operating import mean_interval

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fibrostage.errors import StatisticsError
+from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.auc import check_labels
 from fibrostage.stats.calibration import check_probabilities
 from fibrostage.stats.estimate import quantile

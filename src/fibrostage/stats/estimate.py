@@ -8,7 +8,7 @@ from typing import Any
 
 from scipy.special import ndtri
 
-from fibrostage.errors import StatisticsError
+from fibrostage.ground.errors import StatisticsError
 
 
 @dataclass(frozen=True)

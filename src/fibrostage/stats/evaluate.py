@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fibrostage.errors import StatisticsError
-from fibrostage.stage import Staging
+from fibrostage.ground.errors import StatisticsError
+from fibrostage.ground.stage import Staging
 from fibrostage.stats.agreement import confusion
 from fibrostage.stats.auc import auc_or_why
 from fibrostage.stats.estimate import Estimate, undefined, wilson

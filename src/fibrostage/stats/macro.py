@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fibrostage.errors import StatisticsError
+from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.auc import auc, check_binary
 from fibrostage.stats.bootstrap import Method, blocks, interval, stratified_counts
 from fibrostage.stats.concordance import placements

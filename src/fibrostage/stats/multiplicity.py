@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fibrostage.errors import StatisticsError
+from fibrostage.ground.errors import StatisticsError
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fibrostage.errors import StatisticsError
+from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.auc import check_clusters, check_scores
 from fibrostage.stats.concordance import Concordance, concordance, placements
 

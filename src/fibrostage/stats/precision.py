@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fibrostage.errors import StatisticsError
+from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.concordance import hanley_mcneil_variance
 from fibrostage.stats.estimate import Estimate, quantile, wilson
 

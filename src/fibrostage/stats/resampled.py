@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from fibrostage.errors import StatisticsError
+from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.estimate import Estimate
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import polars as pl
 
 from fibrostage.cohort.store import is_cohort
-from fibrostage.errors import RunError
-from fibrostage.intake.build import Sources, take_in
-from fibrostage.learn.runfolder import replace_file, write_text
+from fibrostage.ground.errors import RunError
+from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.intake.build.take_in import Sources, take_in
 from fibrostage.phantom.write import RECIPE, Recipe, is_of, write_phantom
-from fibrostage.plan import Plan
-from fibrostage.progress import SILENT, Progress
+from fibrostage.plan.run_plan import Plan
 from fibrostage.report.page import write_report
-from fibrostage.study.grid import run_study
+from fibrostage.results.run_folder import replace_file, write_text
+from fibrostage.study.run_study import run_study
 
 MODALITIES = ("LSTE", "LUS")
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from fibrostage.cohort.store import Cohort
-from fibrostage.errors import PlanError
-from fibrostage.plan import Plan
-from fibrostage.study.cells import Run
+from fibrostage.ground.errors import PlanError
+from fibrostage.plan.run_plan import Plan
+from fibrostage.study.grid_file import Run
 
 
 def held_out_ratio(cohort: Cohort, plan: Plan) -> float:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fibrostage.errors import PlanError, nearest
-from fibrostage.study.execute import Engine
-from fibrostage.study.local import run_locally
-from fibrostage.study.on_ray import RayEngine
+from fibrostage.ground.errors import PlanError, nearest
+from fibrostage.study.ray_engine import RayEngine
+from fibrostage.study.run_one import Engine
+from fibrostage.study.workers import run_locally
 
 ENGINES = ("local", "ray")
 

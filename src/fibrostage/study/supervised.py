@@ -15,11 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from fibrostage.cohort.store import Cohort
-from fibrostage.errors import PlanError, nearest
-from fibrostage.learn.predictions import TEST
-from fibrostage.learn.runfolder import METRICS, PREDICTIONS, read_json, read_parquet
-from fibrostage.report.diagnosis import (
+from fibrostage.analysis.networks_and_markers import (
     MARKER,
     NETWORK,
     Reader,
@@ -29,10 +25,14 @@ from fibrostage.report.diagnosis import (
     pictures_table,
     scores_table,
 )
+from fibrostage.analysis.over_runs import against, with_holm
+from fibrostage.cohort.store import Cohort
+from fibrostage.ground.errors import PlanError, nearest
+from fibrostage.results.predictions import TEST
+from fibrostage.results.run_folder import METRICS, PREDICTIONS, read_json, read_parquet
 from fibrostage.stats.resampled import resampled_mean
-from fibrostage.study.cells import Run, StudyPlan, methods_of
 from fibrostage.study.divisions import held_out_ratio
-from fibrostage.study.results import against, with_holm
+from fibrostage.study.grid_file import Run, StudyPlan, methods_of
 
 
 def supervised_tables(study: StudyPlan, cohort: Cohort, runs: Sequence[Run]) -> dict[str, pl.DataFrame]:

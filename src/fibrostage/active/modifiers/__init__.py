@@ -2,7 +2,7 @@
 
 from fibrostage.active.modifiers import clean, complete, diverse, gumbel, power
 from fibrostage.active.modifiers.spec import Modifier
-from fibrostage.registry import Registry
+from fibrostage.ground.registry import Registry
 
 MODIFIERS: Registry[Modifier] = Registry(
     "modifier", (power.MODIFIER, gumbel.MODIFIER, diverse.MODIFIER, clean.MODIFIER, complete.MODIFIER)

@@ -14,7 +14,7 @@ from fibrostage.active.strategies import (
     typiclust,
 )
 from fibrostage.active.strategies.spec import BatchStrategy, Strategy
-from fibrostage.registry import Registry
+from fibrostage.ground.registry import Registry
 
 STRATEGIES: Registry[Strategy | BatchStrategy] = Registry(
     "strategy",

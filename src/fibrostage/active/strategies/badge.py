@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fibrostage.active.items import Items
+from fibrostage.active.embedded_pool import Items
 from fibrostage.active.strategies.spec import BatchStrategy
 
 

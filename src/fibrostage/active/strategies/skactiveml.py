@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from fibrostage.active.items import Items
+from fibrostage.active.embedded_pool import Items
 from fibrostage.active.strategies.spec import BatchStrategy
-from fibrostage.errors import PlanError, nearest
+from fibrostage.ground.errors import PlanError, nearest
 
 PREFIX = "skactiveml:"
 GIVEN = {"self", "X", "y", "candidates", "batch_size", "return_utilities"}

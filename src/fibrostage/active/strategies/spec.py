@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from fibrostage.active.items import Items
+    from fibrostage.active.embedded_pool import Items
 
 Needs = Literal["noise", "probabilities", "passes", "entropies"]
 

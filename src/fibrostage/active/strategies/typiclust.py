@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from fibrostage.active.items import Items
+from fibrostage.active.embedded_pool import Items
 from fibrostage.active.strategies.spec import BatchStrategy
 
 NEIGHBOURS = 20

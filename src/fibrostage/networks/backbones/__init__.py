@@ -1,8 +1,8 @@
 """The backbones, one file each; a new one is a file and a line here."""
 
+from fibrostage.ground.registry import Registry
 from fibrostage.networks.backbones import dlre, efficientnet_lite0, inception_v3, resnet18, resnet50
 from fibrostage.networks.backbones.spec import Backbone
-from fibrostage.registry import Registry
 
 BACKBONES: Registry[Backbone] = Registry(
     "backbone",

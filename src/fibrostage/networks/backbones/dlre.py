@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fibrostage.errors import WeightsError
+from fibrostage.ground.errors import WeightsError
 from fibrostage.networks.backbones.spec import Backbone
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch.nn.functional as F
 from torch import nn
 
-from fibrostage.errors import WeightsError
+from fibrostage.ground.errors import WeightsError
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.depthwise import depthwise
 

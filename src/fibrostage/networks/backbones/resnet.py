@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from fibrostage.errors import WeightsError
+from fibrostage.ground.errors import WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor

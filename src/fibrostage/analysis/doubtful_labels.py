@@ -1,0 +1,57 @@
+"""Labels that held-out predictions contradict: which patients' stages deserve a second look.
+
+Confident learning (Northcutt et al. 2021) by cleanlab, on predictions of patients who were not trained on. It finds
+labels that are at odds with the pictures; whether label or picture is wrong, a person decides.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from fibrostage.ground.errors import PlanError, RunError
+from fibrostage.ground.stage import Staging
+from fibrostage.report.folder import read_results
+from fibrostage.results.predictions import scores_of
+
+LEAST = 20  # patients; fewer say nothing about how labels are confused
+
+
+def find_doubts(folder: Path) -> pl.DataFrame:
+    """One row a held-out patient of a run (or of a study's runs together), most doubtful first: patient_id, stage,
+    called, quality (the label's, 0 to 1) and doubtful (whether confident learning counts it as an error)."""
+    results = read_results(folder)
+    if len({metrics["method"] for metrics in results.metrics}) > 1:
+        raise PlanError(f"{folder} holds several methods; give one run's folder")
+    if not results.predictions:
+        raise PlanError(f"{folder} is a study of supervised runs; give one run's folder, e.g. of {folder}/runs")
+    predictions = pl.concat(list(results.predictions.values()))
+    return doubts_of(predictions, results.staging)
+
+
+def doubts_of(predictions: pl.DataFrame, staging: Staging) -> pl.DataFrame:
+    try:
+        from cleanlab.filter import find_label_issues
+        from cleanlab.rank import get_label_quality_scores
+    except ImportError:
+        raise PlanError("doubts needs cleanlab: install fibrostage with its extra [noise]") from None
+    held_out = scores_of(predictions, staging)
+    patients, stages, probabilities = held_out.patients, held_out.stages, held_out.probabilities
+    if len(stages) < LEAST:
+        raise RunError(f"{len(stages)} held-out patients; doubts needs at least {LEAST}, e.g. of a kfold run")
+    present = np.unique(stages)
+    known = probabilities[:, present] / probabilities[:, present].sum(axis=1, keepdims=True)
+    labels = np.searchsorted(present, stages)
+    doubtful = find_label_issues(labels, known, n_jobs=1)
+    table = pl.DataFrame(
+        {
+            "patient_id": patients,
+            "stage": [staging.classes[k] for k in stages],
+            "called": [staging.classes[k] for k in probabilities.argmax(axis=1)],
+            "quality": get_label_quality_scores(labels, known),
+            "doubtful": doubtful,
+        }
+    )
+    return table.sort("doubtful", "quality", "patient_id", descending=[True, False, False])

@@ -1,0 +1,254 @@
+"""P.csv in, markers out: a table with a column a marker, what is missing and why, and how well each stages."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fibrostage import RESEARCH_USE
+from fibrostage.csv_tables.reader import CsvTable
+from fibrostage.csv_tables.scores import is_missing, is_simulated, read_table, texts
+from fibrostage.ground.errors import IntakeError, PlanError, Problems
+from fibrostage.ground.quantities import QUANTITIES, Modulus
+from fibrostage.ground.stage import Staging, staging_of
+from fibrostage.intake.read.tables import parse_number
+from fibrostage.markers import MARKERS
+from fibrostage.markers.spec import Marker, Values, values_of
+from fibrostage.results.run_folder import replace_file
+from fibrostage.stats.auc import auc_or_why
+from fibrostage.stats.estimate import Estimate
+from fibrostage.stats.operating import operating_point
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A cell that cannot be believed; its markers are missing for that patient."""
+
+    row: int
+    patient_id: str
+    column: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class MarkerTable:
+    """Markers of every patient of a table."""
+
+    source: CsvTable
+    values: dict[str, Values]
+    refusals: tuple[Refusal, ...]
+    simulated: bool
+    modulus: Modulus
+    staging: Staging | None = None
+    stages: NDArray[np.int64] | None = None  # −1 = unlabelled
+    caveats: tuple[str, ...] = ()
+    confidence: float = 0.95
+    at_cut: dict[str, dict[str, Estimate]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.source.rows)
+
+
+def marker_table(
+    path: Path,
+    classes: Sequence[str] = (),
+    modulus: Modulus = "young",
+    encoding: str = "utf-8",
+    confidence: float = 0.95,
+) -> MarkerTable:
+    """Every marker of every patient of P.csv; with a stage column, the AUC at each cut."""
+    table = read_table(path, ("patient_id",), encoding)
+    check_ids(table)
+    columns, refusals = read_quantities(table)
+    barred = refused_cells(table, refusals)
+    values = {marker.name: values_of(marker, columns, len(table.rows), modulus, barred) for marker in MARKERS}
+    staging, stages, caveats = read_stages(table, classes)
+    at_cut = {}
+    if staging is not None and stages is not None:
+        at_cut = {name: aucs(of.values, stages, staging, confidence) for name, of in values.items()}
+    return MarkerTable(
+        table, values, tuple(refusals), is_simulated(table), modulus, staging, stages, caveats, confidence, at_cut
+    )
+
+
+def check_ids(table: CsvTable) -> None:
+    problems = Problems()
+    first: dict[str, int] = {}
+    for row, cells in table.rows:
+        patient = cells["patient_id"]
+        if is_missing(patient):
+            problems.add(table.path.name, "patient_id is empty", row=row)
+        elif patient in first:
+            problems.add(table.path.name, f"patient {patient!r} already stands in row {first[patient]}", row=row)
+        first.setdefault(patient, row)
+    if len(problems):
+        raise IntakeError(f"{table.path} must have one row a patient:\n{problems.text()}", problems)
+
+
+def read_quantities(table: CsvTable) -> tuple[dict[str, NDArray[np.float64]], list[Refusal]]:
+    """The measured columns we know, NaN where missing or refused, and every refusal."""
+    columns, refusals = {}, []
+    for column in table.columns:
+        if column not in QUANTITIES:
+            continue
+        values = np.full(len(table.rows), np.nan)
+        for index, (row, cells) in enumerate(table.rows):
+            text, patient = cells[column], cells["patient_id"]
+            if is_missing(text):
+                continue
+            problems = Problems()
+            value = parse_number(table.path.name, row, patient, column, text, problems)
+            if value is not None:
+                values[index] = value
+            refusals += [Refusal(row, patient, column, text, problem.reason) for problem in problems]
+        columns[column] = values
+    return columns, refusals
+
+
+def refused_cells(table: CsvTable, refusals: Sequence[Refusal]) -> dict[str, NDArray[np.bool_]]:
+    """Per column the rows whose cell was refused."""
+    position = {row: index for index, (row, _) in enumerate(table.rows)}
+    barred: dict[str, NDArray[np.bool_]] = {}
+    for refusal in refusals:
+        barred.setdefault(refusal.column, np.zeros(len(table.rows), dtype=bool))[position[refusal.row]] = True
+    return barred
+
+
+def read_stages(
+    table: CsvTable, classes: Sequence[str]
+) -> tuple[Staging | None, NDArray[np.int64] | None, tuple[str, ...]]:
+    """The staging system and the stage of each row, where there is a stage column that says so."""
+    if "stage" not in table.columns:
+        return None, None, ()
+    labels = texts(table, "stage")
+    known = [label for label in labels if label is not None]
+    if not known:
+        return None, None, ("the stage column is empty: no AUC",)
+    try:
+        staging = staging_of(known, classes)
+    except PlanError as error:
+        if classes:
+            raise
+        return None, None, (f"no AUC: {error}",)
+    stages = np.array([-1 if label is None else staging.index(label) for label in labels], dtype=np.int64)
+    assumed = f"the stages were read as {staging.name}'s; if they are of another system, give --classes in order"
+    return staging, stages, () if classes else (assumed,)
+
+
+def aucs(
+    values: NDArray[np.float64], stages: NDArray[np.int64], staging: Staging, confidence: float
+) -> dict[str, Estimate]:
+    """AUC at each cut over the patients who have the marker and a stage."""
+    usable = ~np.isnan(values) & (stages >= 0)
+    return {
+        cut: auc_or_why(staging.at_or_above(stages[usable], cut), values[usable], confidence) for cut in staging.cuts
+    }
+
+
+def write_markers(made: MarkerTable, target: Path) -> None:
+    """M.csv: every column of P.csv, then one a marker; kPa markers end in _kpa and hold Young's modulus."""
+    names = {marker.name: column_of(marker) for marker in MARKERS}
+    taken = sorted(set(names.values()) & set(made.source.columns))
+    if taken:
+        raise IntakeError(
+            f"{made.source.path} already has {', '.join(map(repr, taken))}; rename "
+            f"{'it' if len(taken) == 1 else 'them'}, so that nothing is overwritten"
+        )
+
+    def write(path: Path) -> None:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow([*made.source.columns, *names.values()])
+            for index, (_, cells) in enumerate(made.source.rows):
+                found = (made.values[name].values[index] for name in names)
+                writer.writerow([*cells.values(), *("" if np.isnan(value) else f"{value:.6g}" for value in found)])
+
+    replace_file(target, write)
+
+
+def column_of(marker: Marker) -> str:
+    return f"{marker.name}_kpa" if marker.unit == "kPa" else marker.name
+
+
+def as_dict(made: MarkerTable) -> dict[str, Any]:
+    """What --json prints."""
+    result: dict[str, Any] = {"n": len(made), "simulated": made.simulated, "modulus": made.modulus}
+    if made.staging is not None:
+        result |= {"staging": made.staging.name, "classes": list(made.staging.classes), "confidence": made.confidence}
+    result["markers"] = {marker.name: summary(made, marker) for marker in MARKERS}
+    result["refused"] = [vars(refusal) for refusal in made.refusals]
+    result["caveats"] = list(made.caveats)
+    result["notice"] = RESEARCH_USE
+    return result
+
+
+def catalogue() -> dict[str, Any]:
+    """Every marker as the registry has it: columns with units and plausible range, formula, source, cut-offs."""
+    return {
+        marker.name: {
+            "title": marker.title,
+            "unit": marker.unit,
+            "column": column_of(marker),
+            "needs": [{**vars(QUANTITIES[need.column]), "default": need.default} for need in marker.needs],
+            "instead": marker.speed,
+            "formula": marker.formula,
+            "source": marker.source,
+            "example": {"inputs": dict(marker.example.inputs), "value": marker.example.value},
+            "cutoffs": [vars(cutoff) for cutoff in marker.cutoffs],
+        }
+        for marker in MARKERS
+    }
+
+
+def summary(made: MarkerTable, marker: Marker) -> dict[str, Any]:
+    """One marker: how many have it, what the others lack, its spread, and how well it stages."""
+    found = made.values[marker.name]
+    present = found.values[~np.isnan(found.values)]
+    result: dict[str, Any] = {
+        "title": marker.title,
+        "unit": marker.unit,
+        "column": column_of(marker),
+        "n": len(present),
+        "missing": len(made) - len(present),
+        "lacking": found.lacking,
+        "refused": found.refused,
+        "assumed": found.assumed,
+    }
+    if len(present):
+        q1, median, q3 = np.quantile(present, [0.25, 0.5, 0.75])
+        result |= {"median": float(median), "q1": float(q1), "q3": float(q3)}
+    if made.staging is not None and made.stages is not None:
+        usable = ~np.isnan(found.values) & (made.stages >= 0)
+        result["auc_at_cut"] = {}
+        for cut, figure in made.at_cut[marker.name].items():
+            positives = int(made.staging.at_or_above(made.stages[usable], cut).sum())
+            result["auc_at_cut"][cut] = {**figure.as_dict(), "n": int(usable.sum()), "positives": positives}
+        result["at_cutoffs"] = at_cutoffs(made, marker, usable)
+    return result
+
+
+def at_cutoffs(made: MarkerTable, marker: Marker, usable: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """What published cut-offs of the same staging system do on the patients that are `usable`."""
+    rows: list[dict[str, Any]] = []
+    for cutoff in marker.cutoffs:
+        if made.staging is None or made.stages is None or cutoff.system != made.staging.name or not usable.any():
+            continue
+        positive = made.staging.at_or_above(made.stages[usable], cutoff.cut)
+        point = operating_point(positive, made.values[marker.name].values[usable], cutoff.value, made.confidence)
+        rates = ("sensitivity", "specificity", "ppv", "npv", "lr_positive", "lr_negative")
+        rows.append(
+            {
+                **vars(cutoff),
+                "n": point.n,
+                **{name: getattr(point, name) for name in ("tp", "fp", "tn", "fn")},
+                **{name: getattr(point, name).as_dict() for name in rates},
+            }
+        )
+    return rows

@@ -1,0 +1,220 @@
+"""Networks and markers against the same truth: every cut, in the test cohort and in the training cohort.
+
+Everything is made from one long table of scores, a row a patient: the reference network is compared with each other
+method and each marker on the patients who have both, DeLong's p adjusted after Holm. Thresholds come from the
+literature or from training patients, and are judged on test patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fibrostage.analysis.compare_scores import Area, Data, Pair, Panel, Question, cut_panel
+from fibrostage.cohort.store import Cohort
+from fibrostage.cohort.tables import PATIENT_NUMBERS
+from fibrostage.ground.errors import PlanError, StatisticsError, nearest
+from fibrostage.ground.stage import Staging
+from fibrostage.markers import MARKERS
+from fibrostage.markers.spec import values_of
+from fibrostage.results.predictions import TEST, TRAINING, scores_of
+from fibrostage.stats.auc import delong
+from fibrostage.stats.operating import operating_point
+from fibrostage.stats.roc import youden_threshold
+
+NETWORK, MARKER = "network", "marker"
+COHORTS = {TEST: "test cohort", TRAINING: "training cohort"}
+SCORES = {
+    "seed": pl.Int64, "cut": pl.String, "split": pl.String, "method": pl.String, "kind": pl.String,
+    "patient_id": pl.String, "stage": pl.String, "score": pl.Float64,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What one run predicted: `task` is the cut it learned, or None where it tells every stage."""
+
+    method: str
+    seed: int
+    task: str | None
+    predictions: pl.DataFrame
+
+    def tells(self, staging: Staging) -> Staging:
+        """The stages it tells apart."""
+        return staging if self.task is None else staging.at(self.task)
+
+
+def scores_table(readers: Sequence[Reader], cohort: Cohort, markers: Sequence[str]) -> pl.DataFrame:
+    """One row a seed, cut, cohort, method and patient; a marker that a patient lacks has no row."""
+    staging, stage_of = cohort.staging, dict(cohort.patients.select("patient_id", "stage").iter_rows())
+    columns = marker_columns(cohort, markers)
+    parts = []
+    for seed in dict.fromkeys(reader.seed for reader in readers):
+        own = [reader for reader in readers if reader.seed == seed]
+        for cut in staging.cuts:
+            for split in COHORTS:
+                found = [
+                    (r.method, NETWORK, dict(at_cut(r, staging, cut, split))) for r in own if r.task in (None, cut)
+                ]
+                who = dict.fromkeys(patient for _, _, scores in found for patient in scores)
+                named = [(name, MARKER, {p: values[p] for p in who if p in values}) for name, values in columns.items()]
+                for method, kind, scores in [*found, *named]:
+                    rows = {
+                        "patient_id": list(scores),
+                        "score": list(scores.values()),
+                        "stage": [stage_of[patient] for patient in scores],
+                    }
+                    keys = {"seed": seed, "cut": cut, "split": split, "method": method, "kind": kind}
+                    part = pl.DataFrame(rows, schema_overrides={k: SCORES[k] for k in rows})
+                    parts.append(part.with_columns(**{k: pl.lit(v, dtype=SCORES[k]) for k, v in keys.items()}))
+    return pl.concat(parts).select(list(SCORES)) if parts else pl.DataFrame(schema=SCORES)
+
+
+def at_cut(reader: Reader, staging: Staging, cut: str, split: str) -> Iterator[tuple[str, float]]:
+    """Each patient's probability of being at or above a cut."""
+    own = reader.tells(staging)
+    found = scores_of(reader.predictions, own, split)
+    _, score = found.at_cut(own, cut if reader.task is None else own.cuts[0])
+    return zip(found.patients.tolist(), score.tolist(), strict=True)
+
+
+def marker_columns(cohort: Cohort, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """By marker's title, the patients who have it. Raises `PlanError` for an unknown marker, or one nobody has."""
+    table = cohort.patients
+    columns = {
+        name: table[name].cast(pl.Float64).to_numpy().astype(np.float64)
+        for name in PATIENT_NUMBERS
+        if name in table.columns
+    }
+    known = [marker.name for marker in MARKERS]
+    result = {}
+    for name in names:
+        if name not in known:
+            raise PlanError(f"compare.markers: {name!r}{nearest(name, known)} is no marker; known: {', '.join(known)}")
+        marker = MARKERS[name]
+        found = values_of(marker, columns, len(table)).values
+        if np.isnan(found).all():
+            needs = ", ".join(need.column for need in marker.needs)
+            raise PlanError(f"compare.markers: no patient of cohort {cohort.name!r} has {name} (it needs {needs})")
+        pairs = zip(cohort.patient_ids, found.tolist(), strict=True)
+        result[marker.title] = {patient: value for patient, value in pairs if not np.isnan(value)}
+    return result
+
+
+def groups_of(scores: pl.DataFrame) -> Iterator[tuple[dict[str, Any], pl.DataFrame]]:
+    """The scores of one seed, cut and cohort at a time."""
+    keys = ("seed", "cut", "split")
+    for values, group in scores.group_by(keys, maintain_order=True):
+        yield dict(zip(keys, values, strict=True)), group
+
+
+def panel_of(group: pl.DataFrame, staging: Staging, cut: str, reference: str, confidence: float) -> tuple[Panel, Data]:
+    """The areas of one group's methods, and the reference, where it is among them, against each."""
+    names = group["method"].unique(maintain_order=True).to_list()
+    patients = group["patient_id"].unique(maintain_order=True).to_list()
+    row = {patient: k for k, patient in enumerate(patients)}
+    table = np.full((len(names), len(patients)), np.nan)
+    truth = np.zeros(len(patients), dtype=np.int64)
+    for method, patient, stage, score in group.select("method", "patient_id", "stage", "score").iter_rows():
+        table[names.index(method), row[patient]] = score
+        truth[row[patient]] = staging.index(stage)
+    data = Data(truth, table, None, staging)
+    there = reference if reference in names else names[0]
+    question = Question("stage", tuple(names), reference=there, confidence=confidence)
+    panel = cut_panel(data, question, staging, cut)
+    return (panel if there == reference else replace(panel, pairs=())), data
+
+
+def comparison_table(scores: pl.DataFrame, staging: Staging, reference: str, confidence: float) -> pl.DataFrame:
+    """One row a seed, cut, cohort and method: its AUC, and the reference's minus it on the patients of both."""
+    rows: list[dict[str, Any]] = []
+    for keys, group in groups_of(scores):
+        panel, _ = panel_of(group, staging, keys["cut"], reference, confidence)
+        pairs = {pair.b: pair for pair in panel.pairs}
+        kinds = dict(group.select("method", "kind").unique().iter_rows())
+        for method, area in panel.areas.items():
+            row = {**keys, "method": method, "kind": kinds[method], **area_columns(area)}
+            rows.append(row | (pair_columns(pairs[method]) if method in pairs else {}))
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def area_columns(area: Area) -> dict[str, Any]:
+    figure = area.figure
+    return {"n": area.n, "positives": area.positives, "auc": figure.value, "auc_lo": figure.lo, "auc_hi": figure.hi}
+
+
+def pair_columns(pair: Pair) -> dict[str, Any]:
+    d = pair.difference
+    return {
+        "n_both": pair.n, "difference": d.value, "difference_lo": d.lo, "difference_hi": d.hi,
+        "p": d.p, "p_holm": pair.p_holm,
+    }  # fmt: skip
+
+
+def pictures_table(readers: Sequence[Reader], staging: Staging, confidence: float) -> pl.DataFrame:
+    """AUCs over pictures with the patient as the cluster, beside what they would be if pictures were independent."""
+    rows: list[dict[str, Any]] = []
+    for reader in readers:
+        own = reader.tells(staging)
+        if reader.predictions["picture"].null_count():
+            continue
+        for split in COHORTS:
+            found = scores_of(reader.predictions, own, split, by="picture")
+            for cut in own.cuts if len(found) else ():
+                positive, score = found.at_cut(own, cut)
+                row = {"seed": reader.seed, "cut": reader.task or cut, "split": split, "method": reader.method}
+                row |= {"n_pictures": len(found), "n_patients": len(set(found.patients.tolist()))}
+                rows.append(row | clustered(positive, score, found.patients, confidence))
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def clustered(
+    positive: NDArray[np.bool_], score: NDArray[np.float64], patients: NDArray[np.str_], confidence: float
+) -> dict[str, Any]:
+    try:
+        right = delong(positive, score, patients).interval(0, confidence)
+        wrong = delong(positive, score).interval(0, confidence)
+    except StatisticsError as error:
+        empty = dict.fromkeys(("auc", "auc_lo", "auc_hi", "se", "se_if_independent"))
+        return {**empty, "why": str(error)}
+    return {
+        "why": "", "auc": right.value, "auc_lo": right.lo, "auc_hi": right.hi, "se": right.se,
+        "se_if_independent": wrong.se,
+    }  # fmt: skip
+
+
+def cutoffs_table(scores: pl.DataFrame, staging: Staging, confidence: float) -> pl.DataFrame:
+    """What thresholds do in the test cohort: published ones of the same staging system, and the training cohort's
+    Youden threshold."""
+    published = {marker.title: marker.cutoffs for marker in MARKERS}
+    rows: list[dict[str, Any]] = []
+    for (seed, cut, method), group in scores.group_by("seed", "cut", "method", maintain_order=True):
+        test, training = (group.filter(pl.col("split") == split) for split in (TEST, TRAINING))
+        if not len(test):
+            continue
+        thresholds = [
+            (found.value, f"{found.source}; {found.whom}" + (f"; {found.role}" if found.role != "single" else ""))
+            for found in published.get(str(method), ())
+            if (found.system, found.cut) == (staging.name, cut)
+        ]
+        with suppress(StatisticsError):  # no training cohort, or one without positives or negatives
+            thresholds.append((youden_threshold(*labels_and_scores(training, staging, str(cut))), "training, Youden"))
+        for value, origin in thresholds:
+            point = operating_point(*labels_and_scores(test, staging, str(cut)), value, confidence)
+            row = {"seed": seed, "cut": cut, "method": method, "threshold": value, "origin": origin, "n": point.n}
+            for rate in ("sensitivity", "specificity", "ppv", "npv"):
+                figure = getattr(point, rate)
+                row |= {rate: figure.value, f"{rate}_lo": figure.lo, f"{rate}_hi": figure.hi}
+            rows.append(row)
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def labels_and_scores(group: pl.DataFrame, staging: Staging, cut: str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    stages = np.array([staging.index(stage) for stage in group["stage"]], dtype=np.int64)
+    return staging.at_or_above(stages, cut), group["score"].to_numpy()

@@ -1,0 +1,1 @@
+"""Tables that people write: read with every fault named."""

@@ -1,0 +1,1 @@
+"""What a DICOM file holds: header, regions, pixels, structured reports."""

@@ -1,0 +1,111 @@
+"""What a DICOM file's pixel data really hold, before any decoder sees them.
+
+Decoders believe a stream's own header: one that says 20000×20000 takes gigabytes, one that breaks off is patched with
+grey. So frames are counted, and each JPEG or JPEG 2000 stream must have the size that the file says, and an end.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fibrostage.intake.read.raster import UnreadableImageError
+
+with suppress(ImportError):  # the extra [dicom]
+    from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offsets
+
+START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
+MPEG = "1.2.840.10008.1.2.4.10"  # 100 to 108: MPEG-2, MPEG-4, HEVC
+CODESTREAM = b"\xff\x4f\xff\x51"  # JPEG 2000: start, and the marker of its size
+SIZES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)  # start of frame
+
+
+def check_frames(dataset: Any) -> list[bytes]:
+    """The encapsulated streams, one a frame, or none of native data.
+
+    Raises `UnreadableImageError` where frames are missing, too many, cut, or of another size.
+    """
+    said = int(dataset.get("NumberOfFrames") or 1)
+    height, width = int(dataset.Rows), int(dataset.Columns)
+    try:
+        if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+            check_native(dataset, said, height * width)
+            return []
+        if str(dataset.file_meta.TransferSyntaxUID).startswith(MPEG):
+            raise UnreadableImageError("holds an MPEG video; export it as MP4 or as single frames")
+        held = frames_held(dataset.PixelData, said)
+        if held != said:
+            raise UnreadableImageError(f"says {counted(said)} and holds {held}")
+        streams = list(generate_frames(dataset.PixelData, number_of_frames=said))
+    except UnreadableImageError:
+        raise
+    except Exception as error:
+        raise UnreadableImageError(f"its frames cannot be told apart ({type(error).__name__})") from None
+    for number, stream in enumerate(streams):
+        found = size_of(stream)
+        if found is not None and found != (width, height):
+            raise UnreadableImageError(f"says {width}×{height} pixels, and frame {number} is {found[0]}×{found[1]}")
+        if stream.startswith(START_OF_IMAGE) and not stream.rstrip(b"\0").endswith(END_OF_IMAGE):
+            raise UnreadableImageError(f"frame {number} breaks off")
+    return streams
+
+
+def counted(frames: int) -> str:
+    return "1 frame" if frames == 1 else f"{frames} frames"
+
+
+def check_native(dataset: Any, said: int, pixels: int) -> None:
+    samples = int(dataset.get("SamplesPerPixel") or 1)
+    one = pixels * samples * int(dataset.BitsAllocated) // 8
+    if str(dataset.get("PhotometricInterpretation")) == "YBR_FULL_422" and len(dataset.PixelData) < one * said:
+        one = one * 2 // 3
+    held = len(dataset.PixelData) // one if one else said
+    if held != said:
+        raise UnreadableImageError(f"says {counted(said)} and holds {held}")
+
+
+def frames_held(data: bytes, said: int) -> int:
+    """How many frames encapsulated data hold: by their offsets, or by how many fragments begin a stream."""
+    offsets = parse_basic_offsets(data)
+    if offsets:
+        return len(offsets)
+    starts = [bytes(fragment[:4]) for fragment in generate_fragments(data)][1:]
+    begun = sum(start.startswith((START_OF_IMAGE, CODESTREAM)) for start in starts)
+    return begun or (len(starts) if said > 1 else 1)
+
+
+def size_of(stream: bytes) -> tuple[int, int] | None:
+    """Width and height that a JPEG, JPEG-LS or JPEG 2000 stream says; None for anything else."""
+    if stream.startswith(CODESTREAM) and len(stream) >= 24:
+        right, bottom, left, top = (int.from_bytes(stream[at : at + 4], "big") for at in (8, 12, 16, 20))
+        return right - left, bottom - top
+    if not stream.startswith(START_OF_IMAGE):
+        return None
+    at = 2
+    while at + 9 <= len(stream) and stream[at] == 0xFF:
+        marker = stream[at + 1]
+        if marker == 0xFF:  # padding
+            at += 1
+            continue
+        if marker in SIZES:
+            return int.from_bytes(stream[at + 7 : at + 9], "big"), int.from_bytes(stream[at + 5 : at + 7], "big")
+        at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+    return None
+
+
+def picture_of(stream: bytes) -> NDArray[np.uint8] | None:
+    """A baseline JPEG stream in the colours that its own header says, grey [H, W] or RGB [H, W, 3].
+
+    None where the stream says that it is not YCbCr, though the file does: pydicom knows what to do with those.
+    """
+    with Image.open(io.BytesIO(stream), formats=("JPEG",)) as image:
+        if image.mode not in ("L", "RGB") or image.info.get("adobe_transform", 1) != 1:
+            return None
+        if image.mode == "RGB" and bytes(layer[0] for layer in image.layer) == b"RGB":  # type: ignore[attr-defined]
+            return None
+        return np.asarray(image)

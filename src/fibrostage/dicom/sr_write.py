@@ -1,0 +1,165 @@
+"""Stiffness as a scanner reports it: a Comprehensive SR whose numbers point at the pictures they were taken from.
+
+Laid out after TID 1500: an imaging measurement report with one measurement group a picture; in it the elasticity in
+kPa and, where given, shear-wave speed, interquartile range and its ratio to the median.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, generate_uid
+
+from fibrostage import SIMULATED
+from fibrostage.ground.quantities import speed_from_kpa
+from fibrostage.phantom.dicom_files import Stored, describe, identify
+
+Code = tuple[str, str, str]  # value, scheme, meaning
+ELASTICITY: Code = ("110830", "DCM", "Elasticity")
+SPEED: Code = ("130611", "DCM", "Shear Wave Speed")
+IQR: Code = ("130614", "DCM", "Interquartile Range of population")
+RATIO: Code = ("130615", "DCM", "Interquartile Range to Median Ratio of population")
+MEDIAN: Code = ("373099004", "SCT", "Median")
+DERIVATION: Code = ("121401", "DCM", "Derivation")
+REPORT: Code = ("126000", "DCM", "Imaging Measurement Report")
+LIST: Code = ("126010", "DCM", "Imaging Measurements")
+GROUP: Code = ("125007", "DCM", "Measurement Group")
+SOURCE: Code = ("121112", "DCM", "Source of Measurement")
+OUTLINE: Code = ("111030", "DCM", "Image Region")
+KPA: Code = ("kPa", "UCUM", "kPa")
+METRE_PER_SECOND: Code = ("m/s", "UCUM", "m/s")
+NO_UNITS: Code = ("1", "UCUM", "no units")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One reading. `kpa` is Young's modulus, E = 3c² (density 1 g/mL); `circle` is (x, y, radius) in the picture."""
+
+    image: Stored
+    kpa: float
+    iqr_kpa: float | None = None
+    speed: bool = True
+    circle: tuple[float, float, float] | None = None
+
+
+def write_measurements(
+    path: Path,
+    measurements: Sequence[Measurement],
+    *,
+    patient_name: str,
+    patient_id: str,
+    birth_date: str,
+    study_date: str,
+    manufacturer: str,
+    model: str,
+    sex: str = "",
+    series: int = 90,
+    number: int = 1,
+) -> str:
+    """Writes one report of the same patient and study as the pictures it refers to; returns its SOP Instance UID."""
+    title = "Elastography measurements"
+    data = Dataset()
+    data.SOPClassUID = ComprehensiveSRStorage
+    keys = [patient_id, study_date, title, str(series)]
+    data.StudyInstanceUID = generate_uid(entropy_srcs=keys[:2])
+    data.SeriesInstanceUID = generate_uid(entropy_srcs=keys)
+    data.SOPInstanceUID = generate_uid(entropy_srcs=[*keys, str(number)])
+    identify(data, patient_name, patient_id, birth_date, sex)
+    describe(data, study_date, title, series, number)
+    del data.ImageComments
+    del data.PatientOrientation
+    data.Modality, data.Manufacturer, data.ManufacturerModelName = "SR", manufacturer, model
+    data.ReferencedPerformedProcedureStepSequence, data.PerformedProcedureCodeSequence = [], []
+    data.CompletionFlag, data.VerificationFlag = "PARTIAL", "UNVERIFIED"
+    data.ContentLabel, data.ContentDescription = SIMULATED, SIMULATED
+    data.CurrentRequestedProcedureEvidenceSequence = [evidence(data.StudyInstanceUID, measurements)]
+    tree = container(None, REPORT, [container("CONTAINS", LIST, [group(each) for each in measurements])])
+    for element in tree:
+        data.add(element)
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
+    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+    data.save_as(path, enforce_file_format=True)
+    return str(data.SOPInstanceUID)
+
+
+def evidence(study_uid: str, measurements: Sequence[Measurement]) -> Dataset:
+    """The pictures of the study that the report leans on, by series."""
+    study = Dataset()
+    study.StudyInstanceUID, study.ReferencedSeriesSequence = study_uid, []
+    pictures = dict.fromkeys(each.image for each in measurements)
+    for uid in dict.fromkeys(image.series for image in pictures):
+        series = Dataset()
+        series.SeriesInstanceUID = uid
+        series.ReferencedSOPSequence = [reference(image) for image in pictures if image.series == uid]
+        study.ReferencedSeriesSequence.append(series)
+    return study
+
+
+def reference(image: Stored) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = image.kind, image.instance
+    return item
+
+
+def code_item(code: Code) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code
+    return item
+
+
+def content(relation: str | None, kind: str, concept: Code | None, children: Sequence[Dataset] = ()) -> Dataset:
+    item = Dataset()
+    if relation is not None:
+        item.RelationshipType = relation
+    item.ValueType = kind
+    if concept is not None:
+        item.ConceptNameCodeSequence = [code_item(concept)]
+    if children:
+        item.ContentSequence = list(children)
+    return item
+
+
+def container(relation: str | None, concept: Code, children: Sequence[Dataset]) -> Dataset:
+    item = content(relation, "CONTAINER", concept, children)
+    item.ContinuityOfContent = "SEPARATE"
+    return item
+
+
+def group(each: Measurement) -> Dataset:
+    """A picture's numbers; each names the picture, by a circle on it where there is one."""
+    median = content("HAS CONCEPT MOD", "CODE", DERIVATION)
+    median.ConceptCodeSequence = [code_item(MEDIAN)]
+    numbers = [number_item(ELASTICITY, each.kpa, KPA, [median, source(each)])]
+    if each.speed:
+        numbers.append(number_item(SPEED, speed_from_kpa(each.kpa), METRE_PER_SECOND, [median, source(each)]))
+    if each.iqr_kpa is not None:
+        numbers.append(number_item(IQR, each.iqr_kpa, KPA, [source(each)]))
+        numbers.append(number_item(RATIO, each.iqr_kpa / each.kpa, NO_UNITS, [source(each)]))
+    return container("CONTAINS", GROUP, numbers)
+
+
+def number_item(concept: Code, value: float, unit: Code, children: Sequence[Dataset]) -> Dataset:
+    item = content("CONTAINS", "NUM", concept, children)
+    measured = Dataset()
+    measured.NumericValue = f"{value:.4g}"
+    measured.MeasurementUnitsCodeSequence = [code_item(unit)]
+    item.MeasuredValueSequence = [measured]
+    return item
+
+
+def source(each: Measurement) -> Dataset:
+    """INFERRED FROM the picture, or from a circle SELECTED FROM it."""
+    relation = "INFERRED FROM" if each.circle is None else "SELECTED FROM"
+    picture = content(relation, "IMAGE", SOURCE if each.circle is None else None)
+    picture.ReferencedSOPSequence = [reference(each.image)]
+    if each.circle is None:
+        return picture
+    x, y, radius = each.circle
+    outline = content("INFERRED FROM", "SCOORD", OUTLINE, [picture])
+    outline.GraphicType, outline.GraphicData = "CIRCLE", [x, y, x + radius, y]
+    return outline

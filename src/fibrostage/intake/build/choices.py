@@ -1,0 +1,60 @@
+"""One intake while it runs: what the user gave and allowed, the files, and what was wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from fibrostage.ground.errors import Problems
+from fibrostage.intake.build.find_files import Sources
+from fibrostage.intake.privacy import Privacy
+from fibrostage.intake.read.read_file import Job, Setting
+from fibrostage.plan.run_plan import Plan
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user allows and asks for beyond the plan."""
+
+    skip_bad: bool = False
+    key: Path | None = None
+    accept_unmasked: bool = False
+    allow_duplicates: bool = False
+    group_near_duplicates: bool = False
+    link: Path | None = None  # a CSV of the user's own that leads from pseudonyms back to ids and files
+    workers: int | None = None
+    confirm: Callable[[pl.DataFrame], bool] | None = None
+
+
+@dataclass
+class Intake:
+    """What one intake has in hand while it runs."""
+
+    sources: Sources
+    plan: Plan
+    choices: Choices
+    jobs: list[Job]
+    patients: pl.DataFrame | None  # None: whoever the files name
+    setting: Setting
+    dicom: bool
+    problems: Problems
+    notes: Problems  # left out without being wrong
+
+    @property
+    def privacy(self) -> Privacy:
+        return self.setting.privacy
+
+    def note(self, job: Job, row: int | None, reason: str, value: bool = False) -> None:
+        """A problem of a file, or of the row that asked for it; of a value alone, which stops nothing."""
+        request = next((r for r in job.requests or () if r.row == row), None)
+        patient = request.patient_id if request else None
+        target = self.notes if value else self.problems
+        where = job.name if job.requests is None or self.sources.images is None else self.sources.images.name
+        text = reason if where == job.name else f"{job.name!r}: {reason}"
+        target.add(
+            where, text, row=request.row if request and where != job.name else None, patient_id=patient,
+            file=job.name, kind="value" if value else "picture",
+        )  # fmt: skip

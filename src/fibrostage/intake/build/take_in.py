@@ -1,0 +1,166 @@
+"""Intake: a hospital's own files → a cohort, whole or not at all.
+
+Every problem is collected and reported together, with file and row. Without `skip_bad` any problem stops the intake and
+nothing is written; with it, what is bad is left out and recorded in exclusions.parquet. While it runs, what has been
+read is kept in a journal beside the target: an intake that was killed or interrupted goes on without reading it again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from fibrostage.cohort.store import Cohort, open_cohort, whole_or_absent
+from fibrostage.csv_tables.reader import read_csv
+from fibrostage.ground.errors import CohortError, IntakeError, Problems
+from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.intake.build.choices import Choices, Intake
+from fibrostage.intake.build.find_files import Sources, any_dicom, jobs_of, survey
+from fibrostage.intake.build.journal import Journal, alone_at, code_of, folder_beside
+from fibrostage.intake.build.workers import read_all
+from fibrostage.intake.build.write_cohort import finish
+from fibrostage.intake.privacy import KEY_BYTES, Privacy, default_key, read_key, refuse_key_inside
+from fibrostage.intake.read.read_file import Outcome, Setting
+from fibrostage.intake.read.tables import Request, parse_patients, parse_requests
+from fibrostage.plan.run_plan import Plan
+
+__all__ = ["Choices", "Sources", "look_at", "take_in"]
+
+
+def take_in(
+    sources: Sources,
+    out: Path,
+    plan: Plan,
+    skip_bad: bool = False,
+    progress: Progress = SILENT,
+    choices: Choices | None = None,
+) -> Cohort:
+    """Makes the cohort at `out`; raises `IntakeError` with all problems, leaving nothing behind.
+
+    An interrupted intake leaves a journal beside `out` and goes on from it.
+    """
+    choices = replace(choices or Choices(), skip_bad=skip_bad or bool(choices and choices.skip_bad))
+    intake = begin(sources, plan, choices, out)
+    with alone_at(out), whole_or_absent(out) as work:
+        journal = Journal(folder_beside(out), intake.setting)
+        try:
+            codes = read_into(journal, intake, progress)
+            finish(journal, codes, intake, work, out, progress)
+        except (IntakeError, CohortError, OSError, pl.exceptions.PolarsError):
+            journal.remove()
+            raise
+        except BaseException:
+            journal.close()
+            raise
+        journal.remove()
+    return open_cohort(out)
+
+
+def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> Intake:
+    """Reads the CSVs and finds the files."""
+    sources.check()
+    if choices.link is not None and out is not None:
+        check_link(choices.link, out)
+    problems, notes = Problems(), Problems()
+    staging = plan.staging.whole()
+    patients: pl.DataFrame | None = None
+    if sources.patients is not None:
+        table = read_csv(sources.patients, ("patient_id", "stage"), problems, sources.encoding)
+        patients = parse_patients(table, staging, problems, notes)
+    excluded = frozenset(problem.patient_id or "" for problem in notes)
+    if sources.images is not None:
+        if patients is None:
+            raise IntakeError("images.csv names patients: give their table too, with --patients")
+        names = tuple(modality.name for modality in plan.modality)
+        clicked = frozenset(modality.name for modality in plan.modality if modality.fit == "click")
+        rows = read_csv(sources.images, ("file", "patient_id", "modality"), problems, sources.encoding)
+        known = set(patients["patient_id"])
+        requests = parse_requests(rows, sources.folders, known, names, problems, excluded, clicked)
+        jobs = jobs_of(in_request_order(requests, patients["patient_id"].to_list(), list(names)), sources)
+    else:
+        if not plan.rule and out is not None:
+            raise IntakeError(
+                "without images.csv the plan must say what a file is: give it [[rule]] entries, or --images I.csv; "
+                "--dry-run shows what the files say of themselves"
+            )
+        jobs = survey(sources, problems)
+    dicom = any_dicom(jobs)
+    privacy = Privacy()
+    if dicom or sources.images is None or choices.key is not None:
+        privacy = Privacy(key_for(choices.key or default_key(), out))
+    setting = Setting(plan, privacy, choices.accept_unmasked, sheet=privacy.hides)
+    return Intake(sources, plan, choices, jobs, patients, setting, dicom, problems, notes)
+
+
+def key_for(path: Path, out: Path | None) -> bytes:
+    """The user's key; a dry run, which writes nothing, makes do with one that nobody will know."""
+    if out is None:
+        return read_key(path, make=False) if path.exists() else secrets.token_bytes(KEY_BYTES)
+    refuse_key_inside(path, out)
+    return read_key(path)
+
+
+def check_link(link: Path, out: Path) -> None:
+    if link.resolve().is_relative_to(out.resolve()):
+        raise IntakeError(f"--link {link} lies in the cohort {out}; it must stay with you, choose another place")
+    if not link.parent.is_dir():
+        raise IntakeError(f"--link {link}: there is no folder {link.parent}")
+    if link.exists():
+        raise IntakeError(f"--link {link} exists and is not overwritten; choose another place")
+
+
+def in_request_order(requests: list[Request], patients: list[str], modalities: list[str]) -> list[Request]:
+    """By modality, then patient, then row."""
+    patient_rank = {patient: rank for rank, patient in enumerate(patients)}
+    modality_rank = {modality: rank for rank, modality in enumerate(modalities)}
+    return sorted(requests, key=lambda r: (modality_rank[r.modality], patient_rank[r.patient_id], r.row))
+
+
+def read_into(journal: Journal, intake: Intake, progress: Progress) -> list[str | None]:
+    """Reads every file that the journal does not have; returns each job's code, None for a file that is gone."""
+    codes: list[str | None] = []
+    for job in intake.jobs:
+        try:
+            codes.append(code_of(job, intake.setting))
+        except OSError as error:
+            codes.append(None)
+            intake.note(job, None, error.strerror or "cannot be read")
+    known = {id(job): code for job, code in zip(intake.jobs, codes, strict=True) if code is not None}
+    pending = [job for job in intake.jobs if id(job) in known and known[id(job)] not in journal.known]
+    if journal.known:
+        progress.say(f"{len(known) - len(pending)} of {len(intake.jobs)} files were read before")
+    with progress.task("reading files", len(pending)) as advance:
+        for job, outcome in read_all(pending, intake.setting, intake.choices.workers, processes=intake.dicom):
+            journal.add(known[id(job)], outcome)
+            advance(1)
+    return codes
+
+
+def look_at(
+    sources: Sources, plan: Plan, choices: Choices, progress: Progress = SILENT
+) -> tuple[list[dict[str, Any]], Problems]:
+    """A dry run: what every file is taken for, or why it is refused; nothing is written."""
+    intake = begin(sources, plan, choices, None)
+    rows = []
+    with progress.task("looking at files", len(intake.jobs)) as advance:
+        for job, outcome in read_all(intake.jobs, intake.setting, choices.workers, processes=intake.dicom):
+            rows.append({"file": job.name, **outcome.facts, **taken_for(outcome)})
+            advance(1)
+    return rows, intake.problems
+
+
+def taken_for(outcome: Outcome) -> dict[str, Any]:
+    kinds: dict[str, int] = {}
+    for each in outcome.taken:
+        kinds[each.record["modality"]] = kinds.get(each.record["modality"], 0) + 1
+    reasons = [refused.reason for refused in outcome.refused]
+    found: dict[str, Any] = {"refused": "; ".join(dict.fromkeys(reasons)) or None}
+    if kinds:
+        found["taken_for"] = ", ".join(f"{name} ×{count}" if count > 1 else name for name, count in kinds.items())
+        found["kpa"] = next((e.record["kpa"] for e in outcome.taken if e.record.get("kpa") is not None), None)
+        found["box_confidence"] = outcome.taken[0].record.get("box_confidence")
+    return found

@@ -1,0 +1,117 @@
+"""Many files read at once: in this process, in threads, or in processes, which no single file can stop.
+
+Decoding DICOM holds Python's lock, so processes; plain pictures do not, so threads. A worker that a file kills (a
+fault in a decoder) or keeps busy for minutes is replaced, and the files that were under way are read again one by one,
+so that only the culprit is refused.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Late
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+from fibrostage.intake.read.read_file import Job, Outcome, Refusal, Setting, read_file
+
+FEW = 32  # files that are not worth starting processes for
+PATIENCE = 300.0  # seconds that a file may take
+AHEAD = 16  # files a worker that wait, so that a long loop at the head of the queue leaves nobody idle
+
+_setting: Setting | None = None
+
+
+def begin(setting: Setting) -> None:
+    """What a worker process does first: it is stopped by its parent, not by Ctrl-C."""
+    global _setting
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _setting = setting
+
+
+def work(job: Job) -> Outcome:
+    assert _setting is not None
+    return read_file(job, _setting)
+
+
+def read_all(
+    jobs: list[Job], setting: Setting, workers: int | None = None, processes: bool = False
+) -> Iterator[tuple[Job, Outcome]]:
+    """Each job with what it gave, in order."""
+    count = workers or os.cpu_count() or 1
+    if processes and len(jobs) >= FEW and count > 1:
+        yield from in_processes(jobs, setting, count)
+    elif processes or count == 1:
+        for job in jobs:
+            yield job, read_file(job, setting)
+    else:
+        with ThreadPoolExecutor(count) as pool:
+            yield from windowed(jobs, lambda job: pool.submit(read_file, job, setting), count)
+
+
+def windowed(
+    jobs: Iterable[Job], submit: Callable[[Job], Future[Outcome]], count: int, patience: float | None = None
+) -> Iterator[tuple[Job, Outcome]]:
+    """Results in order, with few jobs under way, so that memory stays flat."""
+    waiting: deque[tuple[Job, Future[Outcome]]] = deque()
+    for job in jobs:
+        waiting.append((job, submit(job)))
+        if len(waiting) > AHEAD * count:
+            first, future = waiting.popleft()
+            yield first, future.result(patience)
+    while waiting:
+        first, future = waiting.popleft()
+        yield first, future.result(patience)
+
+
+def in_processes(jobs: list[Job], setting: Setting, count: int) -> Iterator[tuple[Job, Outcome]]:
+    done = 0
+    while done < len(jobs):
+        with pool_of(count, setting) as pool:
+            try:
+                for job, outcome in windowed(jobs[done:], lambda job: pool.submit(work, job), count, PATIENCE):
+                    done += 1
+                    yield job, outcome
+                return
+            except (BrokenProcessPool, Late):
+                stop(pool)
+        under_way = jobs[done : done + AHEAD * count + 1]
+        for job in under_way:
+            yield job, alone(job, setting)
+        done += len(under_way)
+
+
+def alone(job: Job, setting: Setting) -> Outcome:
+    """A file read in a process of its own, which it may take down with it."""
+    with pool_of(1, setting) as pool:
+        try:
+            return pool.submit(work, job).result(PATIENCE)
+        except BrokenProcessPool:
+            reason = "takes its decoder down; the file is damaged"
+        except Late:
+            reason = f"takes more than {PATIENCE:.0f} s to read"
+        stop(pool)
+    return Outcome(refused=[Refusal(reason, request) for request in job.requests or (None,)])
+
+
+@contextmanager
+def pool_of(count: int, setting: Setting) -> Iterator[ProcessPoolExecutor]:
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(count, context, initializer=begin, initargs=(setting,))
+    try:
+        yield pool
+    except BaseException:
+        stop(pool)
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def stop(pool: ProcessPoolExecutor) -> None:
+    """Ends the workers at once, whatever they are doing."""
+    for process in list((pool._processes or {}).values()):
+        process.kill()

@@ -1,0 +1,333 @@
+"""From the journal to the cohort's files: what is left out, what is added up, what is written."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from fibrostage import SIMULATED
+from fibrostage.cohort.confounding import check_confounding
+from fibrostage.cohort.splits import GROUP
+from fibrostage.cohort.store import Modality, new_array, write_tables
+from fibrostage.cohort.tables import EXCLUSIONS, GOOD, IMAGES, PATIENT_KEY
+from fibrostage.dicom.header import patient_of
+from fibrostage.ground.errors import IntakeError, Problem, Problems, nearest
+from fibrostage.ground.progress import Progress
+from fibrostage.intake.build.assemble import (
+    PICTURES,
+    PLACE,
+    Names,
+    Reading,
+    Readings,
+    in_cohort_order,
+    near_pairs,
+    note_pairs,
+    readings_of,
+    with_days,
+    with_groups,
+    with_markers,
+    with_readings,
+    without_twins,
+)
+from fibrostage.intake.build.choices import Intake
+from fibrostage.intake.build.contact_sheet import FOLDER, Tile, write_sheets
+from fibrostage.intake.build.journal import Journal, Place
+from fibrostage.intake.privacy import Privacy, dates_in, identifies, identifying_columns, parts_of, plain
+from fibrostage.plan.run_plan import Plan
+
+SIMULATED_COLUMN = "origin"  # a patients column whose value SIMULATED marks a simulated cohort
+CHUNK = 1024
+LONG = 4  # letters of an id that other columns are searched for
+
+
+def finish(
+    journal: Journal, codes: list[str | None], intake: Intake, work: Path, out: Path, progress: Progress
+) -> None:
+    """From the journal to the cohort's files in `work`."""
+    plan, choices = intake.plan, intake.choices
+    pictures, places, readings, words = entries(journal, codes, intake)
+    patients = people(intake, pictures, words, progress)
+    pictures = with_plain_devices(of_known(pictures, patients, intake), words, intake)
+    named = names_of(intake)
+    order = patients["patient_id"].to_list()
+    pictures = in_cohort_order(with_readings(pictures, readings), order, [m.name for m in plan.modality])
+    allowed = choices.allow_duplicates or choices.group_near_duplicates
+    pictures = without_twins(pictures, intake.problems, intake.notes, allowed, named)
+    pictures = without_bad(pictures, intake, named)
+    caveats = list(plan.cohort.caveats)
+    pairs = near_pairs(pictures, lambda place: journal.print(places[place]))
+    if len(pairs) and choices.group_near_duplicates:
+        patients = with_groups(patients, pictures, pairs)
+        caveats.append(f"{patients[GROUP].count()} patients share nearly the same pictures; splits keep them together")
+    elif len(pairs) and choices.allow_duplicates:
+        caveats.append(f"{len(pairs)} pairs of nearly the same picture lie under different patients' names")
+    elif len(pairs):
+        note_pairs(pictures, pairs, intake.problems, named)
+    if len(intake.problems) and not choices.skip_bad:
+        raise refusal(intake.problems)
+    if len(pairs) and not (choices.group_near_duplicates or choices.allow_duplicates):
+        pictures = pictures.filter(~pl.Series(np.isin(np.arange(len(pictures)), pairs.max(axis=1))))
+    if not len(pictures):
+        raise refusal(intake.problems, "no picture could be taken in")
+    if choices.confirm is not None and not choices.confirm(counts(pictures)):
+        raise IntakeError("not confirmed; nothing was written")
+    patients = with_markers(patients, pictures, readings, plan)
+    caveats += [found.warning() for found in check_confounding(patients, pictures, plan.staging.whole())]
+    simulated = is_simulated(patients if intake.patients is None else intake.patients)
+    (work / "pixels").mkdir()
+    store_pixels(journal, pictures, places, plan, work / "pixels", progress)
+    if intake.setting.sheet:
+        title = f"{SIMULATED}: what was kept" if simulated else "what was kept"
+        write_sheets(work / FOLDER, tiles(journal, pictures, places, intake), title)
+    write_tables(
+        work,
+        name=plan.cohort.name or out.name,
+        staging=plan.staging.whole(),
+        modalities=[Modality(m.name, m.kind, m.size, m.stored_channels, m.fit) for m in plan.modality],
+        patients=patients,
+        images=images_of(pictures),
+        exclusions=exclusions_of(intake, set(named.patients.values()) | set(order), words),
+        simulated=simulated,
+        caveats=caveats,
+        source=", ".join(f"{count} {kind}" for kind, count in formats(pictures)),
+    )
+    if choices.link is not None:
+        write_link(choices.link, intake)
+
+
+def entries(
+    journal: Journal, codes: list[str | None], intake: Intake
+) -> tuple[pl.DataFrame, list[Place], Readings, frozenset[str]]:
+    """Everything that was read, in the order of the jobs; problems are noted."""
+    frames: list[pl.DataFrame] = []
+    records: list[dict[str, Any]] = []
+    places: list[Place] = []
+    measured: list[Reading] = []
+    words: set[str] = set()
+    for job, code in zip(intake.jobs, codes, strict=True):
+        if code is None:
+            continue
+        entry = journal.entry(code)
+        for reason, row, value in entry.refused:
+            intake.note(job, row, reason, value)
+        for record, place in zip(entry.records, entry.places, strict=True):
+            records.append({**record, PLACE: len(places)})
+            places.append(place)
+        measured += entry.measured
+        words |= entry.words
+        if len(records) >= CHUNK:
+            frames.append(pl.DataFrame(records, schema=PICTURES))
+            records = []
+    frames.append(pl.DataFrame(records, schema=PICTURES))
+    pictures = pl.concat(frames)
+    nobody = intake.privacy.source("")
+    readings, homeless = readings_of(measured, set(pictures["instance"].drop_nulls()), nobody)
+    for patient in homeless:
+        reason = "a report's stiffness is of a picture that was not taken in"
+        intake.notes.add("reports", reason, patient_id=patient, file="reports", kind="value")
+    return pictures, places, readings, frozenset(words)
+
+
+def people(intake: Intake, pictures: pl.DataFrame, words: frozenset[str], progress: Progress) -> pl.DataFrame:
+    """The patients table as it is written: of P.csv, or of whoever the files name."""
+    privacy = intake.privacy
+    if intake.patients is None:
+        rows = [{"patient_id": patient, "stage": None} for patient in sorted(set(pictures["patient_id"]))]
+        return pl.DataFrame(rows, schema=PATIENT_KEY)
+    patients = intake.patients
+    for column in intake.plan.privacy.keep:
+        if column not in patients.columns:
+            known = ", ".join(patients.columns)
+            raise IntakeError(
+                f"privacy.keep names {column!r}{nearest(column, patients.columns)}; the patients have {known}"
+            )
+    if privacy.hides:  # a column that repeats the ids would undo the hashing
+        ids = {plain(patient) for patient in patients["patient_id"] if len(patient) >= LONG}
+        words = words | {privacy.word(" ".join(parts_of(patient))) for patient in ids}
+    dropped = identifying_columns(patients, words, privacy, intake.plan.privacy.keep)
+    for column, reason in dropped.items():
+        progress.say(f"column {column!r} of {intake.sources.patients} is left out: {reason} (privacy.keep keeps it)")
+    patients = patients.drop(list(dropped))
+    if not privacy.hides:
+        return patients
+    hidden = [privacy.patient(patient) for patient in patients["patient_id"]]
+    return patients.with_columns(patient_id=pl.Series(hidden, dtype=pl.String)).sort("patient_id")
+
+
+def with_plain_devices(pictures: pl.DataFrame, words: frozenset[str], intake: Intake) -> pl.DataFrame:
+    """Devices without those that somebody named after a person."""
+    if not intake.privacy.hides:
+        return pictures
+    named = [device for device in pictures["device"].unique().drop_nulls() if identifies(device, words, intake.privacy)]
+    return pictures.with_columns(device=pl.when(pl.col("device").is_in(named)).then(None).otherwise(pl.col("device")))
+
+
+def of_known(pictures: pl.DataFrame, patients: pl.DataFrame, intake: Intake) -> pl.DataFrame:
+    """Leaves out pictures of people that P.csv does not have; of those it excludes quietly."""
+    known = set(patients["patient_id"])
+    if all(patient in known for patient in pictures["patient_id"].unique()):
+        return pictures
+    excluded = {intake.privacy.patient(problem.patient_id or "") for problem in intake.notes}
+    named = names_of(intake)
+    strangers: dict[str, int] = {}
+    for row, patient in enumerate(pictures["patient_id"]):
+        if patient not in known and patient not in excluded:
+            strangers.setdefault(patient, row)
+    for patient, row in strangers.items():
+        count = int((pictures["patient_id"] == patient).sum())
+        named.note(
+            intake.problems, pictures, row,
+            f"is of {patient}, who is not among the patients ({count} picture{'s' if count > 1 else ''})",
+        )  # fmt: skip
+    return pictures.filter(pl.col("patient_id").is_in(list(known)))
+
+
+def names_of(intake: Intake) -> Names:
+    privacy = intake.privacy
+    ids = [] if intake.patients is None else intake.patients["patient_id"].to_list()
+    csv_name = intake.sources.images.name if intake.sources.images is not None else None
+    return Names(
+        {privacy.source(job.name): job.name for job in intake.jobs},
+        {privacy.patient(patient): patient for patient in ids},
+        csv_name,
+    )
+
+
+def without_bad(pictures: pl.DataFrame, intake: Intake, named: Names) -> pl.DataFrame:
+    """Leaves out what its quality condemns, where the plan says so."""
+    if not intake.plan.quality.exclude:
+        return pictures
+    bad = pictures["quality"].is_not_null() & (pictures["quality"] != GOOD)
+    for row in np.flatnonzero(bad.to_numpy()):
+        named.note(intake.notes, pictures, int(row), f"its quality is {pictures['quality'][int(row)]}")
+    return pictures.filter(~bad)
+
+
+def counts(pictures: pl.DataFrame) -> pl.DataFrame:
+    """Pictures, files and patients by modality."""
+    return pictures.group_by("modality", maintain_order=True).agg(
+        pictures=pl.len(), files=pl.col("source").n_unique(), patients=pl.col("patient_id").n_unique()
+    )
+
+
+def formats(pictures: pl.DataFrame) -> list[tuple[str, int]]:
+    table = pictures.group_by("source_format", maintain_order=True).agg(pl.col("source").n_unique())
+    return [(str(kind), int(count)) for kind, count in table.iter_rows()]
+
+
+def images_of(pictures: pl.DataFrame) -> pl.DataFrame:
+    """The images table; an id says where a picture's pixels are."""
+    numbered = with_days(pictures).with_columns(
+        image_id=pl.format("{}-{}", "modality", pl.int_range(pl.len()).over("modality"))
+    )
+    return numbered.select(*IMAGES)
+
+
+def store_pixels(
+    journal: Journal, pictures: pl.DataFrame, places: list[Place], plan: Plan, folder: Path, progress: Progress
+) -> None:
+    """pixels/<modality>.npy, copied from the journal one picture at a time."""
+    with progress.task("writing pictures", len(pictures)) as advance:
+        for modality in plan.modality:
+            own = pictures.filter(pl.col("modality") == modality.name)[PLACE].to_list()
+            square = (modality.size, modality.size, modality.stored_channels)
+            target = folder / f"{modality.name}.npy"
+            if not own:
+                np.save(target, np.empty((0, *square), dtype=np.uint8))
+                continue
+            pixels = new_array(target, (len(own), *square), np.uint8)
+            for row, place in enumerate(own):
+                pixels[row] = journal.pixels(places[place], square)
+                advance(1)
+            del pixels
+
+
+def tiles(journal: Journal, pictures: pl.DataFrame, places: list[Place], intake: Intake) -> Iterable[Tile]:
+    """A tile a picture that was cut from a screen, and one for each file that was kept out."""
+    columns = "modality", "patient_id", "source", "frame", "kpa", "box_confidence", PLACE
+    for modality, patient, source, frame, kpa, confidence, place in pictures.select(columns).iter_rows():
+        thumb = journal.thumb(places[place])
+        if not thumb:
+            continue
+        about = [modality, source, "" if frame is None else f"#{frame}"]
+        found = ["" if kpa is None else f"{kpa:.1f} kPa", "" if confidence is None else f"box {confidence:.2f}"]
+        yield Tile(thumb, (" ".join(filter(None, about)), " ".join(filter(None, [patient, *found]))))
+    for problem in intake.problems:
+        written = intake.privacy.problem(problem)
+        if problem.kind == "picture" and written.file is not None:
+            yield Tile(b"", (written.file, written.reason), kept_out=True)
+
+
+def refusal(problems: Problems, why: str = "nothing was written") -> IntakeError:
+    count = len(problems)
+    return IntakeError(
+        f"{count} problem{'s' if count != 1 else ''}, {why}:\n{problems.text()}\n"
+        "Mend them, or go on without what is bad with --skip-bad.",
+        problems,
+    )
+
+
+def is_simulated(patients: pl.DataFrame) -> bool:
+    return SIMULATED_COLUMN in patients.columns and bool((patients[SIMULATED_COLUMN] == SIMULATED).any())
+
+
+def exclusions_of(intake: Intake, studied: set[str], words: frozenset[str]) -> pl.DataFrame:
+    """What was left out: a patient, a picture, or a value of either; without anything identifying."""
+    patients_csv = intake.sources.patients.name if intake.sources.patients else ""
+
+    def kind(problem: Problem) -> str:
+        if problem.kind is not None:
+            return problem.kind
+        if problem.file is not None:
+            return "picture"
+        return "patient" if problem.where == patients_csv and problem.patient_id not in studied else "value"
+
+    left_out = {problem.patient_id for problem in [*intake.notes, *intake.problems] if problem.patient_id}
+    ids = {plain(patient) for patient in studied | left_out}
+    rows = []
+    for problem in [*intake.notes, *intake.problems]:
+        written = intake.privacy.problem(replace(problem, kind=kind(problem)))
+        if intake.privacy.hides and written.kind == "patient" and tells(written.reason, words, ids, intake.privacy):
+            written = replace(written, reason="excluded")  # free text that names or dates somebody
+        rows.append((written.kind, written))
+    return pl.DataFrame(
+        [
+            {"kind": k, "patient_id": p.patient_id, "file": p.file or p.where, "row": p.row, "reason": p.reason}
+            for k, p in rows
+        ],
+        schema=EXCLUSIONS,
+    )
+
+
+def tells(text: str, words: frozenset[str], ids: set[str], privacy: Privacy) -> bool:
+    """Whether a user's own text names or dates somebody."""
+    return bool(dates_in(text)) or identifies(text, words, privacy) or any(known in plain(text) for known in ids)
+
+
+def write_link(path: Path, intake: Intake) -> None:
+    """The user's own way back: which id a pseudonym is, which file a hash."""
+    named = names_of(intake)
+    people = named.patients or patients_in(intake)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["what", "written", "given"])
+        writer.writerows(["patient", written, given] for written, given in people.items())
+        writer.writerows(["file", written, given] for written, given in named.files.items())
+
+
+def patients_in(intake: Intake) -> dict[str, str]:
+    """Who the files name, where no P.csv does."""
+    found = {}
+    for job in intake.jobs:
+        patient = patient_of(job.path)
+        if patient:
+            found[intake.privacy.patient(patient)] = patient
+    return found

@@ -1,0 +1,1 @@
+"""One file → its pictures, whatever its format."""

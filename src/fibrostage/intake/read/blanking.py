@@ -1,0 +1,143 @@
+"""A frame as it was decoded and as it may be kept: everything that may hold a name is blanked.
+
+What is kept is what the scanner marked (tissue, colour and their bars), or what a mask of the plan says; without either
+a screen is kept out, unless its header or the user says that nothing is burned in.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fibrostage.dicom.header import Header
+from fibrostage.ground.geometry import Roi, around, clipped, lies_in
+from fibrostage.intake.find.colour import Tint, tint_of
+from fibrostage.intake.find.tissue import find_tissue
+from fibrostage.intake.read.media import Medium
+from fibrostage.intake.read.raster import UnreadableImageError, check_region, squares_of
+from fibrostage.intake.read.tables import Request
+from fibrostage.plan.intake import ModalityPlan
+from fibrostage.plan.run_plan import Plan
+
+ALLOWED = ("tissue", "colour", "colour bar", "grey bar")
+TISSUE = ("tissue", "colour")
+SPARED = 0.01  # share of a screen; a scanner that marks more than the rest as tissue has marked nothing
+PANEL = 0.4  # of the largest rectangle of a mask, that another must have to be a picture of its own
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame as it was decoded, and blanked; `areas` are its pictures of tissue where scanner or mask says so."""
+
+    whole: NDArray[np.uint8]
+    masked: NDArray[np.uint8]
+    areas: tuple[Roi, ...]
+    lossy: bool
+    surveyed: bool
+
+    @cached_property
+    def tint(self) -> Tint:
+        return tint_of(self.whole)
+
+    def number(self, roi: Roi | None) -> int | None:
+        """Which of two panels a region is; None where there is one."""
+        return self.areas.index(roi) if roi in self.areas and len(self.areas) > 1 else None
+
+
+def tissue_part(medium: Medium, frame: NDArray[np.uint8], request: Request) -> tuple[slice, slice]:
+    """The part of a loop's frames in which it moves."""
+    if request.roi is not None:
+        check_region(request.roi, frame.shape[1], frame.shape[0])
+    marked = [r.roi for r in medium.regions(0) if r.kind in TISSUE]
+    areas = [request.roi] if request.roi else marked or list(find_tissue(frame))
+    if not areas:
+        return slice(None), slice(None)
+    return around(areas).part
+
+
+def shown_of(
+    medium: Medium,
+    index: int,
+    frame: NDArray[np.uint8],
+    request: Request,
+    plan: Plan,
+    accept_unmasked: bool,
+    hides: bool,
+) -> Shown:
+    """A frame with everything blanked that may hold a name."""
+    surveyed = request.row == 0
+    regions = [region for region in medium.regions(index) if region.kind in ALLOWED]
+    tissue = [r.roi for r in regions if r.kind == "tissue"]
+    tissue = tissue or [r.roi for r in regions if r.kind in TISSUE]
+    told = medium.header is not None and medium.header.burned_in is False
+    marked = tissue and (told or accept_unmasked or not covers(tissue, frame))
+    if marked:
+        keep = [r.roi for r in regions]
+        return Shown(frame, blanked(frame, keep), tuple(distinct(tissue)), medium.lossy, surveyed)
+    masks = masks_for(medium.header, frame, plan)
+    if masks:
+        largest = max(roi.width * roi.height for roi in masks)
+        panels = [roi for roi in distinct(masks) if roi.width * roi.height >= PANEL * largest]  # others keep a bar
+        return Shown(frame, blanked(frame, masks), tuple(panels), medium.lossy, surveyed)
+    vouched = medium.header is None and not surveyed and not hides
+    if told or vouched or accept_unmasked:
+        return Shown(frame, frame, (), medium.lossy, surveyed)
+    if medium.header is None and request.roi is not None:  # what the user named is kept, and nothing else
+        check_region(request.roi, frame.shape[1], frame.shape[0])
+        return Shown(frame, blanked(frame, [request.roi]), (request.roi,), medium.lossy, surveyed)
+    marks = "its whole screen as tissue" if tissue else "no regions"
+    raise UnreadableImageError(
+        f"marks {marks} and may have a name burned into its pixels: kept out; look at it, then give a [[mask]] of the "
+        "plan or --accept-unmasked"
+    )
+
+
+def covers(areas: list[Roi], frame: NDArray[np.uint8]) -> bool:
+    """Whether areas leave next to nothing of a screen to be blanked."""
+    left = np.ones(frame.shape[:2], dtype=bool)
+    for roi in areas:
+        left[roi.part] = False
+    return float(left.mean()) < SPARED
+
+
+def distinct(areas: list[Roi]) -> list[Roi]:
+    """Areas left to right, without repeats and without those inside another."""
+    different = list(dict.fromkeys(areas))
+    return sorted((a for a in different if not any(lies_in(a, b) for b in different)), key=lambda roi: (roi.x, roi.y))
+
+
+def blanked(frame: NDArray[np.uint8], keep: list[Roi]) -> NDArray[np.uint8]:
+    result = np.zeros_like(frame)
+    for roi in keep:
+        result[roi.part] = frame[roi.part]
+    return result
+
+
+def masks_for(header: Header | None, frame: NDArray[np.uint8], plan: Plan) -> list[Roi]:
+    """What the plan says to keep of this device's screens of this size."""
+    height, width = frame.shape[:2]
+    for mask in plan.mask:
+        if mask.device is not None and not re.search(mask.device, header.device if header else "", re.IGNORECASE):
+            continue
+        if mask.width not in (None, width) or mask.height not in (None, height):
+            continue
+        found = [Roi(*rectangle) for rectangle in mask.keep]
+        if not all(roi.fits(width, height) for roi in found):
+            raise UnreadableImageError(f"a [[mask]] of the plan leaves its {width}×{height} picture")
+        return found
+    return []
+
+
+def stored_part(
+    modality: ModalityPlan, roi: Roi | None, click: tuple[int, int] | None, pixels: NDArray[np.uint8]
+) -> Roi | None:
+    """The part of a screen that is stored; None where all of it is."""
+    height, width = pixels.shape[:2]
+    squares = [square for square in squares_of(modality, roi, click, width, height) if square is not None]
+    if not squares:
+        return roi
+    return clipped(around(Roi(s.x, s.y, s.side, s.side) for s in squares), width, height)

@@ -1,0 +1,164 @@
+"""One picture → a square of stored pixels, or with `fit` = "click" several.
+
+B-mode: the whole picture (or its region), padded or stretched to the square. Elastogram: the square of native
+pixels that contains the whole region (paper §4.1: 224×224), only scaled when the region itself is larger; without a
+region, the whole picture as for B-mode. A click: see `crops`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from fibrostage.ground.geometry import Roi
+from fibrostage.intake.find.quality import Area, Quality, measure
+from fibrostage.intake.read.crops import Square, around_click, around_region, centre_of
+from fibrostage.intake.read.tables import Click
+from fibrostage.plan.intake import ModalityPlan
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+MOST_PIXELS = 64 * 2**20  # of one picture
+RGB_MODES = ("RGB", "RGBA", "P", "L", "LA", "1")
+
+
+class UnreadableImageError(Exception):
+    """Why one picture was refused; the caller knows its file and row."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Stored pixels uint8 [S, S, C] of one picture, and what its source was like; `box` is an elastogram's region in
+    them."""
+
+    pixels: NDArray[np.uint8]
+    source_format: str
+    width: int
+    height: int
+    quality: Quality
+    box: Area | None = None
+
+
+def read_pictures(
+    path: Path, modality: ModalityPlan, roi: Roi | None = None, click: Click | None = None
+) -> list[Picture]:
+    """Reads, crops and scales one picture file; raises `UnreadableImageError` with the reason."""
+    image, source_format = decode(path)
+    return pictures_of(image, source_format, modality, roi, click)
+
+
+def pictures_of(
+    image: Image.Image, source_format: str, modality: ModalityPlan, roi: Roi | None = None, click: Click | None = None
+) -> list[Picture]:
+    """The stored squares of one decoded picture; raises `UnreadableImageError` with the reason."""
+    width, height = image.size
+    if roi is not None:
+        check_region(roi, width, height)
+    if click is not None and (click[0] >= width or click[1] >= height):
+        raise UnreadableImageError(f"the click ({click[0]}, {click[1]}) lies outside the {width}×{height} picture")
+    mode = "RGB" if modality.stored_channels == 3 else "L"
+    pictures = []
+    for square in squares_of(modality, roi, click, width, height):
+        stored = (
+            whole_square(image, modality, roi) if square is None else native_square(image, square, modality.size, mode)
+        )
+        pixels = np.asarray(stored, dtype=np.uint8).reshape(modality.size, modality.size, -1)
+        if pixels.min() == pixels.max():
+            raise UnreadableImageError(f"zero variance: every pixel is {pixels.min()}")
+        box = None if square is None or roi is None else stored_box(roi, square, modality)
+        lit = stored_picture(roi, modality, width, height) if square is None else None
+        pictures.append(Picture(pixels, source_format, width, height, measure(pixels, box, lit), box))
+    return pictures
+
+
+def check_region(roi: Roi, width: int, height: int) -> None:
+    if not roi.fits(width, height):
+        raise UnreadableImageError(
+            f"the region {roi.width}×{roi.height} at ({roi.x}, {roi.y}) leaves the {width}×{height} picture"
+        )
+
+
+def decode(path: Path) -> tuple[Image.Image, str]:
+    """The picture, upright, and its format."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.mode not in RGB_MODES:
+                raise UnreadableImageError(f"pixel mode {image.mode} is not 8-bit grey or RGB; save it as 8-bit PNG")
+            if getattr(image, "n_frames", 1) > 1:
+                raise UnreadableImageError("holds several frames; give one picture a file")
+            if image.width * image.height > MOST_PIXELS:
+                raise UnreadableImageError(f"has {image.width}×{image.height} pixels; at most {MOST_PIXELS} are read")
+            source_format = str(image.format)
+            image.load()
+            return ImageOps.exif_transpose(image), source_format
+    except UnreadableImageError:
+        raise
+    except FileNotFoundError:
+        raise UnreadableImageError("the file is gone") from None
+    except MemoryError:
+        raise UnreadableImageError("does not fit into memory") from None
+    except Exception as error:  # Pillow's readers let all kinds through
+        raise UnreadableImageError(
+            f"not a readable PNG or JPEG picture, nor BMP or TIFF ({why(error, path)})"
+        ) from None
+
+
+def why(error: Exception, path: Path) -> str:
+    """What a library says of a file, without the file's name."""
+    return str(error).replace(repr(str(path)), "the file").replace(str(path), "the file") or type(error).__name__
+
+
+def squares_of(
+    modality: ModalityPlan, roi: Roi | None, click: Click | None, width: int, height: int
+) -> list[Square | None]:
+    """The squares to store; None is the whole picture, or the whole of its region."""
+    if modality.fit == "click":
+        if click is None and roi is None:
+            raise UnreadableImageError(
+                "has neither click_x and click_y nor a region, and fit = 'click' crops around one"
+            )
+        clicked = click if click is not None else centre_of(roi)  # type: ignore[arg-type]
+        return list(around_click(clicked, modality.size, width, height))
+    if roi is not None and modality.kind == "elastogram":
+        return [around_region(roi, modality.size, width, height)]
+    return [None]
+
+
+def native_square(image: Image.Image, square: Square, size: int, mode: str) -> Image.Image:
+    native = image.crop((square.x, square.y, square.x + square.side, square.y + square.side)).convert(mode)
+    return native if square.side == size else native.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def whole_square(image: Image.Image, modality: ModalityPlan, roi: Roi | None) -> Image.Image:
+    size = (modality.size, modality.size)
+    if roi is not None:
+        image = image.crop((roi.x, roi.y, roi.right, roi.bottom))
+    image = image.convert("RGB" if modality.stored_channels == 3 else "L")
+    if modality.fit == "stretch":
+        return image.resize(size, Image.Resampling.BILINEAR)
+    return ImageOps.pad(image, size, Image.Resampling.BILINEAR, color=0)
+
+
+def stored_picture(roi: Roi | None, modality: ModalityPlan, width: int, height: int) -> Area | None:
+    """Where the picture lies in a padded square; None where it fills it."""
+    if modality.fit == "stretch":
+        return None
+    if roi is not None:
+        width, height = roi.width, roi.height
+    scale = modality.size / max(width, height)
+    w, h = max(1, round(width * scale)), max(1, round(height * scale))
+    return (modality.size - w) // 2, (modality.size - h) // 2, w, h
+
+
+def stored_box(roi: Roi, square: Square, modality: ModalityPlan) -> Area | None:
+    """Where an elastogram's region lies in a stored square, as far as it does."""
+    if modality.kind != "elastogram":
+        return None
+    scale = modality.size / square.side
+    left, top = (max(0, round(v * scale)) for v in (roi.x - square.x, roi.y - square.y))
+    right = min(modality.size, round((roi.right - square.x) * scale))
+    bottom = min(modality.size, round((roi.bottom - square.y) * scale))
+    return (left, top, right - left, bottom - top) if right > left and bottom > top else None

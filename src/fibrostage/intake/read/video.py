@@ -1,0 +1,138 @@
+"""The frames of a video file (MP4, AVI and kin), one at a time, as RGB.
+
+Read through PyAV, an optional dependency. Of the file only the pictures, their times, their rotation and the codec's
+name are read: never a title, a device or a time of creation. A video that breaks off or is damaged is refused as a
+whole, not shortened: the frames before the break have been yielded by then, and the caller throws them away. The
+formats are named, because a playlist in a video's clothes could point to other files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fibrostage.ground.errors import IntakeError
+from fibrostage.intake.read.raster import UnreadableImageError
+
+SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg")
+FORMATS = "mov,avi,matroska,asf,mpeg,mpegvideo,mpegts"  # FFmpeg's names; "mov" is also MP4, "asf" is WMV
+SHORT = 0.02  # of the announced length may be missing: players' lengths are rounded
+BROKEN = "the video breaks off or is damaged; export it again"
+
+Frame = tuple[int, float | None, NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class ClipFacts:
+    """What a video announces: upright size in pixels, frames and seconds where it says so, and its codec."""
+
+    width: int
+    height: int
+    frames: int | None
+    seconds: float | None
+    codec: str
+
+
+def frames(path: Path) -> Iterator[Frame]:
+    """Yields (index, seconds since the first frame or None, upright RGB uint8 [H, W, 3]); memory stays flat.
+
+    Raises `UnreadableImageError` where the video breaks, and `IntakeError` without PyAV.
+    """
+    with opened(path) as (container, stream):
+        first: float | None = None
+        end: float | None = None
+        index = 0
+        for frame in decoded(container, stream):
+            first = frame.time if first is None else first
+            seconds = None if frame.time is None or first is None else float(frame.time - first)
+            yield index, seconds, upright(frame)
+            index += 1
+            if seconds is not None:
+                end = seconds + float((frame.duration or 0) * (frame.time_base or 0))
+        announced = announced_seconds(container, stream)
+        if index == 0:
+            raise UnreadableImageError("the video holds no frame that can be read")
+        if announced is not None and end is not None and missing(announced - end, announced, stream):
+            raise UnreadableImageError(f"the video breaks off after {end:.1f} of {announced:.1f} s; export it again")
+
+
+def describe(path: Path) -> ClipFacts:
+    """What a video announces, and the size of its first frame; raises as `frames` does."""
+    with opened(path) as (container, stream):
+        first = next(decoded(container, stream), None)
+        if first is None:
+            raise UnreadableImageError("the video holds no frame that can be read")
+        height, width = upright(first).shape[:2]
+        announced = announced_seconds(container, stream)
+        return ClipFacts(width, height, stream.frames or None, announced, str(stream.codec_context.name))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """The open container and its first stream of moving pictures; PyAV's errors become ours."""
+    av = pyav()
+    stream = None
+    try:
+        # An open file, not its name: FFmpeg would take some names for addresses.
+        options = {"format_whitelist": FORMATS}
+        with path.open("rb") as file, av.open(file, options=options, metadata_errors="replace") as container:
+            if not container.streams.video:
+                raise UnreadableImageError("holds no moving pictures")
+            stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise UnreadableImageError("its codec is unknown; export it as H.264")
+            stream.codec_context.thread_count = 1  # many videos are read side by side
+            yield container, stream
+    except FileNotFoundError:
+        raise UnreadableImageError("the file is gone") from None
+    except (av.error.FFmpegError, OSError):
+        raise UnreadableImageError("not a readable video" if stream is None else BROKEN) from None
+
+
+def pyav() -> Any:
+    try:
+        import av
+    except ImportError:
+        raise IntakeError('videos are read through PyAV; install it with: pip install "fibrostage[video]"') from None
+    return av
+
+
+def decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """The stream's frames in order; FFmpeg patches damaged ones up, which a picture to learn from must not be."""
+    for packet in container.demux(stream):
+        if packet.is_corrupt:
+            raise UnreadableImageError(BROKEN)
+        for frame in packet.decode():
+            if frame.is_corrupt:
+                raise UnreadableImageError(BROKEN)
+            yield frame
+
+
+def upright(frame: Any) -> NDArray[np.uint8]:
+    pixels = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+    turns = round(frame.rotation / 90) % 4  # quarter turns, counterclockwise
+    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+
+
+def announced_seconds(container: Any, stream: Any) -> float | None:
+    """How long the moving pictures should last, if the file says so."""
+    rate = stream.average_rate
+    if container.format.name == "avi" and stream.frames and rate:
+        return float(stream.frames / rate)  # FFmpeg shortens an AVI's duration to what the file still holds
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    if container.duration is not None and len(container.streams) == 1:  # else it may be the sound that lasts longer
+        return float(container.duration / 1e6)
+    return None
+
+
+def missing(seconds: float, announced: float, stream: Any) -> bool:
+    """Whether the seconds that were announced but not found are more than two frames and a rounding."""
+    two_frames = 2 / float(stream.average_rate) if stream.average_rate else 0.0
+    return seconds > max(two_frames, SHORT * announced)

@@ -1,0 +1,276 @@
+"""The ledger: the append-only record of an active-learning run, in SQLite beside the run or in PostgreSQL by URL.
+
+Nothing is ever updated or deleted, and one process writes at a time: a lock is held from opening to closing (a file
+lock beside SQLite, an advisory lock in PostgreSQL; both end with the process, however it ends), and two events of one
+number cannot be stored. One database can hold many runs; `ledger.json` beside the run names its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from filelock import FileLock, Timeout
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text, create_engine, event, insert, select
+from sqlalchemy import text as sql
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+
+from fibrostage.ground.errors import RunError
+from fibrostage.ledger.events import Event, State, chained, check_chain, fold, sound_part
+from fibrostage.results.run_folder import read_json, write_json
+
+FILE, NAME, LOCK = "ledger.sqlite", "ledger.json", "ledger.lock"
+VARIABLE = "FIBROSTAGE_LEDGER"
+
+METADATA = MetaData()
+EVENTS = Table(
+    "fibrostage_events",
+    METADATA,
+    Column("run", String(64), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(40), nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("item", BigInteger),
+    Column("stage", Integer),
+    Column("payload", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+)
+
+
+class Ledger:
+    """One run's events. `Ledger(folder)` to write, holding the lock; `read_events(folder)` to look."""
+
+    def __init__(self, folder: Path, url: str | None = None) -> None:
+        self.store = Store(folder, url)
+        self.store.remember()
+        self._lock = self.store.lock()
+        try:
+            self.store.create()
+            events = self.store.read()
+            check_chain(events, str(self.store))
+            self._state = fold(events)
+        except BaseException:
+            self.close()
+            raise
+        self._next, self._digest = len(events), events[-1].digest if events else ""
+
+    def append(self, *events: Event) -> State:
+        """Stores events, all or none, and returns the state after them."""
+        if not events:
+            return self._state
+        now, ready, digest = datetime.now(UTC).isoformat(timespec="milliseconds"), [], self._digest
+        for number, each in enumerate(events, self._next):
+            ready.append(chained(replace(each, seq=number, at=now), digest))
+            digest = ready[-1].digest
+        after = fold(ready, self._state)
+        self.store.write(ready)
+        self._state, self._next, self._digest = after, self._next + len(ready), digest
+        return after
+
+    def state(self) -> State:
+        return self._state
+
+    def close(self) -> None:
+        self._lock.close()
+        self.store.close()
+
+
+class Store:
+    """Where a run's events are: a database, and the run's name in it."""
+
+    def __init__(self, folder: Path, url: str | None = None) -> None:
+        self.folder = folder
+        known = read_json(folder / NAME) if (folder / NAME).is_file() else None
+        self.url = url_of(folder, url, known)
+        self.run = known["run"] if known else uuid.uuid4().hex
+        if known is None and self.url.get_backend_name() == "sqlite":
+            self.run = "run"
+        self.engine = make_engine(self.url)
+
+    def __str__(self) -> str:
+        local = self.url.get_backend_name() == "sqlite"
+        return f"the ledger {self.url.database if local else self.url.render_as_string(hide_password=True)}"
+
+    def remember(self) -> None:
+        """Writes down beside the run where its events are, when they are not beside it."""
+        if self.url.get_backend_name() != "sqlite" and not (self.folder / NAME).is_file():
+            content = {"run": self.run, "url": self.url.render_as_string(hide_password=True)}
+            write_json(self.folder / NAME, content)
+
+    def lock(self) -> contextlib.ExitStack:
+        """Held until closed; raises `RunError` when another process holds it."""
+        stack = contextlib.ExitStack()
+        busy = RunError(f"{self} is in use: another process is at work on {self.folder}; wait for it, or stop it")
+        if self.url.get_backend_name() == "sqlite":
+            lock = FileLock(self.folder / LOCK)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise busy from None
+            except OSError as error:
+                raise RunError(f"cannot lock {self}: {error.strerror}") from None
+            stack.callback(lock.release)
+            return stack
+        try:
+            connection = stack.enter_context(self.engine.connect())
+            key = int(self.run[:15], 16)
+            held = connection.execute(sql("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar()
+            connection.commit()
+        except SQLAlchemyError as error:
+            stack.close()
+            raise RunError(f"cannot reach {self}: {reason(error)}") from None
+        if not held:
+            stack.close()
+            raise busy
+        stack.callback(lambda: release(connection, key))
+        return stack
+
+    def create(self) -> None:
+        for last in (False, True):  # another run may be making the same table at this moment
+            try:
+                METADATA.create_all(self.engine)
+                return
+            except SQLAlchemyError as error:
+                if last or self.url.get_backend_name() == "sqlite":
+                    raise RunError(f"cannot open {self}: {reason(error)}; {SALVAGE}") from None
+
+    def read(self) -> list[Event]:
+        try:
+            with self.engine.connect() as connection:
+                rows = connection.execute(select(EVENTS).where(EVENTS.c.run == self.run).order_by(EVENTS.c.seq)).all()
+            return [event_of(row) for row in rows]
+        except (SQLAlchemyError, ValueError) as error:
+            raise RunError(f"{self} cannot be read: {reason(error)}; {SALVAGE}") from None
+
+    def write(self, events: Sequence[Event]) -> None:
+        rows = [
+            {
+                **{key: getattr(each, key) for key in ("seq", "at", "who", "kind", "round", "item", "stage", "digest")},
+                "run": self.run,
+                "payload": json.dumps(each.payload, ensure_ascii=False),
+            }
+            for each in events
+        ]
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(insert(EVENTS), rows)
+        except IntegrityError:
+            raise RunError(f"{self} was written to by another process; nothing of this one's was stored") from None
+        except SQLAlchemyError as error:
+            raise RunError(f"cannot write to {self}: {reason(error)}") from None
+
+    def salvage(self) -> list[Event]:
+        """Every event that can still be read and is as it was written, whatever the rest of the file is like."""
+        if self.url.get_backend_name() != "sqlite":
+            return sound_part(self.read())
+        tries = [salvaged_rows(Path(str(self.url.database)), options) for options in ("mode=ro", "immutable=1")]
+        return max(map(sound_part, tries), key=len)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+SALVAGE = "'fibrostage ledger export' saves what can still be read"
+
+
+def read_events(folder: Path, url: str | None = None) -> list[Event]:
+    """A run's events, without taking part in it."""
+    check_has_ledger(folder)
+    store = Store(folder, url)
+    try:
+        events = store.read()
+    finally:
+        store.close()
+    check_chain(events, str(store))
+    return events
+
+
+def check_has_ledger(folder: Path) -> None:
+    if not (folder / FILE).is_file() and not (folder / NAME).is_file():
+        raise RunError(f"{folder} holds no ledger ({FILE})")
+
+
+def url_of(folder: Path, url: str | None, known: dict[str, Any] | None) -> URL:
+    """The database a run's events are in: as told, as the environment says, or SQLite beside the run."""
+    told = url or os.environ.get(VARIABLE)
+    if known is not None and not told:
+        raise RunError(
+            f"the ledger of {folder} is in {known['url']}; name it with its password in --ledger or ${VARIABLE}"
+        )
+    if not told or (known is None and (folder / FILE).is_file()):
+        return URL.create("sqlite", database=str(folder / FILE))
+    try:
+        parsed = make_url(told)
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ImportError):
+        raise RunError("--ledger is not a database's URL; write postgresql+psycopg://user@host/name") from None
+    if parsed.get_backend_name() != "postgresql":
+        raise RunError(
+            f"--ledger: {parsed.get_backend_name()} is not supported; leave it out for SQLite, or postgresql"
+        )
+    parsed = parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+    if known is not None:
+        before = make_url(known["url"])
+        if any(getattr(before, part) != getattr(parsed, part) for part in ("host", "port", "database")):
+            raise RunError(f"the ledger of {folder} is in {known['url']}, not where --ledger or ${VARIABLE} says")
+    return parsed
+
+
+def make_engine(url: URL) -> Engine:
+    try:
+        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
+    except ImportError:
+        raise RunError("a ledger in PostgreSQL needs psycopg: install fibrostage with its extra [postgres]") from None
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", set_durability)
+    return engine
+
+
+def set_durability(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def release(connection: Connection, key: int) -> None:
+    with contextlib.suppress(SQLAlchemyError):
+        connection.execute(sql("SELECT pg_advisory_unlock(:key)"), {"key": key})
+
+
+def salvaged_rows(path: Path, options: str) -> list[Event]:
+    """The rows of a SQLite file in the order they were written, up to the first that cannot be read.
+
+    Without the index, which may be what is damaged; "immutable" also leaves the write-ahead log aside.
+    """
+    columns = [column.name for column in EVENTS.columns]
+    events: list[Event] = []
+    with contextlib.suppress(sqlite3.Error, ValueError, TypeError):
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?{options}", uri=True)
+        with contextlib.closing(connection):
+            connection.execute("PRAGMA writable_schema=ON")  # or a file that was cut short is not read at all
+            for values in connection.execute(f"SELECT {', '.join(columns)} FROM {EVENTS.name} NOT INDEXED"):
+                events.append(event_of(SimpleNamespace(**dict(zip(columns, values, strict=True)))))
+    return events
+
+
+def event_of(row: Any) -> Event:
+    return Event(
+        row.kind, row.round, row.who, row.item, row.stage, json.loads(row.payload), row.seq, row.at, row.digest
+    )
+
+
+def reason(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

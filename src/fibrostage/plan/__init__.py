@@ -1,0 +1,1 @@
+"""The validated configuration: sections, files, and what each command reads of them."""

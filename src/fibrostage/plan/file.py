@@ -1,0 +1,86 @@
+"""A plan's file and its overrides: TOML in, `--set section.key=value`, and pydantic's errors in words of ours."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from fibrostage.ground.errors import PlanError, nearest
+
+
+def read_plan_file(path: Path) -> dict[str, Any]:
+    """A plan file's content, unvalidated; TOML unless the name ends in .json."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise PlanError(f"no plan at {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f"cannot read the plan {path}: {error}") from None
+    try:
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PlanError(f"{path} is not valid {path.suffix.lstrip('.') or 'TOML'}: {error}") from None
+    if not isinstance(content, dict):
+        raise PlanError(f"{path} holds {type(content).__name__}, a plan is a table")
+    return content
+
+
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """`section.key=value` into plan data, in place; the value is TOML, a bare word is a string."""
+    key, equals, text = override.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise PlanError(f"--set {override!r}: write it as section.key=value, e.g. training.epochs=20")
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+        if list(parsed) != ["value"]:
+            raise PlanError(f"--set {override!r}: one value at a time")
+        value = parsed["value"]
+    except tomllib.TOMLDecodeError:
+        if not re.fullmatch(r"[\w./:@+-]+", text.strip()):
+            raise PlanError(
+                f"--set {override!r}: {text!r} is not a TOML value; quote strings and lists for "
+                'your shell, e.g. --set \'network.modalities=["LSTE", "LUS"]\''
+            ) from None
+        value = text.strip()
+    target: Any = data
+    for step in path[:-1]:
+        target = target.setdefault(step, {})
+        if not isinstance(target, dict):
+            raise PlanError(f"--set {override!r}: {step!r} is not a section of the plan")
+    target[path[-1]] = value
+
+
+def explain(error: ValidationError, source: str, root: type[BaseModel]) -> str:
+    """Pydantic's errors as one line each, naming the key, what is allowed and what came."""
+    lines = []
+    for item in error.errors():
+        location = [str(step) for step in item["loc"]]
+        key = ".".join(location) or source
+        if item["type"] == "extra_forbidden":
+            valid = section_keys(item["loc"][:-1], root)
+            lines.append(f"{source}: unknown key {key!r}{nearest(location[-1], valid)}; valid here: {', '.join(valid)}")
+        elif item["type"] == "missing":
+            lines.append(f"{source}: {key!r} is required")
+        else:
+            lines.append(f"{source}: {key} = {item['input']!r}: {item['msg']}")
+    return "\n".join(lines)
+
+
+def section_keys(location: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
+    """The valid keys of the section at a location within a plan."""
+    section = root
+    for step in location:
+        if isinstance(step, str):
+            annotation: Any = section.model_fields[step].annotation
+            section = next((a for a in get_args(annotation) if is_section(a)), annotation)
+    return list(section.model_fields)
+
+
+def is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

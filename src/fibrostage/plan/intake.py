@@ -1,0 +1,149 @@
+"""The part of a plan that intake reads: what pictures there are, how they are told apart, measured and judged."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from fibrostage.ground.errors import PlanError
+
+Kind = Literal["bmode", "elastogram"]
+Place = Annotated[int, Field(ge=0)]
+Size = Annotated[int, Field(ge=1)]
+Rectangle = tuple[Place, Place, Size, Size]  # x, y, width, height in pixels of the screen
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ModalityPlan(Section):
+    """A named kind of image. `fit` is how a picture becomes a square: padded with black, stretched, or "click": three
+    squares of native pixels around a click of the user's, as the DLRE paper has it (§2.3).
+
+    `region` is where an elastogram's box, or the tissue of any other picture, comes from: "given" by the CSV (without
+    one the whole picture), "find" it or refuse the picture, "auto" to look for it and make do without. `marker` is the
+    patients column that gets the median of a patient's reliable stiffnesses where P.csv has none.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
+    kind: Kind = "bmode"
+    size: int = Field(224, ge=16, le=2048)
+    channels: Literal[1, 3] | None = None
+    fit: Literal["pad", "stretch", "click"] = "pad"
+    region: Literal["auto", "find", "given"] = "auto"
+    marker: Literal["swe", "stq", "spleen"] | None = None
+
+    @property
+    def stored_channels(self) -> int:
+        """Colour is the measurement in an elastogram; a B-mode picture is grey."""
+        if self.channels is not None:
+            return self.channels
+        return 3 if self.kind == "elastogram" else 1
+
+
+class CohortPlan(Section):
+    """What intake writes into the cohort beside the data: its name and what a reader must be warned of."""
+
+    name: str | None = None
+    caveats: tuple[str, ...] = ()
+
+
+class QualityPlan(Section):
+    """What makes a picture bad at intake: less sharpness, less colour in an elastogram's box, less of the picture lit,
+    or more of it at full white than this. Bad pictures are marked, or with `exclude` left out."""
+
+    sharpness: float = Field(0.0, ge=0)
+    fill: float = Field(0.0, ge=0, le=1)
+    lit: float = Field(0.0, ge=0, le=1)
+    saturated: float = Field(1.0, gt=0, le=1)
+    exclude: bool = False
+
+
+def check_pattern(pattern: str | None) -> str | None:
+    if pattern is not None:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise PlanError(f"{pattern!r} is no regular expression: {error}") from None
+    return pattern
+
+
+class RulePlan(Section):
+    """Which files are of a modality, where no I.csv says it; the first rule that fits wins.
+
+    `series`, `view`, `device` and `file` are regular expressions looked for in what the file says (whatever the case);
+    `colour` asks whether the picture shows a colour box, `regions` which kinds the scanner marked, `frames` whether it
+    is a loop.
+    """
+
+    modality: str
+    series: str | None = None
+    view: str | None = None
+    device: str | None = None
+    file: str | None = None
+    colour: bool | None = None
+    regions: tuple[Literal["tissue", "colour", "spectral", "grey bar", "colour bar", "other"], ...] = ()
+    frames: Literal["one", "many"] | None = None
+
+    _patterns = field_validator("series", "view", "device", "file")(check_pattern)
+
+
+class StiffnessPlan(Section):
+    """What an elastogram's colour bar means: 0 at its bottom, `scale` at its top. `device` is a regular expression; the
+    first entry that fits is used. The bar is found, or at `bar`; the opacity is fitted, or given."""
+
+    scale: float = Field(gt=0, le=500)
+    unit: Literal["kPa", "m/s"] = "kPa"
+    opacity: float | None = Field(None, ge=0.1, le=1)
+    device: str | None = None
+    bar: Rectangle | None = None
+
+    _pattern = field_validator("device")(check_pattern)
+
+
+class MaskPlan(Section):
+    """What to keep of screens of one device and size that mark no regions; the rest is blanked."""
+
+    keep: tuple[Rectangle, ...] = Field(min_length=1)
+    device: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+    _pattern = field_validator("device")(check_pattern)
+
+
+class DicomPlan(Section):
+    """Which DICOM modalities are ultrasound here; some archives keep screens as OT or SC."""
+
+    modalities: tuple[str, ...] = ("US",)
+
+
+class CinePlan(Section):
+    """How many frames of a loop to take, and which never.
+
+    `frames` is the most, `step` the seconds of a stretch (instead of a share of the loop). A frame is near-identical
+    below `distinct` from the last chosen, moving above `still` from a neighbour, off the skin where less than `lit` of
+    the picture shows tissue.
+    """
+
+    frames: int = Field(25, ge=1)
+    step: float | None = Field(None, gt=0)
+    distinct: float = Field(0.1, ge=0, le=1)
+    still: float = Field(0.4, ge=0, le=1)
+    lit: float = Field(0.12, ge=0, le=1)
+
+
+class PrivacyPlan(Section):
+    """Columns of P.csv that are carried along although they look identifying."""
+
+    keep: tuple[str, ...] = ()
+
+
+class ReliabilityPlan(Section):
+    """When a patient's stiffness is believed: so many pictures at least, whose IQR/median is at most this."""
+
+    pictures: int = Field(3, ge=1)
+    iqr: float = Field(0.3, gt=0)
