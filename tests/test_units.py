@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from fibrostage.ground.quantities import QUANTITIES, kpa_from_speed, speed_from_kpa
+from fibrostage.ground.quantities import kpa_from_speed, speed_from_kpa
+from fibrostage.markers import measured
 
 
 def test_speed_and_stiffness_with_either_modulus() -> None:
@@ -13,7 +14,7 @@ def test_speed_and_stiffness_with_either_modulus() -> None:
 
 
 def test_platelets_per_microlitre_are_refused_and_explained() -> None:
-    refusal = QUANTITIES["platelets"].refusal(190_000)
+    refusal = measured()["platelets"].refusal(190_000)
     assert refusal is not None
     assert "1e9/L" in refusal
     assert "per µL" in refusal
@@ -21,9 +22,9 @@ def test_platelets_per_microlitre_are_refused_and_explained() -> None:
 
 @pytest.mark.parametrize("value", [0.0, -3.0, math.nan, math.inf])
 def test_impossible_values_are_refused(value: float) -> None:
-    assert QUANTITIES["ast"].refusal(value)
+    assert measured()["ast"].refusal(value)
 
 
 def test_plausible_values_pass() -> None:
-    assert QUANTITIES["albumin"].refusal(4.2) is None
-    assert QUANTITIES["albumin"].refusal(42) is not None  # g/L
+    assert measured()["albumin"].refusal(4.2) is None
+    assert measured()["albumin"].refusal(42) is not None  # g/L

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fibrostage.ground.quantities import QUANTITIES, kpa_from_speed
+from fibrostage.ground.quantities import kpa_from_speed
 from fibrostage.ground.stage import KNOWN
-from fibrostage.markers import MARKERS
+from fibrostage.markers import MARKERS, measured
 from fibrostage.markers.spec import Marker, values_of
 
 EVERY = pytest.mark.parametrize("marker", list(MARKERS), ids=lambda marker: marker.name)
@@ -46,9 +46,9 @@ def test_it_is_documented_and_its_cutoffs_belong_to_a_system(marker: Marker) -> 
     assert marker.formula
     assert marker.source
     for need in marker.needs:
-        assert need.column in QUANTITIES
+        assert measured()[need.column] == need.quantity
         if need.column in marker.example.inputs:
-            assert QUANTITIES[need.column].refusal(marker.example.inputs[need.column]) is None
+            assert need.quantity.refusal(marker.example.inputs[need.column]) is None
     for cutoff in marker.cutoffs:
         assert KNOWN[cutoff.system].threshold(cutoff.cut) > 0
         assert cutoff.whom

@@ -15,10 +15,10 @@ from fibrostage import RESEARCH_USE
 from fibrostage.csv_tables.reader import CsvTable
 from fibrostage.csv_tables.scores import is_missing, is_simulated, read_table, texts
 from fibrostage.ground.errors import IntakeError, PlanError, Problems
-from fibrostage.ground.quantities import QUANTITIES, Modulus
+from fibrostage.ground.quantities import Modulus
 from fibrostage.ground.stage import Staging, staging_of
 from fibrostage.intake.read.tables import parse_number
-from fibrostage.markers import MARKERS
+from fibrostage.markers import MARKERS, measured
 from fibrostage.markers.spec import Marker, Values, values_of
 from fibrostage.results.run_folder import replace_file
 from fibrostage.stats.auc import auc_or_why
@@ -94,9 +94,9 @@ def check_ids(table: CsvTable) -> None:
 
 def read_quantities(table: CsvTable) -> tuple[dict[str, NDArray[np.float64]], list[Refusal]]:
     """The measured columns we know, NaN where missing or refused, and every refusal."""
-    columns, refusals = {}, []
+    columns, refusals, known = {}, [], measured()
     for column in table.columns:
-        if column not in QUANTITIES:
+        if column not in known:
             continue
         values = np.full(len(table.rows), np.nan)
         for index, (row, cells) in enumerate(table.rows):
@@ -104,7 +104,7 @@ def read_quantities(table: CsvTable) -> tuple[dict[str, NDArray[np.float64]], li
             if is_missing(text):
                 continue
             problems = Problems()
-            value = parse_number(table.path.name, row, patient, column, text, problems)
+            value = parse_number(table.path.name, row, patient, known[column], text, problems)
             if value is not None:
                 values[index] = value
             refusals += [Refusal(row, patient, column, text, problem.reason) for problem in problems]
@@ -196,8 +196,8 @@ def catalogue() -> dict[str, Any]:
             "title": marker.title,
             "unit": marker.unit,
             "column": column_of(marker),
-            "needs": [{**vars(QUANTITIES[need.column]), "default": need.default} for need in marker.needs],
-            "instead": marker.speed,
+            "needs": [{**vars(need.quantity), "default": need.default} for need in marker.needs],
+            "instead": None if marker.speed is None else marker.speed.column,
             "formula": marker.formula,
             "source": marker.source,
             "example": {"inputs": dict(marker.example.inputs), "value": marker.example.value},

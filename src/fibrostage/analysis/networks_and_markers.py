@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from fibrostage.analysis.compare_scores import Area, Data, Pair, Panel, Question, cut_panel
 from fibrostage.cohort.store import Cohort
-from fibrostage.cohort.tables import PATIENT_NUMBERS
 from fibrostage.ground.errors import PlanError, StatisticsError, nearest
 from fibrostage.ground.stage import Staging
-from fibrostage.markers import MARKERS
+from fibrostage.markers import MARKERS, measured
 from fibrostage.markers.spec import values_of
 from fibrostage.results.predictions import TEST, TRAINING, scores_of
 from fibrostage.stats.auc import delong
@@ -87,24 +86,37 @@ def at_cut(reader: Reader, staging: Staging, cut: str, split: str) -> Iterator[t
 def marker_columns(cohort: Cohort, names: Sequence[str]) -> dict[str, dict[str, float]]:
     """By marker's title, the patients who have it. Raises `PlanError` for an unknown marker, or one nobody has."""
     table = cohort.patients
-    columns = {
-        name: table[name].cast(pl.Float64).to_numpy().astype(np.float64)
-        for name in PATIENT_NUMBERS
-        if name in table.columns
-    }
+    columns, refused = measured_columns(table)
     known = [marker.name for marker in MARKERS]
     result = {}
     for name in names:
         if name not in known:
             raise PlanError(f"compare.markers: {name!r}{nearest(name, known)} is no marker; known: {', '.join(known)}")
         marker = MARKERS[name]
-        found = values_of(marker, columns, len(table)).values
+        values = values_of(marker, columns, len(table), refused=refused)
+        found = values.values
         if np.isnan(found).all():
-            needs = ", ".join(need.column for need in marker.needs)
-            raise PlanError(f"compare.markers: no patient of cohort {cohort.name!r} has {name} (it needs {needs})")
+            lacks = ", ".join(f"{count} lack {column}" for column, count in values.lacking.items())
+            raise PlanError(
+                f"compare.markers: no patient of cohort {cohort.name!r} has {name}: of {len(table)} patients, {lacks}"
+            )
         pairs = zip(cohort.patient_ids, found.tolist(), strict=True)
         result[marker.title] = {patient: value for patient, value in pairs if not np.isnan(value)}
     return result
+
+
+def measured_columns(table: pl.DataFrame) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.bool_]]]:
+    """A patients table's measured columns [n], NaN where empty, and which of their cells are not to be believed.
+
+    Cohorts of before hold a few of them as the text that came.
+    """
+    columns, refused = {}, {}
+    for name, quantity in measured().items():
+        if name in table.columns:
+            values = table[name].cast(pl.Float64, strict=False).to_numpy().astype(np.float64)
+            refused[name] = np.array([not np.isnan(v) and quantity.refusal(v) is not None for v in values])
+            columns[name] = np.where(refused[name], np.nan, values)
+    return columns, refused
 
 
 def groups_of(scores: pl.DataFrame) -> Iterator[tuple[dict[str, Any], pl.DataFrame]]:

@@ -12,7 +12,6 @@ from rich.table import Table
 from fibrostage import SIMULATED
 from fibrostage.analysis.compare_scores import Comparison, Pair
 from fibrostage.cohort.describe import Description
-from fibrostage.ground.quantities import QUANTITIES
 from fibrostage.ground.stage import KNOWN
 from fibrostage.markers import MARKERS
 from fibrostage.stats.estimate import Estimate
@@ -251,8 +250,8 @@ def marker_catalogue() -> Table:
     for column in ("marker", "columns", "formula and source", "cut-offs"):
         table.add_column(column)
     for marker in MARKERS:
-        needs = [f"{need.column} [{QUANTITIES[need.column].unit}]" for need in marker.needs]
-        needs += [f"or {marker.speed} [m/s]"] if marker.speed else []
+        needs = [f"{need.column} [{need.quantity.unit}]" for need in marker.needs]
+        needs += [f"or {marker.speed.column} [{marker.speed.unit}]"] if marker.speed else []
         cutoffs = [
             f"{KNOWN[c.system].cut_name(c.cut)} {c.value:g}{'' if c.role == 'single' else f' ({c.role})'}, {c.whom}: "
             f"{c.source}{'' if c.verified else ' (not verified against the paper)'}"

@@ -1,7 +1,7 @@
 """The tables of a cohort and what makes them valid.
 
-Columns we know have a type, and measured ones a plausible range (`units.QUANTITIES`); columns we do not know
-are carried along untouched, because a fold or a centre may live there.
+Columns we know have a type, and measured ones a plausible range, as the markers that read them say; columns we do
+not know are carried along untouched, because a fold or a centre may live there.
 """
 
 from __future__ import annotations
@@ -11,15 +11,11 @@ from collections.abc import Sequence
 import polars as pl
 
 from fibrostage.ground.errors import Problems
-from fibrostage.ground.quantities import QUANTITIES
 from fibrostage.ground.stage import Staging
+from fibrostage.markers import measured
 
 PATIENT_KEY = {"patient_id": pl.String, "stage": pl.String}
 PATIENT_TEXT = ("site", "sex")
-PATIENT_NUMBERS = (
-    "age", "ast", "alt", "ggt", "ast_uln", "ggt_uln", "platelets",
-    "albumin", "bmi", "te", "swe", "stq", "spleen",
-)  # fmt: skip
 
 IMAGES: dict[str, type[pl.DataType]] = {
     "image_id": pl.String,
@@ -83,14 +79,14 @@ def check_patients(patients: pl.DataFrame, staging: Staging) -> Problems:
                 f"patient {patient!r}: unknown stage {stage!r}; {staging.name} has {', '.join(staging.classes)}",
                 patient_id=patient,
             )
-    for column in PATIENT_NUMBERS:
+    for column, quantity in measured().items():
         if column not in patients.columns:
             continue
         if not patients[column].dtype.is_numeric():
             problems.add("patients", f"column {column!r} must be a number")
             continue
         for patient, value in patients.select("patient_id", column).iter_rows():
-            refusal = QUANTITIES[column].refusal(value) if value is not None else None
+            refusal = quantity.refusal(value) if value is not None else None
             if refusal:
                 problems.add("patients", f"patient {patient!r}: {refusal}", patient_id=patient)
     return problems

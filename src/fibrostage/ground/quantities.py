@@ -34,30 +34,23 @@ class Quantity:
         return f"{self.column} = {value:g} is outside {self.low:g}–{self.high:g} {self.unit}{hint}"
 
 
-QUANTITIES = {
-    quantity.column: quantity
-    for quantity in (
-        Quantity("age", "years", 0, 120),
-        Quantity("ast", "U/L", 1, 30_000),
-        Quantity("alt", "U/L", 1, 30_000),
-        Quantity("ggt", "U/L", 1, 30_000),
-        Quantity("ast_uln", "U/L", 10, 200, "the laboratory's upper limit of normal"),
-        Quantity("ggt_uln", "U/L", 10, 200, "the laboratory's upper limit of normal"),
-        Quantity("platelets", "1e9/L", 1, 2000, "a count per µL is 1000 times the value in 1e9/L"),
-        Quantity("albumin", "g/dL", 0.5, 8, "g/L is 10 times g/dL"),
-        Quantity("bmi", "kg/m²", 8, 100),
-        Quantity("ifg_dm", "0 or 1", 0, 1, "1 for impaired fasting glucose or diabetes", whole=True),
-        Quantity("te", "kPa", 0.5, 80, "m/s must be converted first"),
-        Quantity("swe", "kPa", 0.5, 300, "m/s must be converted first"),
-        Quantity("stq", "kPa", 0.5, 300, "m/s must be converted first"),
-        Quantity("spleen", "kPa", 0.5, 300, "m/s must be converted first"),
-        Quantity("te_speed", "m/s", 0.3, 12, "kPa is another column"),
-        Quantity("swe_speed", "m/s", 0.3, 12, "kPa is another column"),
-        Quantity("stq_speed", "m/s", 0.3, 12, "kPa is another column"),
-        Quantity("spleen_speed", "m/s", 0.3, 12, "kPa is another column"),
-        Quantity("kpa", "kPa", 0.1, 300, "m/s must be converted first"),
-    )
-}
+# What several markers need; what one marker alone needs stands in its file.
+AGE = Quantity("age", "years", 0, 120)
+AST = Quantity("ast", "U/L", 1, 30_000)
+ALT = Quantity("alt", "U/L", 1, 30_000)
+AST_ULN = Quantity("ast_uln", "U/L", 10, 200, "the laboratory's upper limit of normal")
+PLATELETS = Quantity("platelets", "1e9/L", 1, 2000, "a count per µL is 1000 times the value in 1e9/L")
+KPA = Quantity("kpa", "kPa", 0.1, 300, "m/s must be converted first")  # of one picture
+
+
+def stiffness_quantity(column: str, most: float) -> Quantity:
+    """Young's modulus of a patient in kPa, up to what a technique can show."""
+    return Quantity(column, "kPa", 0.5, most, "m/s must be converted first")
+
+
+def speed_quantity(column: str) -> Quantity:
+    """Shear-wave speed of a patient in m/s."""
+    return Quantity(column, "m/s", 0.3, 12, "kPa is another column")
 
 
 def kpa_from_speed(metres_per_second: float, modulus: Modulus = "young") -> float:

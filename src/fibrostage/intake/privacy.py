@@ -20,8 +20,9 @@ from pathlib import Path
 
 import polars as pl
 
-from fibrostage.cohort.tables import PATIENT_KEY, PATIENT_NUMBERS
+from fibrostage.cohort.tables import PATIENT_KEY
 from fibrostage.ground.errors import IntakeError, Problem
+from fibrostage.markers import measured
 
 VARIABLE = "FIBROSTAGE_KEY"
 KEY_BYTES = 32
@@ -127,10 +128,10 @@ def identifying_columns(
     patients: pl.DataFrame, words: Collection[str], privacy: Privacy, keep: Iterable[str]
 ) -> dict[str, str]:
     """Columns beyond the known ones that name or date people, and why: by their name, or by what stands in them."""
-    kept = set(keep)
+    kept, numbers = set(keep), measured()
     found: dict[str, str] = {}
     for column in patients.columns:
-        if column in PATIENT_KEY or column in PATIENT_NUMBERS or column in kept:
+        if column in PATIENT_KEY or column in numbers or column in kept:
             continue
         values = [str(value) for value in patients[column] if value is not None]
         if NAMED & set(parts_of(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column))):

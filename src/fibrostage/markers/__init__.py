@@ -1,15 +1,22 @@
-"""The markers, one file each; a new one is a file and a line here."""
+"""The markers, one file each; a new one is a file and its name here, or an entry point of "fibrostage.markers"."""
 
-from fibrostage.ground.registry import Registry
-from fibrostage.markers.aar import AAR
-from fibrostage.markers.apri import APRI
-from fibrostage.markers.fib4 import FIB4
-from fibrostage.markers.gpr import GPR
-from fibrostage.markers.nfs import NFS
+from fibrostage.ground.quantities import Quantity
+from fibrostage.ground.registry import InFiles, Registry
 from fibrostage.markers.spec import Marker
-from fibrostage.markers.spleen import SPLEEN
-from fibrostage.markers.stq import STQ
-from fibrostage.markers.swe import SWE
-from fibrostage.markers.te import TE
 
-MARKERS: Registry[Marker] = Registry("marker", (APRI, FIB4, GPR, NFS, AAR, SWE, STQ, TE, SPLEEN))
+FILES = ("apri", "fib4", "gpr", "nfs", "aar", "swe", "stq", "te", "spleen")
+MARKERS: Registry[Marker] = Registry("marker", InFiles(__name__, "MARKER", FILES), "fibrostage.markers")
+
+
+def measured() -> dict[str, Quantity]:
+    """Every measured column that some marker reads, by its name.
+
+    Tables of patients hold these as numbers within their plausible range. Raises `ValueError` where two markers
+    mean different things by one column.
+    """
+    found: dict[str, Quantity] = {}
+    for marker in MARKERS:
+        for quantity in marker.quantities:
+            if found.setdefault(quantity.column, quantity) != quantity:
+                raise ValueError(f"marker {marker.name!r} means another {quantity.column!r} than those before it")
+    return found

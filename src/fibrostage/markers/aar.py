@@ -1,12 +1,13 @@
 """AST/ALT ratio."""
 
+from fibrostage.ground.quantities import ALT, AST
 from fibrostage.markers.spec import Cutoff, Example, Marker, Need
 
-AAR = Marker(
+MARKER = Marker(
     name="aar",
     title="AAR",
     unit="",
-    needs=(Need("ast"), Need("alt")),
+    needs=(Need(AST), Need(ALT)),
     formula="AST [U/L] / ALT [U/L]",
     compute=lambda of: of["ast"] / of["alt"],
     source="Williams & Hoofnagle, Gastroenterology 1988;95:734",

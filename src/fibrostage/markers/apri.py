@@ -1,15 +1,16 @@
 """AST-to-platelet ratio index."""
 
+from fibrostage.ground.quantities import AST, AST_ULN, PLATELETS
 from fibrostage.markers.spec import Cutoff, Example, Marker, Need
 
 WAI = "Wai et al., Hepatology 2003; WHO guidelines for hepatitis B, 2015"
 WHO = "WHO guidelines for chronic hepatitis B, 2024"
 
-APRI = Marker(
+MARKER = Marker(
     name="apri",
     title="APRI",
     unit="",
-    needs=(Need("ast"), Need("ast_uln", default=40.0), Need("platelets")),
+    needs=(Need(AST), Need(AST_ULN, default=40.0), Need(PLATELETS)),
     formula="(AST [U/L] / upper limit of normal) / platelets [1e9/L] × 100",
     compute=lambda of: of["ast"] / of["ast_uln"] / of["platelets"] * 100,
     source="Wai et al., Hepatology 2003;38:518",

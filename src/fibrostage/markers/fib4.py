@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fibrostage.ground.quantities import AGE, ALT, AST, PLATELETS
 from fibrostage.markers.spec import Cutoff, Example, Marker, Need
 
 STERLING = "Sterling et al., Hepatology 2006;43:1317"
@@ -9,11 +10,11 @@ SHAH = "Shah et al., Clin. Gastroenterol. Hepatol. 2009;7:1104"
 FATTY = "non-alcoholic fatty liver (Kleiner's F3)"
 MCPHERSON = "McPherson et al., Am. J. Gastroenterol. 2017;112:740"
 
-FIB4 = Marker(
+MARKER = Marker(
     name="fib4",
     title="FIB-4",
     unit="",
-    needs=(Need("age"), Need("ast"), Need("platelets"), Need("alt")),
+    needs=(Need(AGE), Need(AST), Need(PLATELETS), Need(ALT)),
     formula="(age [years] × AST [U/L]) / (platelets [1e9/L] × √ALT [U/L])",
     compute=lambda of: of["age"] * of["ast"] / (of["platelets"] * np.sqrt(of["alt"])),
     source=STERLING,

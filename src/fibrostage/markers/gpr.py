@@ -1,14 +1,18 @@
 """GGT-to-platelet ratio. The upper limit of normal of GGT differs much between laboratories, so none is assumed."""
 
+from fibrostage.ground.quantities import PLATELETS, Quantity
 from fibrostage.markers.spec import Cutoff, Example, Marker, Need
 
 LEMOINE = "Lemoine et al., Gut 2016;65:1369"
 
-GPR = Marker(
+GGT = Quantity("ggt", "U/L", 1, 30_000)
+GGT_ULN = Quantity("ggt_uln", "U/L", 10, 200, "the laboratory's upper limit of normal")
+
+MARKER = Marker(
     name="gpr",
     title="GPR",
     unit="",
-    needs=(Need("ggt"), Need("ggt_uln"), Need("platelets")),
+    needs=(Need(GGT), Need(GGT_ULN), Need(PLATELETS)),
     formula="(GGT [U/L] / upper limit of normal) / platelets [1e9/L] × 100",
     compute=lambda of: of["ggt"] / of["ggt_uln"] / of["platelets"] * 100,
     source=LEMOINE,

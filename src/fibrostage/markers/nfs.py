@@ -1,16 +1,21 @@
 """NAFLD fibrosis score. Its constant is negative (some pages misprint the sign) and albumin is in g/dL."""
 
+from fibrostage.ground.quantities import AGE, ALT, AST, PLATELETS, Quantity
 from fibrostage.markers.spec import Cutoff, Example, Marker, Need
 
 FATTY = "non-alcoholic fatty liver (Kleiner's F3)"
 ANGULO = "Angulo et al., Hepatology 2007;45:846"
 
-NFS = Marker(
+ALBUMIN = Quantity("albumin", "g/dL", 0.5, 8, "g/L is 10 times g/dL")
+BMI = Quantity("bmi", "kg/m²", 8, 100)
+IFG_DM = Quantity("ifg_dm", "0 or 1", 0, 1, "1 for impaired fasting glucose or diabetes", whole=True)
+
+MARKER = Marker(
     name="nfs",
     title="NFS",
     unit="",
     needs=(
-        Need("age"), Need("bmi"), Need("ifg_dm"), Need("ast"), Need("alt"), Need("platelets"), Need("albumin"),
+        Need(AGE), Need(BMI), Need(IFG_DM), Need(AST), Need(ALT), Need(PLATELETS), Need(ALBUMIN),
     ),
     formula=(
         "−1.675 + 0.037·age [years] + 0.094·BMI [kg/m²] + 1.13·(impaired fasting glucose or diabetes: 1, else 0) "

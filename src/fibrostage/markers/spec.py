@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.ground.quantities import Modulus, kpa_from_speed
+from fibrostage.ground.quantities import Modulus, Quantity, kpa_from_speed
 
 Columns = Mapping[str, NDArray[np.float64]]
 Role = Literal["single", "rule out", "rule in"]
@@ -22,13 +22,17 @@ Role = Literal["single", "rule out", "rule in"]
 
 @dataclass(frozen=True)
 class Need:
-    """A column a marker is computed from; its unit and plausible range stand in `units.QUANTITIES`.
+    """A measured column that a marker is computed from, with its unit and plausible range.
 
     `default` is what is assumed where the column or a cell is empty, and reported as assumed.
     """
 
-    column: str
+    quantity: Quantity
     default: float | None = None
+
+    @property
+    def column(self) -> str:
+        return self.quantity.column
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,12 @@ class Marker:
     source: str
     example: Example
     cutoffs: tuple[Cutoff, ...] = ()
-    speed: str | None = None  # the column in m/s that stands in for a missing kPa
+    speed: Quantity | None = None  # the column in m/s that stands in for a missing kPa
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Every measured column that it reads."""
+        return (*(need.quantity for need in self.needs), *([] if self.speed is None else [self.speed]))
 
 
 @dataclass(frozen=True)
@@ -98,9 +107,10 @@ def values_of(
         column = np.array(columns.get(need.column, np.full(n, np.nan)), dtype=np.float64)
         barred = refused.get(need.column, never)
         if marker.speed is not None:
-            column = np.where(barred, np.nan, stiffness(column, columns.get(marker.speed), modulus))
-            no_speed = refused.get(marker.speed, never) & np.isnan(column) & ~barred
-            count(counts["refused"], marker.speed, no_speed)
+            speed = marker.speed.column
+            column = np.where(barred, np.nan, stiffness(column, columns.get(speed), modulus))
+            no_speed = refused.get(speed, never) & np.isnan(column) & ~barred
+            count(counts["refused"], speed, no_speed)
             barred = barred | no_speed
         count(counts["refused"], need.column, refused.get(need.column, never))
         empty = np.isnan(column) & ~barred

@@ -1,5 +1,6 @@
 """Liver stiffness by two-dimensional shear-wave elastography."""
 
+from fibrostage.ground.quantities import speed_quantity, stiffness_quantity
 from fibrostage.markers.spec import Cutoff, Example, Marker, Need
 
 LEUNG = "Leung et al., Radiology 2013;269:910"
@@ -8,16 +9,16 @@ HERRMANN = "Herrmann et al., Hepatology 2018;67:260"
 BMC = "BMC Medical Imaging 2022"
 MINDRAY = "122 patients, STE beside STQ of the same scanner"
 
-SWE = Marker(
+MARKER = Marker(
     name="swe",
     title="2D-SWE",
     unit="kPa",
-    needs=(Need("swe"),),
+    needs=(Need(stiffness_quantity("swe", 300)),),
     formula="median Young's modulus [kPa] of the valid acquisitions; E = 3ρc² where only the speed c [m/s] is given",
     compute=lambda of: of["swe"],
     source="measured",
     example=Example({"swe": 9.72}, 9.72),
-    speed="swe_speed",
+    speed=speed_quantity("swe_speed"),
     cutoffs=(
         Cutoff("METAVIR", "F2", 7.1, "chronic hepatitis B, SuperSonic Imagine", LEUNG, verified=False),
         Cutoff("METAVIR", "F3", 7.9, "chronic hepatitis B, SuperSonic Imagine", LEUNG, verified=False),

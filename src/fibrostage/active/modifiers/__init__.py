@@ -1,9 +1,8 @@
-"""What can be added to a strategy, one file each; a new one is a file and a line here."""
+"""What can be added to a strategy, one file each; a new one is a file and its name here, or an entry point of
+"fibrostage.modifiers"."""
 
-from fibrostage.active.modifiers import clean, complete, diverse, gumbel, power
 from fibrostage.active.modifiers.spec import Modifier
-from fibrostage.ground.registry import Registry
+from fibrostage.ground.registry import InFiles, Registry
 
-MODIFIERS: Registry[Modifier] = Registry(
-    "modifier", (power.MODIFIER, gumbel.MODIFIER, diverse.MODIFIER, clean.MODIFIER, complete.MODIFIER)
-)
+FILES = ("power", "gumbel", "diverse", "clean", "complete")
+MODIFIERS: Registry[Modifier] = Registry("modifier", InFiles(__name__, "MODIFIER", FILES), "fibrostage.modifiers")

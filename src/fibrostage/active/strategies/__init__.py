@@ -1,34 +1,13 @@
-"""The query strategies, one file each; a new one is a file and a line here."""
+"""The query strategies, one file each; a new one is a file and its name here, or an entry point of
+"fibrostage.strategies"."""
 
-from fibrostage.active.strategies import (
-    badge,
-    bald,
-    boundary,
-    coreset,
-    entropy,
-    esd,
-    least_confidence,
-    margin,
-    ordinal_variance,
-    random,
-    typiclust,
-)
 from fibrostage.active.strategies.spec import BatchStrategy, Strategy
-from fibrostage.ground.registry import Registry
+from fibrostage.ground.registry import InFiles, Registry
 
+FILES = (
+    "random", "entropy", "esd", "margin", "least_confidence", "bald", "ordinal_variance", "boundary", "coreset",
+    "badge", "typiclust",
+)  # fmt: skip
 STRATEGIES: Registry[Strategy | BatchStrategy] = Registry(
-    "strategy",
-    (
-        random.STRATEGY,
-        entropy.STRATEGY,
-        esd.STRATEGY,
-        margin.STRATEGY,
-        least_confidence.STRATEGY,
-        bald.STRATEGY,
-        ordinal_variance.STRATEGY,
-        boundary.STRATEGY,
-        coreset.STRATEGY,
-        badge.STRATEGY,
-        typiclust.STRATEGY,
-    ),
+    "strategy", InFiles(__name__, "STRATEGY", FILES), "fibrostage.strategies"
 )

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from fibrostage.cohort.splits import GROUP
 from fibrostage.cohort.tables import GOOD, IMAGES
 from fibrostage.ground.errors import IntakeError, Problems
-from fibrostage.ground.quantities import QUANTITIES
 from fibrostage.intake.build.near_duplicates import groups, near_twins
+from fibrostage.markers import measured
 from fibrostage.plan.run_plan import Plan
 
 PLACE = "place"  # the row of the journal's pictures; dropped before anything is written
@@ -218,7 +218,7 @@ def with_marker(patients: pl.DataFrame, marker: str, values: dict[str, list[floa
         median = float(np.median(kpa)) if len(kpa) else None
         spread = float(np.subtract(*np.percentile(kpa, [75, 25]))) / median if median else None
         reliable = len(kpa) >= plan.reliability.pictures and spread is not None and spread <= plan.reliability.iqr
-        reliable = reliable and median is not None and QUANTITIES[marker].refusal(median) is None
+        reliable = reliable and median is not None and measured()[marker].refusal(median) is None
         made.append(known if known is not None else (median if reliable else None))
         numbers.append(len(kpa) or None)
         spreads.append(spread)

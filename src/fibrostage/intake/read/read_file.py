@@ -23,7 +23,7 @@ from fibrostage.cohort.tables import BOX
 from fibrostage.dicom.header import Header, Region, Report
 from fibrostage.ground.errors import FibrostageError
 from fibrostage.ground.geometry import Roi, shared
-from fibrostage.ground.quantities import QUANTITIES
+from fibrostage.ground.quantities import KPA
 from fibrostage.intake.build.contact_sheet import thumb_of
 from fibrostage.intake.build.near_duplicates import fingerprint
 from fibrostage.intake.find.box_finder import Box, find_box
@@ -116,7 +116,7 @@ def read_into(outcome: Outcome, job: Job, setting: Setting) -> None:
             outcome.measured = [
                 (patient, setting.privacy.source(each.instance), each.kpa, report)
                 for each in medium.measured
-                if QUANTITIES["kpa"].refusal(each.kpa) is None
+                if KPA.refusal(each.kpa) is None
             ]
             odd = len(medium.measured) - len(outcome.measured)
             if odd:
@@ -308,7 +308,7 @@ def stiffness_of(
                 raise MisfitError("no colour bar was found beside the box")
             scale = Scale(meant.scale, meant.unit, meant.opacity)
             found = read_stiffness(shown.whole, roi, bar, scale, shown.lossy, shown.tint)
-            if refusal := QUANTITIES["kpa"].refusal(found.median):
+            if refusal := KPA.refusal(found.median):
                 raise MisfitError(refusal)
             return found
         except (MisfitError, ValueError) as error:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import polars as pl
 
-from fibrostage.cohort.tables import PATIENT_NUMBERS
 from fibrostage.csv_tables.reader import CsvTable
 from fibrostage.ground.errors import Problems, nearest
 from fibrostage.ground.geometry import Roi
-from fibrostage.ground.quantities import QUANTITIES
+from fibrostage.ground.quantities import KPA, Quantity
 from fibrostage.ground.stage import Staging
+from fibrostage.markers import measured
 
 Note = Callable[[str], None]
 
@@ -49,7 +49,7 @@ def parse_patients(table: CsvTable, staging: Staging, problems: Problems, left_o
 
     A patient whose `excluded` cell holds a reason is no problem: they go to `left_out` with it.
     """
-    name = table.path.name
+    name, numbers = table.path.name, measured()
     first_seen: dict[str, int] = {}
     records: list[dict[str, object]] = []
     for row, cells in table.rows:
@@ -90,18 +90,18 @@ def parse_patients(table: CsvTable, staging: Staging, problems: Problems, left_o
             continue
         record: dict[str, object] = {"patient_id": patient, "stage": stage}
         for column in table.columns:
-            if column in PATIENT_NUMBERS:
-                record[column] = parse_number(name, row, patient, column, cells[column], problems)
+            if column in numbers:
+                record[column] = parse_number(name, row, patient, numbers[column], cells[column], problems)
             elif column not in record and column != EXCLUDED:
                 record[column] = cells[column] or None
         records.append(record)
     schema: dict[str, type[pl.DataType]] = {
-        column: pl.Float64 if column in PATIENT_NUMBERS else pl.String for column in table.columns if column != EXCLUDED
+        column: pl.Float64 if column in numbers else pl.String for column in table.columns if column != EXCLUDED
     }
     return pl.DataFrame(records, schema=schema)
 
 
-def parse_number(name: str, row: int, patient: str, column: str, text: str, problems: Problems) -> float | None:
+def parse_number(name: str, row: int, patient: str, quantity: Quantity, text: str, problems: Problems) -> float | None:
     """A measured value, or None with the reason noted; never converted, never repaired."""
     if not text:
         return None
@@ -110,9 +110,9 @@ def parse_number(name: str, row: int, patient: str, column: str, text: str, prob
         value = float(text)
     except ValueError:
         hint = " (write a decimal point)" if re.fullmatch(r"-?\d+,\d+", text) else ""
-        problems.add(name, f"{where}: {column} = {text!r} is not a number{hint}", row=row, patient_id=patient)
+        problems.add(name, f"{where}: {quantity.column} = {text!r} is not a number{hint}", row=row, patient_id=patient)
         return None
-    refusal = QUANTITIES[column].refusal(value)
+    refusal = quantity.refusal(value)
     if refusal:
         problems.add(name, f"{where}: {refusal}", row=row, patient_id=patient)
         return None
@@ -169,7 +169,7 @@ def parse_requests(
             note(f"repeats row {seen[key]}: {file!r} as {modality}")
         seen.setdefault(key, row)
         if len(problems) == before:  # a stiffness that cannot be believed is left out, its picture is not
-            kpa = parse_number(table.path.name, row, patient, "kpa", cells.get("kpa", ""), problems)
+            kpa = parse_number(table.path.name, row, patient, KPA, cells.get("kpa", ""), problems)
             device = cells.get("device") or None
             requests.append(Request(row, file, patient, modality, frame, kpa, roi, click, device))
     return requests
