@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from fibrostage.cohort.store import Cohort
-from fibrostage.intake.build.take_in import Sources, take_in
+from fibrostage.intake.build.find_files import Sources
+from fibrostage.intake.build.take_in import take_in
 from fibrostage.plan.run_plan import Plan
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from fibrostage.cohort.describe import space_of
+from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.store import open_cohort
-from fibrostage.ledger.events import fold
+from fibrostage.ground.files import read_json
 from fibrostage.ledger.ledger import read_events
+from fibrostage.ledger.state import replay
 from fibrostage.plan.run_plan import Plan
-from fibrostage.results.run_folder import read_json
 from fibrostage.stats.resampled import resampled_mean
 
 
@@ -30,7 +30,7 @@ def main(study: Path, truth_file: Path) -> None:
         plan = Plan.load(study / "runs" / name / "plan.json")
         space = space_of(cohort, plan.fused, plan.network.missing == "keep")
         bad = [np.array([kind[file] != "" for file in cohort.images_of(m)["source"]]) for m in plan.fused]
-        events = fold(read_events(study / "runs" / name))
+        events = replay(read_events(study / "runs" / name))
 
         def share(items: np.ndarray, space=space, bad=bad) -> float:
             decoded = space.decode(items)

@@ -33,7 +33,7 @@ def make_tables(
     """Tables of a random head, and the literal mean probabilities of every candidate [total, K]."""
     torch.manual_seed(seed)
     widths = dict.fromkeys(space.modalities, 12)
-    head = Head(space.modalities, widths, 5, reduce=8, se_reduction=2, ordinal=ordinal)
+    head = Head(space.modalities, widths, 5, reduce=8, se_reduction=2, kind="ordinal" if ordinal else "softmax")
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.normal_(0, scale)

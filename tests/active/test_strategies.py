@@ -14,7 +14,7 @@ from fibrostage.active.modifiers.spec import gumbel
 from fibrostage.active.strategies import STRATEGIES, badge, coreset, typiclust
 from fibrostage.active.strategies.spec import BatchStrategy, Known, Strategy
 from fibrostage.active.strategy_expression import choose_strategy, title_of
-from fibrostage.active.top_items import Quota, Quotas
+from fibrostage.active.top_items import Choosable, Quotas
 from fibrostage.ground.errors import PlanError
 
 RNG = np.random.default_rng(0)
@@ -71,7 +71,7 @@ def make_items(n: int = 60, labelled: int = 7, seed: int = 0, patients: int = 60
     tables = tuple(rng.normal(size=(12, width)).astype(np.float32) for width in (5, 3))
     tables = tuple(np.concatenate([t, t.mean(axis=0, keepdims=True)]) for t in tables)
     rows = rng.integers(-1, 12, (n + labelled, 2))
-    quota = Quota(np.arange(n) % patients, np.ones(n, dtype=bool), Quotas(per_patient))
+    quota = Choosable(np.arange(n) % patients, np.ones(n, dtype=bool), Quotas(per_patient))
     return Items(
         np.arange(n) * 3,
         Embedding(tables, rows[:n]),
@@ -183,7 +183,7 @@ def test_core_set_is_scikit_activemls() -> None:
         items.ids[keep],
         Embedding(items.embedding.tables, items.embedding.rows[keep]),
         items.labelled,
-        Quota(np.arange(len(keep)), np.ones(len(keep), dtype=bool)),
+        Choosable(np.arange(len(keep)), np.ones(len(keep), dtype=bool)),
     )
     assert coreset.select(some, 15, np.random.default_rng(0)) == theirs.tolist()
 
@@ -196,7 +196,7 @@ def test_typiclust_asks_for_the_middle_of_what_is_not_covered() -> None:
     labelled = Embedding((table,), np.array([[0]]))  # the first cluster has a label
     items = Items(
         np.arange(1, 90), Embedding((table,), np.arange(1, 90)[:, None]), labelled,
-        Quota(np.arange(89), np.ones(89, dtype=bool)),
+        Choosable(np.arange(89), np.ones(89, dtype=bool)),
     )  # fmt: skip
     chosen = np.array(typiclust.select(items, 2, np.random.default_rng(0))) + 1
     assert sorted(chosen // 30) == [1, 2]

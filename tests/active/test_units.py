@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fibrostage.active.query_units import Units
-from fibrostage.campaign.archive import UNUSABLE, Archive
-from fibrostage.campaign.stopping import total_cost, within_budget
+from fibrostage.active.query_units import query_unit
+from fibrostage.active.query_units.spec import QueryUnit
+from fibrostage.campaign.budget import total_cost, within_budget
+from fibrostage.campaign.oracles.archive import Archive
 from fibrostage.cohort.candidates import CandidateSpace
-from fibrostage.plan.run_plan import BudgetPlan, CostPlan, OraclePlan
+from fibrostage.ledger.events import UNUSABLE
+from fibrostage.plan.asking import BudgetPlan, CostPlan, OraclePlan
 
 SPACE = CandidateSpace(("a", "b"), np.array([[2, 3], [1, 0], [0, 0], [2, 2], [3, 1]]))
-CANDIDATES, IMAGES, PATIENTS = (Units(kind, SPACE) for kind in ("candidate", "image", "patient"))
+CANDIDATES, IMAGES, PATIENTS = (query_unit(kind, SPACE) for kind in ("candidate", "image", "patient"))
 NOBODY = np.empty(0, dtype=np.int64)
 
 
@@ -86,9 +88,9 @@ def test_the_archive_answers_with_the_patients_stage() -> None:
     assert oracle.answer(np.array([0, 6, 7, 13])).tolist() == [4, 3, 1, 0]
 
 
-def wide() -> tuple[Units, np.ndarray]:
+def wide() -> tuple[QueryUnit, np.ndarray]:
     space = CandidateSpace(("a",), np.full((4000, 1), 2))
-    return Units("candidate", space), np.arange(4000) % 5
+    return query_unit("candidate", space), np.arange(4000) % 5
 
 
 @pytest.mark.parametrize("kind", ["neighbour", "any"])

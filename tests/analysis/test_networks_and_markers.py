@@ -14,7 +14,8 @@ from fibrostage.analysis.networks_and_markers import marker_columns, measured_co
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import PlanError
 from fibrostage.ground.quantities import Quantity
-from fibrostage.intake.build.take_in import Sources, take_in
+from fibrostage.intake.build.find_files import Sources
+from fibrostage.intake.build.take_in import take_in
 from fibrostage.markers import MARKERS, measured
 from fibrostage.markers.spec import Example, Marker, Need
 from fibrostage.plan.run_plan import Plan

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from fibrostage.bench import pool, train
-from fibrostage.bench.pool import Shape, bench_pool, bench_shape
+from fibrostage.bench.pool import bench_pool, bench_shape
+from fibrostage.bench.setting import Shape
 from fibrostage.bench.stats import bench_stats
 from fibrostage.bench.timing import side_by_side
 from fibrostage.bench.train import bench_train

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fibrostage.cohort.splits import apportion, draw_stratified, kfolds, make_folds, natural_order
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import CohortError, PlanError
-from fibrostage.plan.run_plan import SplitPlan
+from fibrostage.plan.split import SplitPlan
 
 EVERYONE = np.ones(20, dtype=bool)
 

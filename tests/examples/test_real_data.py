@@ -14,10 +14,14 @@ from sklearn.preprocessing import StandardScaler
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import IntakeError
 from fibrostage.ground.progress import SILENT
-from fibrostage.intake.build.take_in import Choices, Sources, take_in
+from fibrostage.intake.build.choices import Choices
+from fibrostage.intake.build.find_files import Sources
+from fibrostage.intake.build.take_in import take_in
 from fibrostage.learn.features import features_of
 from fibrostage.learn.learner import resolve_precision
-from fibrostage.learn.train import make_task, plan_for, train, train_fold
+from fibrostage.learn.plan_for_cohort import plan_for
+from fibrostage.learn.task import make_task
+from fibrostage.learn.train import train, train_fold
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.weights import build_backbone
 from fibrostage.plan.file import read_plan_file

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fibrostage.networks.fusion import ABSENT, Head
-from fibrostage.networks.heads import Cumulative
+from fibrostage.networks.heads.ordinal import Cumulative
 from fibrostage.networks.stream import Stream, dropout_mask
 
 

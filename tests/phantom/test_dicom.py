@@ -16,7 +16,8 @@ from fibrostage.phantom.bmode import Scan, bmode  # noqa: E402
 from fibrostage.phantom.cine import loop  # noqa: E402
 from fibrostage.phantom.dicom_exams import SCANNERS, SERIES  # noqa: E402
 from fibrostage.phantom.dicom_files import COLOUR_BAR, PALETTED, SYNTAXES, TISSUE, Region, Stored, write_dicom  # noqa: E402
-from fibrostage.phantom.layouts import LAYOUTS, render  # noqa: E402
+from fibrostage.phantom.layouts import render  # noqa: E402
+from fibrostage.phantom.vendors import LAYOUTS  # noqa: E402
 from fibrostage.phantom.write import Recipe, write_phantom  # noqa: E402
 
 GREY = bmode(Scan(0.0, 0.0), np.random.default_rng(0))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from fibrostage.phantom.bmode import Scan, bmode
-from fibrostage.phantom.layouts import COLOUR_MAPS, LAYOUTS, Layout, Rect, Screen, draw_layout, render
-from fibrostage.phantom.vendors import SHAPES
+from fibrostage.phantom.layouts import COLOUR_MAPS, Screen, render
+from fibrostage.phantom.placing import Rect
+from fibrostage.phantom.vendors import LAYOUTS, SHAPES, Layout, draw_layout
 
 NAME = "HOLLOWAY, Iris  460314159  1969-02-11"
 GREY = bmode(Scan(0.0, 0.0), np.random.default_rng(0))

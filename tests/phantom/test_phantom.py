@@ -15,7 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fibrostage.cli.console import LogProgress
-from fibrostage.intake.build.take_in import Sources, take_in
+from fibrostage.intake.build.find_files import Sources
+from fibrostage.intake.build.take_in import take_in
 from fibrostage.phantom.ceiling import ceilings, marker_values
 from fibrostage.phantom.patients import draw_patients, draw_stages
 from fibrostage.phantom.write import PICTURES, Recipe, one, write_phantom

@@ -17,7 +17,7 @@ import pytest
 
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import PlanError, RunError
-from fibrostage.results.run_folder import read_json
+from fibrostage.ground.files import read_json
 from fibrostage.study import workers as local
 from fibrostage.study.engines import engine_named
 from fibrostage.study.grid_file import Run, cells, load_study

@@ -13,10 +13,12 @@ from fibrostage.cli.app import app
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import FibrostageError, PlanError, RunError
 from fibrostage.plan.run_plan import Plan
-from fibrostage.report.folder import read_results
 from fibrostage.report.page import write_report
+from fibrostage.report.results import read_results
+from fibrostage.stats.estimate import Estimate
+from fibrostage.study.divisions import held_out_ratio
 from fibrostage.study.grid_file import cells, load_study
-from fibrostage.study.run_study import held_out_ratio, run_study
+from fibrostage.study.run_study import run_study
 from tests.conftest import plan_data
 
 STUDY = """
@@ -183,17 +185,19 @@ def test_a_folder_that_holds_no_results(tmp_path: Path) -> None:
 
 
 def test_interval_over_runs() -> None:
-    mean, lo, hi = mean_interval([0.50, 0.51])
-    assert mean == pytest.approx(0.505)
-    assert hi - mean == pytest.approx(mean - lo) == pytest.approx(12.7062 * 0.005, rel=1e-4)
-    assert mean_interval([0.8, 1.0])[1:] == (0.0, 1.0)  # two runs say next to nothing, and no AUC is above 1
-    assert mean_interval([0.5]) == (0.5, None, None)
+    mean = mean_interval([0.50, 0.51])
+    assert mean.value == pytest.approx(0.505)
+    assert mean.hi is not None
+    assert mean.lo is not None
+    assert mean.hi - 0.505 == pytest.approx(0.505 - mean.lo) == pytest.approx(12.7062 * 0.005, rel=1e-4)
+    wide = mean_interval([0.8, 1.0])
+    assert (wide.lo, wide.hi) == (0.0, 1.0)  # two runs say next to nothing, and no AUC is above 1
+    assert mean_interval([0.5]) == Estimate(0.5, None, None)
 
 
 def test_seeds_of_one_fold_are_not_independent() -> None:
     """Five seeds a fold do not make the interval narrower than the folds alone."""
-    mean, lo, hi = over_divisions([0.7, 0.7, 0.8, 0.8], ["a", "a", "b", "b"])
-    assert (mean, lo, hi) == mean_interval([0.7, 0.8])
+    assert over_divisions([0.7, 0.7, 0.8, 0.8], ["a", "a", "b", "b"]) == mean_interval([0.7, 0.8])
     assert over_divisions([0.7, None, 0.8], ["a", "a", "a"]) == mean_interval([0.7, 0.8])
 
 

@@ -11,16 +11,17 @@ import pytest
 
 from fibrostage.analysis.doubtful_labels import find_doubts
 from fibrostage.analysis.networks_and_markers import comparison_table
-from fibrostage.cli.tables import study_views
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import PlanError, RunError
 from fibrostage.ground.stage import METAVIR
 from fibrostage.report.page import write_report
+from fibrostage.results.study_folder import StudyFolder
 from fibrostage.stats.auc import delong
 from fibrostage.stats.multiplicity import holm
 from fibrostage.study.grid_file import StudyPlan, load_study
-from fibrostage.study.run_study import run_study, tables_beside
+from fibrostage.study.run_study import run_study
 from fibrostage.study.weight_sources import train_sources
+from fibrostage.views.diagnosis import study_views
 
 STUDY = """\
 name = "short twin of the DLRE study"
@@ -60,7 +61,7 @@ markers = ["swe", "te", "apri"]
 
 SECTIONS = (
     "ROC curves beside the markers",
-    "DLRE LSTE against each",
+    "The reference against each",
     "Over pictures",
     "Thresholds, judged on test patients",
     "Participants",
@@ -168,8 +169,9 @@ def test_the_page_shows_curves_comparisons_flow_and_source(folder: Path, tmp_pat
 
 
 def test_what_the_command_prints(folder: Path) -> None:
-    views = list(study_views(pl.read_parquet(folder / "results.parquet"), tables_beside(folder)))
-    assert [view.row_count for view in views] == [4 + 2 * 3, 2 * 5]
+    study = StudyFolder(folder)
+    views = study_views(study.read_table("results"), study.beside(study.read()), "transfer")
+    assert [len(view.rows) for view in views] == [4 + 2 * 3, 2 * 5]
 
 
 def test_a_study_goes_on_and_a_changed_source_is_refused(crops: Cohort, folder: Path) -> None:
@@ -188,7 +190,7 @@ def test_a_study_goes_on_and_a_changed_source_is_refused(crops: Cohort, folder: 
     ("change", "message"),
     [
         (('"swe", "te"', '"swe", "tee"'), "compare.markers: 'tee', did you mean 'te'"),
-        (('"swe", "te"', '"swe", "gpr"'), r"no patient of cohort 'cohort' has gpr \(it needs ggt"),
+        (('"swe", "te"', '"swe", "gpr"'), r"no patient of cohort 'cohort' has gpr: of 20 patients, 20 lack ggt"),
         (("source:phantom", "source:phantoms"), r"did you mean 'phantom'\?: the study's sources are phantom"),
         (
             ('tasks = ["F2", "F3"]', 'tasks = ["F2", "F9"]'),

@@ -14,20 +14,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.ground.cache import compiled
+from fibrostage.ground.kernels import compiled
 
 LANES = 8  # passes are padded to whole vectors of float32; a padding pass is uniform and taken out again
 UNDERFLOW = np.float32(1e-30)
 
 
 def padded(passes: int) -> int:
-    """Passes as stored: a single one is left alone."""
+    """Returns how many passes a table stores for this many: the next multiple of LANES, or one where there is one."""
     return passes if passes == 1 else -(-passes // LANES) * LANES
 
 
 @compiled()
 def place(start: int, offsets: NDArray[np.int64], radices: NDArray[np.int64], digits: NDArray[np.int64]) -> int:
-    """The patient of a candidate id; its digits (image within the patient, a modality each) go to `digits`."""
+    """Returns the patient row of the candidate id `start`, and writes the candidate's image within the patient, one
+    number a modality, to `digits` [M]. `offsets` is [patients + 1], `radices` [patients, M]."""
     patient = np.searchsorted(offsets, start, side="right") - 1
     rest = start - offsets[patient]
     for m in range(len(digits) - 1, -1, -1):
@@ -49,13 +50,14 @@ def mean_probabilities(
     out: NDArray[np.float32],
     within: NDArray[np.float32],
 ) -> None:
-    """Ids start … stop−1 → out [stop − start, K], the softmax averaged over passes.
+    """Writes the softmax averaged over T passes of candidates `start` … `stop` − 1 to `out` [stop − start, K].
 
-    With `logs`, the logarithms of `powers`, also within [stop − start]: the mean over passes of each pass's entropy
-    log s − Σ e·log e / s, one logarithm a pass; both are empty where it is not wanted.
+    With `logs`, the logarithms of `powers`, it also writes to `within` [stop − start] the mean over passes of each
+    pass's entropy log s − Σ e·log e / s in nats, at one logarithm a pass; both are empty where that is not wanted.
 
-    `firsts` [patients, M] is the table row of a patient's first image of a modality (or of the modality's row for
-    an absent image); `powers` [rows, K, padded T] are exp(logits − the image's largest), `logits` [rows, K, T].
+    `offsets` [patients + 1] and `radices` [patients, M] are those of the candidate space. `firsts` [patients, M] is the
+    table row of a patient's first image of a modality (or of the modality's row for an absent image); `powers`
+    [rows, K, padded T] are exp(logits − the image's largest), `logits` [rows, K, T].
     """
     modalities = radices.shape[1]
     classes, width = powers.shape[1], powers.shape[2]
@@ -110,7 +112,8 @@ def mean_probabilities(
 def product_of_all_but_last(
     firsts: NDArray[np.int64], digits: NDArray[np.int64], tables: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
-    """The tables [K, T] of a candidate's images but the last one's, multiplied."""
+    """Multiplies the tables of a candidate's images in all modalities but the last into `out` [K, padded T]. `firsts`
+    [M] are its patient's first table rows, `digits` [M] its images within the patient, `tables` [rows, K, padded T]."""
     out[:] = np.float32(1)
     for m in range(len(digits) - 1):
         row = firsts[m] + digits[m]
@@ -123,7 +126,8 @@ def product_of_all_but_last(
 def sum_of_all_but_last(
     firsts: NDArray[np.int64], digits: NDArray[np.int64], tables: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
-    """The same, added."""
+    """Adds up the tables of a candidate's images in all modalities but the last in `out` [K, padded T]. `firsts` [M]
+    are its patient's first table rows, `digits` [M] its images within the patient, `tables` [rows, K, padded T]."""
     out[:] = np.float32(0)
     for m in range(len(digits) - 1):
         row = firsts[m] + digits[m]
@@ -142,7 +146,12 @@ def summed_entropy(
     surprise: NDArray[np.float32],
     passes: int,
 ) -> float:
-    """The entropies of a candidate's passes, added up: log s − Σ e·log e / s each. `surprise` is room to work in."""
+    """Returns the entropies of a candidate's passes added up, log s − Σ e·log e / s each, in nats.
+
+    `prefix` and `prefix_logs` [K, padded T] are the product over all modalities but the last and its logarithm,
+    `powers` and `logs` [K, padded T] those of the last one's image, `normaliser` [padded T] the sums s. `surprise`
+    [padded T] is room to work in; `passes` is T without the padding.
+    """
     surprise[:] = np.float32(0)
     for k in range(powers.shape[0]):
         for t in range(powers.shape[1]):
@@ -157,7 +166,9 @@ def summed_entropy(
 def from_logits(
     firsts: NDArray[np.int64], digits: NDArray[np.int64], logits: NDArray[np.float32], out: NDArray[np.float32]
 ) -> float:
-    """One candidate the long way: logits summed in float64, each pass's largest subtracted; the mean entropy."""
+    """Computes one candidate the long way, with logits summed in float64 and each pass's largest subtracted: writes its
+    mean stage probabilities to `out` [K] and returns the mean entropy of its passes in nats. `firsts` [M] are its
+    patient's first table rows, `digits` [M] its images within the patient, `logits` [rows, K, T]."""
     classes, passes = logits.shape[1], logits.shape[2]
     summed = np.empty(classes, np.float64)
     mean = np.zeros(classes, np.float64)
@@ -190,7 +201,14 @@ def mean_cumulative(
     out: NDArray[np.float32],
     within: NDArray[np.float32],
 ) -> None:
-    """The same for the ordinal link: severities [rows, T] sum to f, and P(stage ≥ k) = σ(f − θ_k)."""
+    """Writes the stage probabilities averaged over T passes of candidates `start` … `stop` − 1 to `out`
+    [stop − start, K], for the ordinal link: a candidate's images' severities sum to f, and P(stage ≥ k) is
+    `σ(f − θ_k)`.
+
+    `within` [stop − start] receives the mean over passes of each pass's entropy in nats; it is empty where that is not
+    wanted. `offsets` [patients + 1], `radices` [patients, M], `firsts` [patients, M] the table row of a patient's first
+    image of a modality, `severities` [rows, T], `thresholds` θ [K − 1].
+    """
     modalities = radices.shape[1]
     classes, passes = len(thresholds) + 1, severities.shape[1]
     digits = np.empty(modalities, np.int64)
@@ -229,7 +247,9 @@ def spread(
     largest: NDArray[np.float64],
     counts: NDArray[np.int64],
 ) -> None:
-    """Adds candidates' scores to those of their images (table rows) in place: sum, largest, how many."""
+    """Adds candidates' scores to those of their images in place: `sums`, `largest` and `counts` [rows of the tables].
+    `ids` and `scores` are [n], `offsets` [patients + 1], `radices` [patients, M], `firsts` [patients, M] the table row
+    of a patient's first image of a modality."""
     digits = np.empty(radices.shape[1], np.int64)
     for n in range(len(ids)):
         patient = place(ids[n], offsets, radices, digits)

@@ -20,12 +20,14 @@ class Numbered(Protocol):
     """Items numbered by patient: candidates of a space, or the items of a unit."""
 
     @property
-    def offsets(self) -> NDArray[np.int64]: ...
+    def offsets(self) -> NDArray[np.int64]:
+        """The number of each patient's first item, and the total at the end [patients + 1]."""
+        ...
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Unasked items: all of `patients` (rows, ascending) except `asked` (numbers, ascending)."""
+    """Unasked items: all of `patients` (rows [P], ascending) except `asked` (item numbers [a], ascending)."""
 
     items: Numbered
     patients: NDArray[np.int64]
@@ -40,7 +42,7 @@ class Pool:
         return self.capacity - len(self.asked)
 
     def blocks(self, size: int = BLOCK) -> Iterator[NDArray[np.int64]]:
-        """Unasked items, ascending, at most `size` at a time."""
+        """Yields the unasked items in ascending order, at most `size` at a time [≤ size]."""
         for low, high in self.spans(size):
             ids = np.arange(low, high, dtype=np.int64)
             fresh = ids[~contains(self.asked, ids)]
@@ -48,7 +50,7 @@ class Pool:
                 yield fresh
 
     def ids(self) -> NDArray[np.int64]:
-        """Every unasked item, for pools that fit in memory."""
+        """Returns every unasked item in ascending order [n], for pools that fit in memory."""
         blocks = list(self.blocks())
         return np.concatenate(blocks) if blocks else np.empty(0, dtype=np.int64)
 
@@ -73,14 +75,14 @@ class Pool:
             yield start, stop
 
     def left_of(self, patients: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How many items of each of some patients have not been asked for."""
+        """Returns how many items of each of the patients in `patients` [p] have not been asked for [p]."""
         low, high = self.items.offsets[patients], self.items.offsets[patients + 1]
         asked = np.searchsorted(self.asked, high) - np.searchsorted(self.asked, low)
         return np.asarray(high - low - asked)
 
 
 def contains(ascending: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which ids are among some ascending ones."""
+    """Says of each of `ids` [n] whether it is among `ascending` [a]; returns [n]."""
     if not len(ascending):
         return np.zeros(len(ids), dtype=bool)
     at = np.minimum(np.searchsorted(ascending, ids), len(ascending) - 1)

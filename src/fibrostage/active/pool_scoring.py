@@ -22,6 +22,7 @@ from fibrostage.active.modifiers.spec import Reweigh, gumbel
 from fibrostage.active.pool import BLOCK, Pool, contains
 from fibrostage.active.strategies.spec import Known, Strategy
 from fibrostage.active.top_items import Picker
+from fibrostage.ground.draws import Stream
 from fibrostage.learn.learner import Learner
 
 GUMBEL = 2**33  # added to the seed: other noise than RAND's
@@ -29,7 +30,8 @@ GUMBEL = 2**33  # added to the seed: other noise than RAND's
 
 @dataclass(frozen=True)
 class UnitScores:
-    """Scores of the candidates of a unit (an image, a patient): their mean, largest and number; NaN, −∞, 0 for none."""
+    """Scores of the candidates of each unit (an image, a patient), all [units]: their mean, largest and number. A unit
+    without candidates has NaN, −∞ and 0."""
 
     mean: NDArray[np.float64]
     largest: NDArray[np.float64]
@@ -57,7 +59,8 @@ class Scorer:
         return self.drawn(ids, self.strategy.score(Known(noise, probabilities, entropies, self.cut)))
 
     def drawn(self, ids: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scores after the modifier."""
+        """Returns `scores` [n] of candidates `ids` [n] as the modifier reweighs them with its own noise [n]; without a
+        modifier they are returned as they are."""
         if self.reweigh is None:
             return scores
         return self.reweigh(scores, gumbel(uniform(self.seed + GUMBEL, self.round_, ids)), self.coldness)
@@ -84,11 +87,13 @@ def unit_scores(learner: Learner, pool: Pool, scorer: Scorer, passes: int) -> tu
 
 
 def empty(units: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Sums, largest and counts of nothing yet."""
+    """Returns sums, largest scores and counts of nothing yet, [units] each: 0, −∞ and 0."""
     return np.zeros(units), np.full(units, -np.inf), np.zeros(units, dtype=np.int64)
 
 
 def unit(sums: NDArray[np.float64], largest: NDArray[np.float64], counts: NDArray[np.int64]) -> UnitScores:
+    """Makes unit scores of `sums`, `largest` and `counts`, [units] each; the mean of a unit without candidates is
+    NaN."""
     mean = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
     return UnitScores(mean, largest, counts)
 
@@ -100,7 +105,7 @@ def tables_for(
     if strategy.needs == "noise" and not guesses:
         return None
     dropout = strategy.needs in ("passes", "entropies")
-    rng = np.random.default_rng([seed, round_, 10]) if dropout else None
+    rng = Stream.PASSES.within(seed, round_) if dropout else None
     return build_tables(learner.head, learner.features, learner.space, passes, rng)
 
 
@@ -116,8 +121,8 @@ def scored(
     cores: int | None = None,
     guess: bool = False,
 ) -> Iterator[Block]:
-    """Unasked candidates with their scores and, if wanted, likeliest stages, a block at a time in ascending order,
-    computed on all cores.
+    """Yields the unasked candidates of a pool a block at a time in ascending order: ids [n], scores [n] and, with
+    `guess`, likeliest stages [n] (else None). The blocks are computed on all cores.
 
     With `best`, candidates that can no longer be among them are left out.
     """
@@ -158,7 +163,8 @@ def scored(
 
 
 def uniform(seed: int, round_: int, ids: NDArray[np.int64]) -> NDArray[np.float64]:
-    """A uniform number in [0, 1) per candidate, whatever the blocks: SplitMix64 of seed, round and id."""
+    """Returns a uniform number in [0, 1) for each candidate of `ids` [n], as [n] float64, whatever the blocks:
+    SplitMix64 of seed, round and id."""
     state = np.uint64((seed * 0x9E3779B97F4A7C15 + round_ * 0xD1B54A32D192ED03) % 2**64)
     with np.errstate(over="ignore"):
         z = mix(mix(ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)) ^ mix(np.atleast_1d(state)))
@@ -166,7 +172,7 @@ def uniform(seed: int, round_: int, ids: NDArray[np.int64]) -> NDArray[np.float6
 
 
 def mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """SplitMix64's output function (Steele et al. 2014)."""
+    """Mixes the bits of `z` [n] uint64 by SplitMix64's output function (Steele et al. 2014); returns [n]."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(z ^ (z >> np.uint64(31)))

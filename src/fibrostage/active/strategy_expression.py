@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fibrostage.active.modifiers import MODIFIERS
-from fibrostage.active.modifiers.spec import Modifier
+from fibrostage.active.modifiers.spec import Modifier, Reweigh
 from fibrostage.active.strategies import STRATEGIES
 from fibrostage.active.strategies.skactiveml import PREFIX, adapted
 from fibrostage.active.strategies.spec import BatchStrategy, Strategy
@@ -31,16 +31,13 @@ class Chosen:
         return any(modifier.in_turn for modifier in self.modifiers)
 
     @property
-    def puts_off(self) -> bool:
-        return any(modifier.puts_off for modifier in self.modifiers)
+    def postponing(self) -> tuple[Modifier, ...]:
+        """The modifiers that move items to the end."""
+        return tuple(modifier for modifier in self.modifiers if modifier.postpones is not None)
 
-    @property
-    def clean(self) -> bool:
-        return any(modifier.clean for modifier in self.modifiers)
-
-    @property
-    def complete(self) -> bool:
-        return any(modifier.complete for modifier in self.modifiers)
+    def reweigh(self) -> Reweigh | None:
+        """What makes new scores of a strategy's, if anything does."""
+        return next((modifier.reweigh for modifier in self.modifiers if modifier.reweigh is not None), None)
 
 
 def choose_strategy(name: str) -> Chosen:
@@ -54,10 +51,10 @@ def choose_strategy(name: str) -> Chosen:
         raise PlanError(f"strategy {name!r}: power and gumbel are two ways of drawing; choose one")
     if isinstance(base, BatchStrategy):
         for modifier in modifiers:
-            if modifier.reweigh is not None or modifier.in_turn:
+            if modifier.needs_scores:
                 raise PlanError(
                     f"strategy {name!r}: {base.title} chooses items together, {modifier.name!r} needs a score each; "
-                    "only 'clean' and 'complete' can be added to it"
+                    f"only {' and '.join(repr(m.name) for m in MODIFIERS if not m.needs_scores)} can be added to it"
                 )
     if first == ALL and rest:
         raise PlanError(f"strategy {name!r}: 'all' asks for everything at once, nothing can be added to it")

@@ -22,17 +22,21 @@ class Picker(Protocol):
 
     def add(
         self, ids: NDArray[np.int64], scores: NDArray[np.float64], guesses: NDArray[np.int64] | None = None
-    ) -> None: ...
+    ) -> None:
+        """Takes a block of items: `ids` [n], `scores` [n] and, where stages have quotas, `guesses` [n] of their
+        stages."""
+        ...
 
     def picked(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Items, best first, and their scores."""
+        """Returns the picked items [k], best first, and their scores [k]."""
         ...
 
 
 class Best:
     """A running top k.
 
-    Items are gathered until there are as many again as are kept, so that a stream of n costs n log k.
+    Items are gathered until there are as many again as are kept, so that a stream of n costs n log k. Raises
+    `ValueError` for a negative `count`.
     """
 
     def __init__(self, count: int) -> None:
@@ -46,13 +50,15 @@ class Best:
 
     @property
     def worst(self) -> float:
+        """The lowest score of the kept k; −∞ as long as fewer are kept."""
         full = self.count and len(self._ids) == self.count
         return float(self._scores[-1]) if full else -np.inf
 
     def add(
         self, ids: NDArray[np.int64], scores: NDArray[np.float64], guesses: NDArray[np.int64] | None = None
     ) -> None:
-        """Raises ValueError for a score that is not a number: an unscored item must not vanish."""
+        """Takes a block of items: `ids` [n] and `scores` [n]; `guesses` are not looked at. Raises `ValueError` for a
+        score that is not a number, because an unscored item must not vanish, and where the two differ in shape."""
         check_scores(ids, scores)
         worth = scores >= self.worst
         if not worth.all():
@@ -76,15 +82,18 @@ class Best:
         self._ids = ids[order]
 
     def ids(self) -> NDArray[np.int64]:
-        """The picked items, best first."""
+        """Returns the picked items [k], best first."""
         return self.picked()[0]
 
     def picked(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Returns the picked items [k], best first and equals by item number, and their scores [k]."""
         self._settle()
         return self._ids.copy(), self._scores.copy()
 
 
 def check_scores(ids: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
+    """Checks that every item of `ids` [n] has a score in `scores` [n]. Raises `ValueError` where the shapes differ or a
+    score is NaN."""
     if scores.shape != ids.shape:
         raise ValueError(f"{len(ids)} items, scores of shape {scores.shape}")
     if np.isnan(scores).any():
@@ -119,6 +128,8 @@ class WithinQuotas:
     def add(
         self, ids: NDArray[np.int64], scores: NDArray[np.float64], guesses: NDArray[np.int64] | None = None
     ) -> None:
+        """Takes a block of items: `ids` [n], `scores` [n] and `guesses` [n] of their stages (without, all count as
+        stage 0). Raises `ValueError` where ids and scores differ in shape or a score is NaN."""
         check_scores(ids, scores)
         guesses = np.zeros(len(ids), dtype=np.int64) if guesses is None else guesses
         self._kept.append(self._possible(ids, scores, guesses))
@@ -145,6 +156,8 @@ class WithinQuotas:
         return ids[kept], scores[kept], guesses[kept]
 
     def picked(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Returns the picked items [k], first wanted first, and their scores [k]. It may be called once, as it adds
+        what it picks to `of_stage`."""
         ids, scores, guesses = self._merge()
         patients = np.searchsorted(self.offsets, ids, side="right") - 1
         if self.had is None:
@@ -169,7 +182,8 @@ class WithinQuotas:
 
 
 def run_positions(*keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """0, 1, 2 … within each run of equal neighbouring keys."""
+    """Returns the position 0, 1, 2 … of each element within its run of equal neighbours [n]; a run ends where any of
+    the `keys` [n] changes."""
     n = len(keys[0])
     new = np.zeros(n, dtype=bool)
     new[:1] = True
@@ -180,7 +194,8 @@ def run_positions(*keys: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def turns(left: NDArray[np.int64], had: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """How many items each patient may give so that `count` are dealt in turn, those asked least first [patients]."""
+    """Returns how many items each patient may give so that `count` are dealt in turn, those asked least first
+    [patients]. `left` [patients] is how many items each has, `had` [patients] how often each was asked already."""
     low, high = 0, int((left + had).max(initial=0))
     while low < high:
         level = (low + high) // 2
@@ -201,11 +216,13 @@ class Quotas:
     stages: dict[int, int] = field(default_factory=dict)
 
     def count(self, patients: NDArray[np.int64]) -> None:
-        """Items of these patients were chosen."""
+        """Counts one more item asked of each patient in `patients` [n], who may repeat."""
         for patient in patients.tolist():
             self.patients[patient] = self.patients.get(patient, 0) + 1
 
     def left_of(self, patients: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns how many items each patient in `patients` [n] may still give [n]; UNLIMITED where there is no
+        quota."""
         if self.per_patient == UNLIMITED:
             return np.full(len(patients), UNLIMITED)
         given = np.array([self.patients.get(patient, 0) for patient in patients.tolist()], dtype=np.int64)
@@ -213,15 +230,24 @@ class Quotas:
 
 
 @dataclass
-class Quota:
-    """Which items of a list may still be chosen one by one, as patients and guessed stages fill up."""
+class Choosable:
+    """Which items of a list may still be chosen one by one, as patients and guessed stages fill up: `patients`,
+    `available` and `guesses` are [n]."""
 
     patients: NDArray[np.int64]
     available: NDArray[np.bool_]
     quotas: Quotas = field(default_factory=Quotas)
     guesses: NDArray[np.int64] | None = None
 
+    def guess(self, stages: NDArray[np.int64]) -> None:
+        """Says which stage each item [n] is guessed to be; items of a stage whose quota is full may not be chosen."""
+        self.guesses = stages
+        full = [stage for stage, given in self.quotas.stages.items() if given >= self.quotas.per_stage]
+        self.available &= ~np.isin(stages, full)
+
     def take(self, position: int) -> None:
+        """Marks the item at `position` as chosen, and makes all items of its patient and of its guessed stage
+        unavailable once that quota is full."""
         self.available[position] = False
         patient = int(self.patients[position])
         self.quotas.patients[patient] = self.quotas.patients.get(patient, 0) + 1

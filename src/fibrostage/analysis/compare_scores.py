@@ -10,7 +10,6 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from fibrostage.csv_tables.reader import CsvTable
 from fibrostage.csv_tables.scores import is_simulated, numbers, read_table, texts
 from fibrostage.ground.errors import IntakeError, StatisticsError, nearest
+from fibrostage.ground.files import Json
 from fibrostage.ground.stage import Staging, staging_of
 from fibrostage.stats.auc import delong
 from fibrostage.stats.concordance import Concordance, Difference
@@ -58,7 +58,7 @@ class Area:
     positives: int | None
     chance: float = 0.5
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Json]:
         found = {**self.figure.as_dict(), "se": self.figure.se, "n": self.n}
         return {**found, "chance": self.chance} if self.positives is None else {**found, "positives": self.positives}
 
@@ -73,9 +73,17 @@ class Pair:
     n: int
     p_holm: float | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Json]:
         d = self.difference
-        found = {"a": self.a, "b": self.b, "difference": d.value, "lo": d.lo, "hi": d.hi, "z": d.z, "p": d.p}
+        found: dict[str, Json] = {
+            "a": self.a,
+            "b": self.b,
+            "difference": d.value,
+            "lo": d.lo,
+            "hi": d.hi,
+            "z": d.z,
+            "p": d.p,
+        }
         found |= {"p_holm": self.p_holm, "se": d.se, "n": self.n}
         return {**found, "why": d.why} if d.why else found
 

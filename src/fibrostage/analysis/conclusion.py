@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fibrostage import RESEARCH_USE
 from fibrostage.analysis.compare_scores import Comparison, Pair
+from fibrostage.ground.files import Json
 
 
 def conclusion(made: Comparison) -> str:
@@ -64,13 +63,13 @@ def p_text(pair: Pair) -> str:
     return f"{name} < 0.001" if value < 0.001 else f"{name} = {value:.3f}"
 
 
-def as_dict(made: Comparison) -> dict[str, Any]:
+def as_dict(made: Comparison) -> dict[str, Json]:
     """What --json prints."""
-    result: dict[str, Any] = {"n": made.n}
+    result: dict[str, Json] = {"n": made.n}
     if made.positives is not None:
         result["positives"] = made.positives
-    areas = {name: area.as_dict() for name, area in made.main.areas.items()}
-    pairs = [pair.as_dict() for pair in made.main.pairs]
+    areas: Json = {name: area.as_dict() for name, area in made.main.areas.items()}
+    pairs: Json = [pair.as_dict() for pair in made.main.pairs]
     if not made.question.ordinal:
         result |= {"auc": areas, "pairs": pairs}
     else:

@@ -13,8 +13,10 @@ import polars as pl
 
 from fibrostage.ground.errors import PlanError, RunError
 from fibrostage.ground.stage import Staging
-from fibrostage.report.folder import read_results
+from fibrostage.plan.staging import StagingPlan
 from fibrostage.results.predictions import scores_of
+from fibrostage.results.run_folder import RunFolder
+from fibrostage.results.study_folder import StudyFolder
 
 LEAST = 20  # patients; fewer say nothing about how labels are confused
 
@@ -22,13 +24,28 @@ LEAST = 20  # patients; fewer say nothing about how labels are confused
 def find_doubts(folder: Path) -> pl.DataFrame:
     """One row a held-out patient of a run (or of a study's runs together), most doubtful first: patient_id, stage,
     called, quality (the label's, 0 to 1) and doubtful (whether confident learning counts it as an error)."""
-    results = read_results(folder)
-    if len({metrics["method"] for metrics in results.metrics}) > 1:
+    runs = runs_in(folder)
+    metrics = [run.read_metrics() for run in runs]
+    if len({one.method for one in metrics}) > 1:
         raise PlanError(f"{folder} holds several methods; give one run's folder")
-    if not results.predictions:
+    predictions = pl.concat([run.read_predictions() for run in runs])
+    return doubts_of(predictions, metrics[0].staging(StagingPlan.model_validate(runs[0].read_plan()["staging"]).name))
+
+
+def runs_in(folder: Path) -> list[RunFolder]:
+    """The run in a folder, or every finished run of the active study in it: whatever they asked by, all of them.
+
+    Raises `RunError` for a folder that is neither, and `PlanError` for a study of supervised runs.
+    """
+    if RunFolder(folder).finished:
+        return [RunFolder(folder)]
+    study = StudyFolder(folder)
+    if not study.finished:
+        raise RunError(f"{folder} holds neither a finished run nor a finished study")
+    record = study.read()
+    if record.supervised:
         raise PlanError(f"{folder} is a study of supervised runs; give one run's folder, e.g. of {folder}/runs")
-    predictions = pl.concat(list(results.predictions.values()))
-    return doubts_of(predictions, results.staging)
+    return list(study.runs(record))
 
 
 def doubts_of(predictions: pl.DataFrame, staging: Staging) -> pl.DataFrame:

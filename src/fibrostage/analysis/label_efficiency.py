@@ -9,7 +9,6 @@ isotonic regression, between its points in a straight line; a run that never get
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 from scipy.optimize import isotonic_regression
 
-from fibrostage.analysis.over_runs import against, with_holm
+from fibrostage.analysis.over_runs import against
+from fibrostage.results.estimate_columns import Figure, TableRow, figure_cells, with_holm
 from fibrostage.stats.resampled import resampled_mean
 
 LEVELS = (90, 95, 100)
@@ -35,7 +35,7 @@ def efficiency_table(
     whatever the seed (else each seed has a reference of its own).
     """
     usable = curves.filter(pl.col("auc_macro").is_not_null())
-    rows: list[dict[str, Any]] = []
+    rows: list[TableRow] = []
     for (method,), group in usable.group_by("method", maintain_order=True):
         name = str(method)
         whole = whole_pools(group, shared[name])
@@ -47,10 +47,14 @@ def efficiency_table(
             str(strategy): runs_of(part, whole, shared[name], ends)
             for (strategy,), part in along.group_by("strategy", maintain_order=True)
         }
-        made = [strategy_row(name, key, runs, by_strategy, ratios[name]) for key, runs in by_strategy.items()]
-        for row in made:
-            row["all_data_auc"] = float(np.mean([pool["auc_macro"] for pool in whole.values()])) if whole else None
-        rows += with_holm(made, "_vs_random_p")
+        whole_auc = float(np.mean([pool["auc_macro"] for pool in whole.values()])) if whole else None
+        figures = {key: figures_of(key, runs, by_strategy, ratios[name]) for key, runs in by_strategy.items()}
+        for (key, runs), own in zip(by_strategy.items(), with_holm(list(figures.values())), strict=True):
+            row: TableRow = {"method": name, "strategy": key, "runs": len(runs)}
+            row |= reached_shares(runs)
+            for figure, value in own.items():
+                row |= figure_cells(figure, value, RANDOM)
+            rows.append(row | {"all_data_auc": whole_auc})
     if not rows:  # nothing but "all" was run
         return pl.DataFrame(schema={"method": pl.String, "strategy": pl.String, "simulated": pl.Boolean})
     return pl.DataFrame(rows, infer_schema_length=None).with_columns(simulated=pl.lit(simulated))
@@ -129,16 +133,20 @@ def crossing(values: NDArray[np.float64], target: float) -> float | None:
     return first - 1 + float((target - low) / (high - low))
 
 
-def strategy_row(method: str, name: str, runs: Runs, every: dict[str, Runs], ratio: float) -> dict[str, Any]:
-    row: dict[str, Any] = {"method": method, "strategy": name, "runs": len(runs)}
-    baseline = every.get(RANDOM, {})
+def reached_shares(runs: Runs) -> TableRow:
+    """The share of runs that ever reach each level of the all-data AUC."""
+    names = [f"reached_{level}" for level in LEVELS]
+    known = {name: [values[name] for values in runs.values() if name in values] for name in names}
+    return {name: float(np.mean(values)) for name, values in known.items() if values}
+
+
+def figures_of(name: str, runs: Runs, every: dict[str, Runs], ratio: float) -> dict[str, Figure]:
+    """A strategy's areas and needs over its runs, each beside RAND's on the same folds and seeds."""
+    result, baseline = {}, every.get(RANDOM, {})
     for figure in dict.fromkeys(figure for values in runs.values() for figure in values):
-        known = [values[figure] for values in runs.values() if figure in values]
         if figure.startswith("reached"):
-            row[figure] = float(np.mean(known))
             continue
+        known = [values[figure] for values in runs.values() if figure in values]
         mean, _ = resampled_mean(known, ratio)
-        row |= {figure: mean.value, f"{figure}_lo": mean.lo, f"{figure}_hi": mean.hi}
-        if name != RANDOM:
-            row |= against(runs, baseline, figure, ratio, f"{figure}_vs_random")
-    return row
+        result[figure] = Figure(mean, None if name == RANDOM else against(runs, baseline, figure, ratio))
+    return result

@@ -6,7 +6,6 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +14,21 @@ from fibrostage import RESEARCH_USE
 from fibrostage.csv_tables.reader import CsvTable
 from fibrostage.csv_tables.scores import is_missing, is_simulated, read_table, texts
 from fibrostage.ground.errors import IntakeError, PlanError, Problems
+from fibrostage.ground.files import Json, replace_file
 from fibrostage.ground.quantities import Modulus
 from fibrostage.ground.stage import Staging, staging_of
 from fibrostage.intake.read.tables import parse_number
 from fibrostage.markers import MARKERS, measured
-from fibrostage.markers.spec import Marker, Values, values_of
-from fibrostage.results.run_folder import replace_file
+from fibrostage.markers.spec import Cutoff, Marker, Values, values_of
 from fibrostage.stats.auc import auc_or_why
 from fibrostage.stats.estimate import Estimate
-from fibrostage.stats.operating import operating_point
+from fibrostage.stats.operating import OperatingPoint, operating_point
+
+RATES = ("sensitivity", "specificity", "ppv", "npv", "lr_positive", "lr_negative")
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedCell:
     """A cell that cannot be believed; its markers are missing for that patient."""
 
     row: int
@@ -43,7 +44,7 @@ class MarkerTable:
 
     source: CsvTable
     values: dict[str, Values]
-    refusals: tuple[Refusal, ...]
+    refusals: tuple[RefusedCell, ...]
     simulated: bool
     modulus: Modulus
     staging: Staging | None = None
@@ -92,7 +93,7 @@ def check_ids(table: CsvTable) -> None:
         raise IntakeError(f"{table.path} must have one row a patient:\n{problems.text()}", problems)
 
 
-def read_quantities(table: CsvTable) -> tuple[dict[str, NDArray[np.float64]], list[Refusal]]:
+def read_quantities(table: CsvTable) -> tuple[dict[str, NDArray[np.float64]], list[RefusedCell]]:
     """The measured columns we know, NaN where missing or refused, and every refusal."""
     columns, refusals, known = {}, [], measured()
     for column in table.columns:
@@ -107,12 +108,12 @@ def read_quantities(table: CsvTable) -> tuple[dict[str, NDArray[np.float64]], li
             value = parse_number(table.path.name, row, patient, known[column], text, problems)
             if value is not None:
                 values[index] = value
-            refusals += [Refusal(row, patient, column, text, problem.reason) for problem in problems]
+            refusals += [RefusedCell(row, patient, column, text, problem.reason) for problem in problems]
         columns[column] = values
     return columns, refusals
 
 
-def refused_cells(table: CsvTable, refusals: Sequence[Refusal]) -> dict[str, NDArray[np.bool_]]:
+def refused_cells(table: CsvTable, refusals: Sequence[RefusedCell]) -> dict[str, NDArray[np.bool_]]:
     """Per column the rows whose cell was refused."""
     position = {row: index for index, (row, _) in enumerate(table.rows)}
     barred: dict[str, NDArray[np.bool_]] = {}
@@ -177,19 +178,81 @@ def column_of(marker: Marker) -> str:
     return f"{marker.name}_kpa" if marker.unit == "kPa" else marker.name
 
 
-def as_dict(made: MarkerTable) -> dict[str, Any]:
+@dataclass(frozen=True)
+class AtCutoff:
+    """What a published cut-off does on the patients who have the marker and a stage."""
+
+    cutoff: Cutoff
+    point: OperatingPoint
+
+    def as_dict(self) -> dict[str, Json]:
+        """What JSON holds: the cut-off, counts and rates."""
+        point = self.point
+        counts = {name: getattr(point, name) for name in ("n", "tp", "fp", "tn", "fn")}
+        return {**vars(self.cutoff), **counts, **{rate: getattr(point, rate).as_dict() for rate in RATES}}
+
+
+@dataclass(frozen=True)
+class AucAtCut:
+    """How well a marker tells who is at or above a cut: on `n` patients, `positives` of whom are."""
+
+    figure: Estimate
+    n: int
+    positives: int
+
+
+@dataclass(frozen=True)
+class MarkerSummary:
+    """One marker over a table of patients: `n` have it, `missing` do not; `quartiles` are q1, median, q3 of those who
+    do.
+
+    `lacking`, `refused` and `assumed` count patients by column. `auc_at_cut` and `at_cutoffs` are None where the table
+    has no stages.
+    """
+
+    marker: Marker
+    n: int
+    missing: int
+    lacking: dict[str, int]
+    refused: dict[str, int]
+    assumed: dict[str, int]
+    quartiles: tuple[float, float, float] | None
+    auc_at_cut: dict[str, AucAtCut] | None
+    at_cutoffs: tuple[AtCutoff, ...] | None
+
+    def as_dict(self) -> dict[str, Json]:
+        """What JSON holds."""
+        result: dict[str, Json] = {
+            "title": self.marker.title,
+            "unit": self.marker.unit,
+            "column": column_of(self.marker),
+            **{name: getattr(self, name) for name in ("n", "missing", "lacking", "refused", "assumed")},
+        }
+        if self.quartiles is not None:
+            q1, median, q3 = self.quartiles
+            result |= {"median": median, "q1": q1, "q3": q3}
+        if self.auc_at_cut is not None and self.at_cutoffs is not None:
+            result["auc_at_cut"] = {
+                cut: {**found.figure.as_dict(), "n": found.n, "positives": found.positives}
+                for cut, found in self.auc_at_cut.items()
+            }
+            result["at_cutoffs"] = [one.as_dict() for one in self.at_cutoffs]
+        return result
+
+
+def as_dict(made: MarkerTable) -> dict[str, Json]:
     """What --json prints."""
-    result: dict[str, Any] = {"n": len(made), "simulated": made.simulated, "modulus": made.modulus}
+    result: dict[str, Json] = {"n": len(made), "simulated": made.simulated, "modulus": made.modulus}
     if made.staging is not None:
         result |= {"staging": made.staging.name, "classes": list(made.staging.classes), "confidence": made.confidence}
-    result["markers"] = {marker.name: summary(made, marker) for marker in MARKERS}
+    result["markers"] = {marker.name: summary(made, marker).as_dict() for marker in MARKERS}
     result["refused"] = [vars(refusal) for refusal in made.refusals]
     result["caveats"] = list(made.caveats)
     result["notice"] = RESEARCH_USE
     return result
 
 
-def catalogue() -> dict[str, Any]:
+def catalogue() -> dict[str, Json]:
     """Every marker as the registry has it: columns with units and plausible range, formula, source, cut-offs."""
     return {
         marker.name: {
@@ -207,48 +270,43 @@ def catalogue() -> dict[str, Any]:
     }
 
 
-def summary(made: MarkerTable, marker: Marker) -> dict[str, Any]:
+def summary(made: MarkerTable, marker: Marker) -> MarkerSummary:
     """One marker: how many have it, what the others lack, its spread, and how well it stages."""
     found = made.values[marker.name]
     present = found.values[~np.isnan(found.values)]
-    result: dict[str, Any] = {
-        "title": marker.title,
-        "unit": marker.unit,
-        "column": column_of(marker),
-        "n": len(present),
-        "missing": len(made) - len(present),
-        "lacking": found.lacking,
-        "refused": found.refused,
-        "assumed": found.assumed,
-    }
+    quartiles = None
     if len(present):
-        q1, median, q3 = np.quantile(present, [0.25, 0.5, 0.75])
-        result |= {"median": float(median), "q1": float(q1), "q3": float(q3)}
+        q1, median, q3 = (float(value) for value in np.quantile(present, [0.25, 0.5, 0.75]))
+        quartiles = q1, median, q3
+    at_cut, at = None, None
     if made.staging is not None and made.stages is not None:
         usable = ~np.isnan(found.values) & (made.stages >= 0)
-        result["auc_at_cut"] = {}
-        for cut, figure in made.at_cut[marker.name].items():
-            positives = int(made.staging.at_or_above(made.stages[usable], cut).sum())
-            result["auc_at_cut"][cut] = {**figure.as_dict(), "n": int(usable.sum()), "positives": positives}
-        result["at_cutoffs"] = at_cutoffs(made, marker, usable)
-    return result
+        n, stages = int(usable.sum()), made.stages[usable]
+        at_cut = {
+            cut: AucAtCut(figure, n, int(made.staging.at_or_above(stages, cut).sum()))
+            for cut, figure in made.at_cut[marker.name].items()
+        }
+        at = at_cutoffs(made, marker, usable)
+    return MarkerSummary(
+        marker,
+        len(present),
+        len(made) - len(present),
+        found.lacking,
+        found.refused,
+        found.assumed,
+        quartiles,
+        at_cut,
+        at,
+    )
 
 
-def at_cutoffs(made: MarkerTable, marker: Marker, usable: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """What published cut-offs of the same staging system do on the patients that are `usable`."""
-    rows: list[dict[str, Any]] = []
+def at_cutoffs(made: MarkerTable, marker: Marker, usable: NDArray[np.bool_]) -> tuple[AtCutoff, ...]:
+    """What published cut-offs of the same staging system do on the patients [n] that are `usable`."""
+    found: list[AtCutoff] = []
     for cutoff in marker.cutoffs:
         if made.staging is None or made.stages is None or cutoff.system != made.staging.name or not usable.any():
             continue
         positive = made.staging.at_or_above(made.stages[usable], cutoff.cut)
-        point = operating_point(positive, made.values[marker.name].values[usable], cutoff.value, made.confidence)
-        rates = ("sensitivity", "specificity", "ppv", "npv", "lr_positive", "lr_negative")
-        rows.append(
-            {
-                **vars(cutoff),
-                "n": point.n,
-                **{name: getattr(point, name) for name in ("tp", "fp", "tn", "fn")},
-                **{name: getattr(point, name).as_dict() for name in rates},
-            }
-        )
-    return rows
+        values = made.values[marker.name].values[usable]
+        found.append(AtCutoff(cutoff, operating_point(positive, values, cutoff.value, made.confidence)))
+    return tuple(found)

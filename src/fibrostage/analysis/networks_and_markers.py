@@ -10,20 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fibrostage.analysis.compare_scores import Area, Data, Pair, Panel, Question, cut_panel
+from fibrostage.analysis.compare_scores import Data, Pair, Panel, Question, cut_panel
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import PlanError, StatisticsError, nearest
 from fibrostage.ground.stage import Staging
 from fibrostage.markers import MARKERS, measured
 from fibrostage.markers.spec import values_of
+from fibrostage.results.estimate_columns import TableRow, estimate_cells
 from fibrostage.results.predictions import TEST, TRAINING, scores_of
 from fibrostage.stats.auc import delong
+from fibrostage.stats.estimate import Estimate, undefined
 from fibrostage.stats.operating import operating_point
 from fibrostage.stats.roc import youden_threshold
 
@@ -36,7 +37,7 @@ SCORES = {
 
 
 @dataclass(frozen=True)
-class Reader:
+class RunPredictions:
     """What one run predicted: `task` is the cut it learned, or None where it tells every stage."""
 
     method: str
@@ -49,13 +50,13 @@ class Reader:
         return staging if self.task is None else staging.at(self.task)
 
 
-def scores_table(readers: Sequence[Reader], cohort: Cohort, markers: Sequence[str]) -> pl.DataFrame:
+def scores_table(runs: Sequence[RunPredictions], cohort: Cohort, markers: Sequence[str]) -> pl.DataFrame:
     """One row a seed, cut, cohort, method and patient; a marker that a patient lacks has no row."""
     staging, stage_of = cohort.staging, dict(cohort.patients.select("patient_id", "stage").iter_rows())
     columns = marker_columns(cohort, markers)
     parts = []
-    for seed in dict.fromkeys(reader.seed for reader in readers):
-        own = [reader for reader in readers if reader.seed == seed]
+    for seed in dict.fromkeys(run.seed for run in runs):
+        own = [run for run in runs if run.seed == seed]
         for cut in staging.cuts:
             for split in COHORTS:
                 found = [
@@ -75,11 +76,11 @@ def scores_table(readers: Sequence[Reader], cohort: Cohort, markers: Sequence[st
     return pl.concat(parts).select(list(SCORES)) if parts else pl.DataFrame(schema=SCORES)
 
 
-def at_cut(reader: Reader, staging: Staging, cut: str, split: str) -> Iterator[tuple[str, float]]:
+def at_cut(run: RunPredictions, staging: Staging, cut: str, split: str) -> Iterator[tuple[str, float]]:
     """Each patient's probability of being at or above a cut."""
-    own = reader.tells(staging)
-    found = scores_of(reader.predictions, own, split)
-    _, score = found.at_cut(own, cut if reader.task is None else own.cuts[0])
+    own = run.tells(staging)
+    found = scores_of(run.predictions, own, split)
+    _, score = found.at_cut(own, cut if run.task is None else own.cuts[0])
     return zip(found.patients.tolist(), score.tolist(), strict=True)
 
 
@@ -119,11 +120,10 @@ def measured_columns(table: pl.DataFrame) -> tuple[dict[str, NDArray[np.float64]
     return columns, refused
 
 
-def groups_of(scores: pl.DataFrame) -> Iterator[tuple[dict[str, Any], pl.DataFrame]]:
+def groups_of(scores: pl.DataFrame) -> Iterator[tuple[tuple[int, str, str], pl.DataFrame]]:
     """The scores of one seed, cut and cohort at a time."""
-    keys = ("seed", "cut", "split")
-    for values, group in scores.group_by(keys, maintain_order=True):
-        yield dict(zip(keys, values, strict=True)), group
+    for (seed, cut, split), group in scores.group_by("seed", "cut", "split", maintain_order=True):
+        yield (int(seed), str(cut), str(split)), group
 
 
 def panel_of(group: pl.DataFrame, staging: Staging, cut: str, reference: str, confidence: float) -> tuple[Panel, Data]:
@@ -145,42 +145,37 @@ def panel_of(group: pl.DataFrame, staging: Staging, cut: str, reference: str, co
 
 def comparison_table(scores: pl.DataFrame, staging: Staging, reference: str, confidence: float) -> pl.DataFrame:
     """One row a seed, cut, cohort and method: its AUC, and the reference's minus it on the patients of both."""
-    rows: list[dict[str, Any]] = []
-    for keys, group in groups_of(scores):
-        panel, _ = panel_of(group, staging, keys["cut"], reference, confidence)
+    rows: list[TableRow] = []
+    for (seed, cut, split), group in groups_of(scores):
+        panel, _ = panel_of(group, staging, cut, reference, confidence)
         pairs = {pair.b: pair for pair in panel.pairs}
         kinds = dict(group.select("method", "kind").unique().iter_rows())
         for method, area in panel.areas.items():
-            row = {**keys, "method": method, "kind": kinds[method], **area_columns(area)}
-            rows.append(row | (pair_columns(pairs[method]) if method in pairs else {}))
+            row: TableRow = {"seed": seed, "cut": cut, "split": split, "method": method, "kind": kinds[method]}
+            row |= {"n": area.n, "positives": area.positives, **estimate_cells("auc", area.figure)}
+            rows.append(row | (pair_cells(pairs[method]) if method in pairs else {}))
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def area_columns(area: Area) -> dict[str, Any]:
-    figure = area.figure
-    return {"n": area.n, "positives": area.positives, "auc": figure.value, "auc_lo": figure.lo, "auc_hi": figure.hi}
-
-
-def pair_columns(pair: Pair) -> dict[str, Any]:
+def pair_cells(pair: Pair) -> TableRow:
+    """The columns of a paired difference: on how many patients, its interval, p and Holm's p."""
     d = pair.difference
-    return {
-        "n_both": pair.n, "difference": d.value, "difference_lo": d.lo, "difference_hi": d.hi,
-        "p": d.p, "p_holm": pair.p_holm,
-    }  # fmt: skip
+    difference = estimate_cells("difference", Estimate(d.value, d.lo, d.hi))
+    return {"n_both": pair.n, **difference, "p": d.p, "p_holm": pair.p_holm}
 
 
-def pictures_table(readers: Sequence[Reader], staging: Staging, confidence: float) -> pl.DataFrame:
+def pictures_table(runs: Sequence[RunPredictions], staging: Staging, confidence: float) -> pl.DataFrame:
     """AUCs over pictures with the patient as the cluster, beside what they would be if pictures were independent."""
-    rows: list[dict[str, Any]] = []
-    for reader in readers:
-        own = reader.tells(staging)
-        if reader.predictions["picture"].null_count():
+    rows: list[TableRow] = []
+    for run in runs:
+        own = run.tells(staging)
+        if run.predictions["picture"].null_count():
             continue
         for split in COHORTS:
-            found = scores_of(reader.predictions, own, split, by="picture")
+            found = scores_of(run.predictions, own, split, by="picture")
             for cut in own.cuts if len(found) else ():
                 positive, score = found.at_cut(own, cut)
-                row = {"seed": reader.seed, "cut": reader.task or cut, "split": split, "method": reader.method}
+                row: TableRow = {"seed": run.seed, "cut": run.task or cut, "split": split, "method": run.method}
                 row |= {"n_pictures": len(found), "n_patients": len(set(found.patients.tolist()))}
                 rows.append(row | clustered(positive, score, found.patients, confidence))
     return pl.DataFrame(rows, infer_schema_length=None)
@@ -188,24 +183,30 @@ def pictures_table(readers: Sequence[Reader], staging: Staging, confidence: floa
 
 def clustered(
     positive: NDArray[np.bool_], score: NDArray[np.float64], patients: NDArray[np.str_], confidence: float
-) -> dict[str, Any]:
+) -> TableRow:
+    """The columns of an AUC over pictures, clustered by patient: `positive`, `score` and `patients` [n].
+
+    Beside its standard error stands the one that independent pictures would have; where the AUC is not defined, all
+    are null and `why` says so.
+    """
     try:
         right = delong(positive, score, patients).interval(0, confidence)
         wrong = delong(positive, score).interval(0, confidence)
     except StatisticsError as error:
-        empty = dict.fromkeys(("auc", "auc_lo", "auc_hi", "se", "se_if_independent"))
-        return {**empty, "why": str(error)}
+        right = wrong = undefined(str(error))
     return {
-        "why": "", "auc": right.value, "auc_lo": right.lo, "auc_hi": right.hi, "se": right.se,
+        "why": right.why if right.value is None else "",
+        **estimate_cells("auc", right),
+        "se": right.se,
         "se_if_independent": wrong.se,
-    }  # fmt: skip
+    }
 
 
 def cutoffs_table(scores: pl.DataFrame, staging: Staging, confidence: float) -> pl.DataFrame:
     """What thresholds do in the test cohort: published ones of the same staging system, and the training cohort's
     Youden threshold."""
     published = {marker.title: marker.cutoffs for marker in MARKERS}
-    rows: list[dict[str, Any]] = []
+    rows: list[TableRow] = []
     for (seed, cut, method), group in scores.group_by("seed", "cut", "method", maintain_order=True):
         test, training = (group.filter(pl.col("split") == split) for split in (TEST, TRAINING))
         if not len(test):
@@ -219,14 +220,15 @@ def cutoffs_table(scores: pl.DataFrame, staging: Staging, confidence: float) -> 
             thresholds.append((youden_threshold(*labels_and_scores(training, staging, str(cut))), "training, Youden"))
         for value, origin in thresholds:
             point = operating_point(*labels_and_scores(test, staging, str(cut)), value, confidence)
-            row = {"seed": seed, "cut": cut, "method": method, "threshold": value, "origin": origin, "n": point.n}
+            row: TableRow = {"seed": int(seed), "cut": str(cut), "method": str(method)}
+            row |= {"threshold": value, "origin": origin, "n": point.n}
             for rate in ("sensitivity", "specificity", "ppv", "npv"):
-                figure = getattr(point, rate)
-                row |= {rate: figure.value, f"{rate}_lo": figure.lo, f"{rate}_hi": figure.hi}
+                row |= estimate_cells(rate, getattr(point, rate))
             rows.append(row)
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def labels_and_scores(group: pl.DataFrame, staging: Staging, cut: str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Who of a group is at or above a cut [n], and their scores [n]."""
     stages = np.array([staging.index(stage) for stage in group["stage"]], dtype=np.int64)
     return staging.at_or_above(stages, cut), group["score"].to_numpy()

@@ -21,7 +21,7 @@ from fibrostage.networks.fusion import Head
 
 
 class PairNetwork(nn.Module):
-    """The same network as public libraries see it: images of one batch of candidates in, logits out."""
+    """Our network as public libraries see it: images of one batch of candidates in, logits out."""
 
     def __init__(self, backbones: dict[str, nn.Module], head: Head) -> None:
         super().__init__()
@@ -32,6 +32,7 @@ class PairNetwork(nn.Module):
         self.link = head.link
 
     def forward(self, images: list[Tensor]) -> Tensor:
+        """Logits [b, K] of b candidates, from one batch of images [b, 3, S, S] a modality."""
         parts = []
         for backbone, stream, batch in zip(self.backbones, self.streams, images, strict=True):
             z = backbone(batch).mean(dim=(2, 3))
@@ -50,6 +51,7 @@ Way = Callable[[Setting, NDArray[np.int64]], NDArray[np.float32]]
 
 
 def images_of(setting: Setting, ids: NDArray[np.int64]) -> list[Tensor]:
+    """Normalised images [n, 3, S, S] of the candidates `ids` [n], one tensor a modality."""
     rows = setting.shape.space.decode(ids)
     return [
         normalise(as_tensor(setting.pixels[name][rows[:, k]], setting.spec), setting.spec).contiguous()
@@ -85,6 +87,7 @@ def per_candidate_ways() -> dict[str, Way]:
 
 @torch.inference_mode()
 def plain_loop(setting: Setting, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Mean probabilities [n, K] of the candidates `ids` [n] over dropout passes, by a plain batched loop."""
     network = PairNetwork(setting.backbones, setting.head).eval()
     network.dropout.train()
     means = []
@@ -95,7 +98,10 @@ def plain_loop(setting: Setting, ids: NDArray[np.int64]) -> NDArray[np.float32]:
 
 
 def with_baal(setting: Setting, ids: NDArray[np.int64], replicate: bool, caching: bool) -> NDArray[np.float32]:
-    """Mean probabilities by Baal's ModelWrapper over a dataset of pairs; without worker processes, to its advantage."""
+    """Mean probabilities [n, K] of the candidates `ids` [n] by Baal's ModelWrapper over a dataset of pairs.
+
+    It runs without worker processes, to its advantage. Raises `RunError` where Baal is not installed.
+    """
     try:
         caches = importlib.import_module("baal.bayesian.caching_utils")
         dropout = importlib.import_module("baal.bayesian.dropout")

@@ -49,7 +49,10 @@ def bench_pool(
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
-    """The table that `fibrostage bench pool` shows; `naive` candidates are measured of each per-candidate way."""
+    """The table that `fibrostage bench pool` shows; `naive` candidates are measured of each per-candidate way.
+
+    Raises `PlanError` for a shape that is not known.
+    """
     known = shapes()
     for name in names:
         if name not in known:
@@ -63,7 +66,7 @@ def bench_pool(
 
 @dataclass(frozen=True)
 class Job:
-    """One way of scoring one pool, to be run in a process of its own."""
+    """A way of scoring a pool, to be run in a process of its own; `ids` [n] are the per-candidate ways' candidates."""
 
     shape: Shape
     backbone: str
@@ -139,6 +142,7 @@ def run_ours(job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def run_cached(job: Job) -> dict[str, Any]:
+    """The whole pool from random features, for a shape that has no pictures."""
     setting = job.begin()
     return score_cached(setting, random_features(job.shape, setting.spec.features, job.seed))
 
@@ -149,7 +153,10 @@ def run_floor(job: Job) -> dict[str, Any]:
 
 
 def run_per_candidate(job: Job, name: str) -> tuple[dict[str, Any], NDArray[np.float64]]:
-    """A way that runs the network per candidate; its first candidate is run once more beforehand, untimed."""
+    """The cost of a way that runs the network per candidate, and the entropies [n] of the job's candidates, in nats.
+
+    Its first candidate is run once more beforehand, untimed.
+    """
     setting = job.begin()
     way = per_candidate_ways()[name]
     spent, probabilities = once(lambda: way(setting, job.ids), warm=lambda: way(setting, job.ids[:1]))
@@ -157,7 +164,7 @@ def run_per_candidate(job: Job, name: str) -> tuple[dict[str, Any], NDArray[np.f
 
 
 def random_features(shape: Shape, width: int, seed: int) -> dict[str, Tensor]:
-    """Features as projection leaves them: at most 400 wide."""
+    """Features as projection leaves them, by modality: [n_m, C], where C is `width` but at most 400."""
     torch.manual_seed(seed)
     return {
         name: torch.randn(int(shape.counts[:, column].sum()), min(400, width))
@@ -168,10 +175,15 @@ def random_features(shape: Shape, width: int, seed: int) -> dict[str, Tensor]:
 def features_of(
     backbones: dict[str, nn.Module], spec: Backbone, pixels: dict[str, NDArray[np.uint8]], precision: str
 ) -> dict[str, Tensor]:
+    """Pooled features [n_m, C] of stored pixels [n_m, H, W, 1], by modality."""
     return {name: torch.from_numpy(extract(own, spec, backbones[name], precision)) for name, own in pixels.items()}
 
 
 def tables_of(setting: Setting, features: dict[str, Tensor], seed: int) -> PoolTables:
+    """The logit tables of a pool under dropout, from features [n_m, C] by modality; `seed` draws the masks.
+
+    Where the features are not as wide as the setting's head expects, a fresh head of their width stands in for it.
+    """
     head = setting.head
     if next(iter(features.values())).shape[1] != head.stream(head.modalities[0]).inputs:
         torch.manual_seed(setting.seed)
@@ -180,7 +192,7 @@ def tables_of(setting: Setting, features: dict[str, Tensor], seed: int) -> PoolT
 
 
 def score_cached(setting: Setting, features: dict[str, Tensor]) -> dict[str, Any]:
-    """ESD over the whole pool from features: tables, kernel, entropy and the best."""
+    """ESD over the whole pool from features [n_m, C] by modality: tables, kernel, entropy and the best."""
     space = setting.shape.space
     pool = Pool(space, np.arange(len(space.counts)), np.empty(0, dtype=np.int64))
 
@@ -236,6 +248,7 @@ def measure_floor(setting: Setting, batches: tuple[int, ...]) -> dict[str, Any]:
 
 @contextmanager
 def on_a_batch(setting: Setting, backbone: nn.Module, precision: str, batch: int) -> Iterator[Callable[[], object]]:
+    """Yields one step of the floor: the backbone and its pooling on one batch of images that is made beforehand."""
     engine = make_engine(precision)
     network = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pixels = next(iter(setting.pixels.values()))
@@ -246,8 +259,11 @@ def on_a_batch(setting: Setting, backbone: nn.Module, precision: str, batch: int
 
 
 def run_agreement(job: Job, answers: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
-    """Entropies of some candidates: the kernel's against the literal network's with the same masks, the others'
-    against the spread of ours over draws of masks."""
+    """How far the entropies of the job's candidates lie from what they should be, by our kernel and by the other ways.
+
+    The kernel's are held against the literal network's with the same masks, in nats. `answers` [n], the other ways' by
+    name, in nats, are held against ours, in standard deviations of ours over draws of masks.
+    """
     setting = job.begin()
     precise = alone(setting, job.ids, "float32")
     draws = [precise(seed) for seed in range(100, 120)]
@@ -264,7 +280,10 @@ def run_agreement(job: Job, answers: dict[str, NDArray[np.float64]]) -> dict[str
 
 
 def alone(setting: Setting, ids: NDArray[np.int64], precision: str) -> Callable[[int], NDArray[np.float64]]:
-    """Entropies of candidates by tables and kernel, given a seed of masks; each stands as a patient of its own."""
+    """A function of a seed of masks: the entropies [n] of the candidates `ids` [n] by tables and kernel, in nats.
+
+    Each candidate stands as a patient of its own.
+    """
     rows = setting.shape.space.decode(ids)
     pixels = {name: setting.pixels[name][rows[:, k]] for k, name in enumerate(setting.head.modalities)}
     features = features_of(setting.backbones, setting.spec, pixels, precision)
@@ -278,7 +297,10 @@ def alone(setting: Setting, ids: NDArray[np.int64], precision: str) -> Callable[
 
 @torch.inference_mode()
 def literal_entropies(setting: Setting, ids: NDArray[np.int64], masks: dict[str, Tensor]) -> NDArray[np.float64]:
-    """The per-candidate network with given masks, in float32."""
+    """The entropies [n] of the candidates `ids` [n], in nats, by the per-candidate network in float32.
+
+    masks[m] [T, reduce] are the dropout masks of a stream, one a pass.
+    """
     network = PairNetwork(setting.backbones, setting.head).eval()
     images = images_of(setting, ids)
     mean = torch.zeros(len(ids), CLASSES, dtype=torch.float64)

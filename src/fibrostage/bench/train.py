@@ -32,7 +32,7 @@ from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.learn.learner import resolve_precision
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.fusion import MMFN, Head
-from fibrostage.plan.run_plan import TrainingPlan
+from fibrostage.plan.training import TrainingPlan
 
 PATIENTS = 8
 TOGETHER = 4
@@ -47,6 +47,7 @@ class Memory:
     spec: Backbone
 
     def pooled(self, network: MMFN, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Tensor:
+        """Pooled features z [b, C] of the images `rows` [b], with gradients; nothing is changed at random."""
         images = as_tensor(self.setting.pixels[modality][rows], self.spec)
         return network.pooled(modality, normalise(images, self.spec))
 
@@ -94,6 +95,7 @@ class Job:
 
 
 def run_way(job: Job, way: str, together: int) -> dict[str, Any]:
+    """What one way costs on the same batches, and how many pairs and images a second it does."""
     same_start(job.threads)
     setting = make_setting(Shape("5x21", np.tile([5, 21], (PATIENTS, 1))), job.backbone, 1, job.seed)
     space = setting.shape.space
@@ -114,7 +116,10 @@ def run_way(job: Job, way: str, together: int) -> dict[str, Any]:
 def timed(
     step: Callable[[NDArray[np.int64]], None], examples: Examples, batches: list[NDArray[np.int64]]
 ) -> dict[str, Any]:
-    """A step on every batch, after an untimed one on a few candidates, with what they counted."""
+    """A step on every batch, after an untimed one on a few candidates, with what they counted.
+
+    `batches` are arrays [b] of positions in `examples`, and a step takes one of them.
+    """
 
     def epoch() -> None:
         for part in batches:
@@ -130,7 +135,10 @@ def timed(
 def stepped(
     network: MMFN, source: Any, examples: Examples, batches: list[NDArray[np.int64]], precision: str = "auto"
 ) -> dict[str, Any]:
-    """Steps of our fit on batches, without the streams' own losses, as the naive way has none."""
+    """Steps of our fit on batches, without the streams' own losses, as the naive way has none.
+
+    `batches` are arrays [b] of positions in `examples`; `source` gives pooled features as `Source` says.
+    """
     engine = make_engine(precision)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], 1e-5)
@@ -148,7 +156,10 @@ def stepped(
 
 
 def naive_on(setting: Setting, examples: Examples, batches: list[NDArray[np.int64]]) -> dict[str, Any]:
-    """Every pair loads its two images and both run, in float32, as a plain loop over a DataLoader of pairs does."""
+    """Every pair loads its two images and both run, in float32, as a plain loop over a DataLoader of pairs does.
+
+    `batches` are arrays [b] of positions in `examples`.
+    """
     network: nn.Module = PairNetwork(setting.backbones, setting.head)
     for parameter in network.parameters():
         parameter.requires_grad_(True)
@@ -171,11 +182,15 @@ def naive_on(setting: Setting, examples: Examples, batches: list[NDArray[np.int6
 
 
 def picture(setting: Setting, name: str, row: int) -> Tensor:
+    """One normalised picture [1, 3, S, S] of a modality."""
     return normalise(as_tensor(setting.pixels[name][row : row + 1], setting.spec), setting.spec)
 
 
 def boundary_on(setting: Setting, examples: Examples, batches: list[NDArray[np.int64]]) -> dict[str, Any]:
-    """The last blocks from cached maps, and what making the cache costs."""
+    """The last blocks from cached maps, and what making the cache costs, in seconds.
+
+    `batches` are arrays [b] of positions in `examples`.
+    """
     precision = resolve_precision("auto")
     with tempfile.TemporaryDirectory() as folder:
         source = BoundarySource(None, setting.spec)  # type: ignore[arg-type]

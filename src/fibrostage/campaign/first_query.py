@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.active.pool import Pool
-from fibrostage.active.query_selector import NOTHING, Query, Selector
+from fibrostage.active.query_selector import NOTHING, UNFITTED, Query, Selector
+from fibrostage.active.strategies import STRATEGIES
 from fibrostage.active.strategy_expression import ALL, choose_strategy
+from fibrostage.ground.draws import Stream
+from fibrostage.ground.errors import PlanError, nearest
 
 
 def first_query(selector: Selector, pool: Pool, stages: NDArray[np.int64], count: int) -> Query:
@@ -21,21 +24,30 @@ def first_query(selector: Selector, pool: Pool, stages: NDArray[np.int64], count
         return Query(stratified(selector, pool, stages, count))
     if start == "auto":
         start = "random" if selector.chosen.base.name == "random" else "typiclust"
-    put_off = "".join(f"+{modifier.name}" for modifier in selector.chosen.modifiers if modifier.puts_off)
-    return drawn_by(start + put_off, selector, pool, count)
+    check_start(start)
+    postponing = "".join(f"+{modifier.name}" for modifier in selector.chosen.postponing)
+    return drawn_by(start + postponing, selector, pool, count)
+
+
+def check_start(name: str) -> None:
+    """Raises `PlanError` for a strategy that cannot begin a run, as it needs a fitted model."""
+    able = [s.name for s in STRATEGIES if not s.needs_model]
+    if name not in able:
+        ways = ", ".join(["auto", "stratified", *able])
+        raise PlanError(f"active.start = {name!r}{nearest(name, able)} cannot begin a run; what can: {ways}")
 
 
 def drawn_by(strategy: str, selector: Selector, pool: Pool, count: int, before: NDArray[np.int64] = NOTHING) -> Query:
     """A first query by a strategy without a model."""
     plan = selector.plan.model_copy(update={"per_stage": None})  # nobody can guess a stage yet
     return replace(selector, chosen=choose_strategy(strategy), plan=plan).query(
-        pool, count, 0, NOTHING, NOTHING, fitted=False, before=before
+        pool, count, 0, replace(UNFITTED, before=before)
     )
 
 
 def stratified(selector: Selector, pool: Pool, stages: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """A random start in which every stage of the pool's patients occurs at least once."""
-    rng = np.random.default_rng([selector.seed, 11])
+    rng = Stream.FIRST_QUERY.of(selector.seed)
     offsets, firsts = selector.units.offsets, []
     for stage in np.unique(stages[pool.patients]):
         patient = int(rng.choice(pool.patients[stages[pool.patients] == stage]))

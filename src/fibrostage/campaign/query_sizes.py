@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fibrostage.active.strategy_expression import ALL
-from fibrostage.plan.run_plan import ActivePlan
+from fibrostage.plan.asking import ActivePlan
 
 
 def schedule(capacity: int, stages: int, plan: ActivePlan) -> list[int]:

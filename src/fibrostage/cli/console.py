@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from fibrostage import SIMULATED
+from fibrostage.ground.files import JsonObject
 from fibrostage.ground.progress import Advance, Progress
 
 LOG_WIDTH = 160  # where there is no terminal to ask
@@ -26,10 +28,34 @@ def make_console(stderr: bool) -> Console:
     return Console(stderr=stderr, highlight=False, width=width)
 
 
+LIKE = str.maketrans(
+    {
+        "·": "-", "–": "-", "—": "-", "−": "-", "≥": ">=", "≤": "<=", "×": "x", "⊕": "+", "…": "...", "→": "->",
+        "’": "'", "“": '"', "”": '"', "±": "+/-", "κ": "kappa", "²": "2", "β": "beta", "•": "*",
+    }
+)  # fmt: skip
+
+
+def likeness(error: UnicodeError) -> tuple[str, int]:
+    """What stands for characters that a terminal cannot show; raises the error where it is none of encoding."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    alike = error.object[error.start : error.end].translate(LIKE)
+    return alike.encode("ascii", "replace").decode("ascii"), error.end
+
+
+def degrade() -> None:
+    """Lets output that a terminal or file cannot encode degrade instead of ending the command."""
+    codecs.register_error("fibrostage", likeness)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="fibrostage")
+
+
 err, out = make_console(stderr=True), make_console(stderr=False)
 
 
-def print_json(content: dict[str, Any]) -> None:
+def print_json(content: JsonObject) -> None:
     """One JSON object on stdout; nothing that JSON has no word for (NaN, ∞) gets through."""
     print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
 

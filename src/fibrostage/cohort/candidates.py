@@ -26,8 +26,9 @@ LIMIT = 2**63 - 1
 class CandidateSpace:
     """All candidates of a cohort over chosen modalities.
 
-    `counts` [patients, M] holds images per patient and modality; image rows of a modality are numbered by
-    patient, so that patient i's rows start where those of patients before it end.
+    `counts` [patients, M] holds images per patient and modality; image rows of a modality are numbered by patient, so
+    that patient i's rows start where those of patients before it end. Raises `PlanError` where modalities are none or
+    repeat, and `CohortError` where counts do not fit them, are negative, or make more candidates than 64 bits number.
     """
 
     modalities: tuple[str, ...]
@@ -47,7 +48,7 @@ class CandidateSpace:
 
     @cached_property
     def radices(self) -> NDArray[np.int64]:
-        """Choices per patient and modality [patients, M]: an absent modality is one choice, if kept."""
+        """How many choices a patient has of each modality [patients, M]: an absent modality is one choice, if kept."""
         if not self.keep_incomplete:
             return self.counts
         present = self.counts.sum(axis=1, keepdims=True) > 0
@@ -55,17 +56,17 @@ class CandidateSpace:
 
     @cached_property
     def per_patient(self) -> NDArray[np.int64]:
-        """Candidates per patient."""
+        """How many candidates each patient has [patients]."""
         return np.prod(self.radices, axis=1, dtype=np.int64)
 
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
-        """First id of each patient, and the total at the end [patients + 1]."""
+        """The first candidate id of each patient, and at the end the number of all [patients + 1]."""
         return np.concatenate([[0], np.cumsum(self.per_patient)])
 
     @cached_property
     def first_rows(self) -> NDArray[np.int64]:
-        """First image row of each patient in each modality [patients, M]."""
+        """The first image row of each patient in each modality [patients, M]."""
         return np.cumsum(self.counts, axis=0) - self.counts
 
     @property
@@ -73,11 +74,11 @@ class CandidateSpace:
         return int(self.offsets[-1])
 
     def ids_of(self, patient: int) -> range:
-        """The contiguous ids of one patient."""
+        """Returns the contiguous candidate ids of one patient, given by row."""
         return range(int(self.offsets[patient]), int(self.offsets[patient + 1]))
 
     def patient_of(self, ids: ArrayLike) -> NDArray[np.int64]:
-        """The patient row of each candidate id; raises `CohortError` for an id that does not exist."""
+        """Returns the patient row [n] of each candidate id [n]; raises `CohortError` for an id that does not exist."""
         ids = np.asarray(ids, dtype=np.int64)
         if ids.size and (ids.min() < 0 or ids.max() >= self.total):
             bad = ids[(ids < 0) | (ids >= self.total)][0]
@@ -85,7 +86,10 @@ class CandidateSpace:
         return np.searchsorted(self.offsets, ids, side="right") - 1
 
     def decode(self, ids: ArrayLike) -> NDArray[np.int64]:
-        """Candidate ids [n] → image rows [n, M] within each modality, −1 where absent."""
+        """Turns candidate ids [n] into image rows [n, M] within each modality, −1 where absent.
+
+        Raises `CohortError` for an id that does not exist.
+        """
         ids = np.asarray(ids, dtype=np.int64)
         patients = self.patient_of(ids)
         rest = ids - self.offsets[patients]
@@ -97,7 +101,10 @@ class CandidateSpace:
         return rows
 
     def encode(self, patients: ArrayLike, rows: ArrayLike) -> NDArray[np.int64]:
-        """The inverse of `decode`: patients [n] and image rows [n, M] → ids [n]."""
+        """Turns patient rows [n] and their image rows [n, M], −1 where absent, into candidate ids [n].
+
+        It is the inverse of `decode`. Raises `CohortError` where an image row is not of its patient.
+        """
         patients = np.asarray(patients, dtype=np.int64)
         rows = np.asarray(rows, dtype=np.int64)
         ids = np.zeros(len(patients), dtype=np.int64)
@@ -115,7 +122,7 @@ class CandidateSpace:
         return ids + self.offsets[patients]
 
     def all_ids(self, patients: ArrayLike) -> NDArray[np.int64]:
-        """Every id of the given patients, ascending by patient; only for sets that fit in memory."""
+        """Lists every candidate id [candidates] of patient rows [p], patient after patient; they must fit memory."""
         blocks = [
             np.arange(self.offsets[p], self.offsets[p + 1], dtype=np.int64)
             for p in np.asarray(patients, dtype=np.int64)
@@ -123,9 +130,10 @@ class CandidateSpace:
         return np.concatenate(blocks) if blocks else np.empty(0, dtype=np.int64)
 
     def draw(self, patients: ArrayLike, at_most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """All candidates of each patient who has no more than `at_most`, else about that many, as `deal` pairs them.
+        """Draws candidates of the given patient rows [p] and returns their ids [n], patient after patient.
 
-        Where a modality has more than `at_most` images, as many candidates as it takes to show them all.
+        A patient with no more than `at_most` gives all of them, others about that many, as `deal` pairs them. Where a
+        modality has more than `at_most` images, it is as many candidates as it takes to show them all.
         """
         chosen = []
         for patient in np.asarray(patients, dtype=np.int64):
@@ -137,10 +145,10 @@ class CandidateSpace:
         return np.concatenate(chosen) if chosen else np.empty(0, dtype=np.int64)
 
     def deal(self, patient: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Up to `count` different candidates of one patient that together show each image as often as can be.
+        """Draws up to `count` different candidates [at most count] of one patient that show its images alike often.
 
-        Each modality's images are dealt from reshuffled decks, so n draws of a modality with k images use
-        each ⌊n/k⌋ or ⌈n/k⌉ times; repeated pairs are dropped.
+        Each modality's images are dealt from reshuffled decks, so n draws of a modality with k images use each ⌊n/k⌋ or
+        ⌈n/k⌉ times; repeated pairs are dropped. The ids come in ascending order.
         """
         local = np.zeros(count, dtype=np.int64)
         for radix in self.radices[patient]:
@@ -155,6 +163,10 @@ def candidate_space(
     modalities: Sequence[str],
     keep_incomplete: bool = True,
 ) -> CandidateSpace:
-    """The space over a cohort, from the owner (patient row) of each image of each chosen modality."""
+    """Builds the space over a cohort of `patients` patients from the owners of its images.
+
+    `owners` has, for each chosen modality, the patient row of each image [images]. Raises `PlanError` or `CohortError`
+    where `CandidateSpace` does, but numpy's `ValueError` where `owners` is empty.
+    """
     counts = np.stack([np.bincount(rows, minlength=patients) for rows in owners], axis=1)
     return CandidateSpace(tuple(modalities), counts.astype(np.int64), keep_incomplete)

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fibrostage.ground.draws import Stream
 from fibrostage.ground.stage import Staging
 
 MAX_VALUES = 20  # a column with more values than this says who, not what; numbers are cut into BINS
@@ -50,7 +51,11 @@ class Confounding:
 
 
 def majority_accuracy(values: NDArray[np.int64], stages: NDArray[np.int64]) -> float:
-    """Accuracy of "the commonest stage among the patients with this value", learned on the other folds."""
+    """Computes the accuracy of calling the commonest stage among the patients with the same value, cross-validated.
+
+    `values` [n] are codes from 0 and `stages` [n] stage indices, one a patient; each patient's stage is called from
+    those in the other folds.
+    """
     n_values, n_stages = int(values.max()) + 1, int(stages.max()) + 1
     order = np.lexsort((stages, values))
     folds = np.empty(len(values), dtype=np.int64)
@@ -68,6 +73,11 @@ def majority_accuracy(values: NDArray[np.int64], stages: NDArray[np.int64]) -> f
 def check_column(
     column: str, values: NDArray[np.int64], stages: NDArray[np.int64], rng: np.random.Generator
 ) -> Confounding:
+    """Tests whether a property predicts the stage better than it does after the stages are shuffled.
+
+    `values` [n] are the property's codes from 0 and `stages` [n] stage indices, one a patient; `column` is its name for
+    people.
+    """
     accuracy = majority_accuracy(values, stages)
     shuffled = np.array([majority_accuracy(values, rng.permutation(stages)) for _ in range(PERMUTATIONS)])
     p = (1 + int((shuffled >= accuracy - 1e-12).sum())) / (1 + PERMUTATIONS)
@@ -92,7 +102,7 @@ def check_confounding(
         known = table[column].is_not_null().to_numpy()
         codes = coded(table[column].filter(pl.Series(known)))
         if codes is not None and len(np.unique(stages[known])) > 1:
-            check = check_column(name, codes, stages[known], np.random.default_rng([seed, 3]))
+            check = check_column(name, codes, stages[known], Stream.CONFOUNDING.of(seed))
             if check.p < ALARM:
                 found.append(check)
     return found
@@ -118,7 +128,10 @@ def per_patient(images: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
 
 
 def coded(values: pl.Series) -> NDArray[np.int64] | None:
-    """Small numbers for a property's values; None where there is one, or where they say who instead of what."""
+    """Numbers a property's values [n] from 0; None where there is one only, or where they say who instead of what.
+
+    Numbers are cut into quantile bins first.
+    """
     if values.dtype.is_numeric():
         edges = np.quantile(values.to_numpy(), np.linspace(0, 1, BINS + 1)[1:-1]) if len(values) else np.empty(0)
         _, codes = np.unique(np.searchsorted(edges, values.to_numpy(), side="right"), return_inverse=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fibrostage.cohort.candidates import CandidateSpace, candidate_space
+from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.store import Cohort
 
 UNLABELLED_NAME = "unlabelled"
@@ -28,6 +28,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Description:
+    """What a cohort holds: patients, images and candidates by stage, and how many patients lack each modality."""
+
     cohort: Cohort
     columns: tuple[str, ...]
     patients: Row
@@ -59,14 +61,11 @@ class Description:
         }
 
 
-def space_of(cohort: Cohort, modalities: Sequence[str], keep_incomplete: bool = True) -> CandidateSpace:
-    """The candidate space of a cohort over some of its modalities."""
-    owners = [cohort.owners(name) for name in modalities]
-    return candidate_space(owners, len(cohort.patients), modalities, keep_incomplete)
-
-
 def describe(cohort: Cohort, modalities: Sequence[str] | None = None, keep_incomplete: bool = True) -> Description:
-    """Counts by stage, over all modalities or the given ones (which also define the candidates)."""
+    """Counts a cohort by stage, over all modalities or the given ones, which also define the candidates.
+
+    Raises `CohortError` for a modality that the cohort does not have.
+    """
     names = tuple(modalities or cohort.modality_names)
     space = space_of(cohort, names, keep_incomplete)
     groups = [cohort.stages == stage for stage in range(len(cohort.staging.classes))]

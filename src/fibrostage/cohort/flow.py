@@ -29,6 +29,10 @@ class Flow:
 
 
 def flow_of(cohort: Cohort) -> Flow:
+    """Counts who came to a cohort, who was left out by reason, and what is studied.
+
+    Reasons beyond the `MOST_REASONS` commonest are counted together.
+    """
     left_out = cohort.exclusions
     if "kind" not in left_out.columns:  # of a cohort from before it was told
         stayed = pl.col("patient_id").is_in(cohort.patients["patient_id"].implode())

@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.cohort.store import Cohort
+from fibrostage.ground.draws import Stream
 from fibrostage.ground.errors import CohortError, PlanError, nearest
-from fibrostage.plan.run_plan import SplitPlan
+from fibrostage.plan.split import SplitPlan
 
 GROUP = "duplicate_group"  # a patients column; patients of one value share pictures
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One division of the labelled patients, as rows of the patients table."""
+    """One division of the labelled patients: who trains [n] and who tests [m], as rows of the patients table."""
 
     repeat: int
     index: int
@@ -35,7 +36,7 @@ class Fold:
 
 
 def apportion(sizes: NDArray[np.int64], share: float) -> NDArray[np.int64]:
-    """Whole numbers near sizes · share that sum to round(Σ sizes · share), by largest remainder."""
+    """Returns whole numbers [S] near sizes [S] · share that sum to round(Σ sizes · share), by largest remainder."""
     exact = sizes * share
     result = np.floor(exact).astype(np.int64)
     missing = round(float(exact.sum())) - int(result.sum())
@@ -51,7 +52,11 @@ def draw_stratified(
     rng: np.random.Generator,
     leave: int = 1,
 ) -> NDArray[np.int64]:
-    """A share of the patients of each stage, leaving at least `leave` of every stage behind."""
+    """Draws a share of the patients of each stage, leaving at least `leave` of every stage behind.
+
+    `patients` [n] and the result [m] are rows of the patients table, and `stages` [all patients] is indexed by them.
+    The result is in ascending order.
+    """
     present = np.unique(stages[patients])
     members = [patients[stages[patients] == stage] for stage in present]
     sizes = np.array([len(group) for group in members], dtype=np.int64)
@@ -61,16 +66,18 @@ def draw_stratified(
 
 
 def make_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bool_]) -> list[Fold]:
-    """The folds a plan asks for, over labelled patients that are `usable` (have a candidate).
+    """Makes the folds a plan asks for, over labelled patients that are `usable` [patients] (have a candidate).
 
     Patients who share pictures (`duplicate_group`) lie on one side of each: one of them is drawn, the others follow.
+    Raises `CohortError` where fewer than four labelled patients or two stages are usable, and `PlanError` where the
+    plan cannot be followed or a fold's training patients are all of one stage.
     """
     groups, there = groups_of(cohort), np.flatnonzero(usable & (cohort.stages >= 0))
     first = np.zeros(len(usable), dtype=bool)
     first[there[np.unique(groups[there], return_index=True)[1]]] = True
     folds = [followed(fold, groups, first, there) for fold in whole_folds(cohort, plan, seed, first)]
     if plan.use < 1:
-        rng = np.random.default_rng([seed, 3])
+        rng = Stream.USE.of(seed)
         folds = [
             replace(fold, train=draw_stratified(fold.train, cohort.strata, plan.use, rng, leave=0)) for fold in folds
         ]
@@ -86,7 +93,7 @@ def make_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bo
 
 
 def groups_of(cohort: Cohort) -> NDArray[np.int64]:
-    """A number a patient, the same for patients who share pictures."""
+    """Numbers the patients [patients] so that those who share pictures have the same number."""
     own = np.arange(len(cohort.patients), dtype=np.int64)
     if GROUP not in cohort.patients.columns:
         return own
@@ -96,7 +103,11 @@ def groups_of(cohort: Cohort) -> NDArray[np.int64]:
 
 
 def followed(fold: Fold, groups: NDArray[np.int64], first: NDArray[np.bool_], there: NDArray[np.int64]) -> Fold:
-    """A fold with everybody who shares pictures with somebody in it."""
+    """Adds to a fold everybody who shares pictures with somebody in it.
+
+    `groups` [patients] is one number for patients who share pictures, `first` [patients] marks who was drawn for each,
+    and `there` [n] are the rows of all usable patients.
+    """
     if first.sum() == len(there):
         return fold
     return replace(
@@ -107,7 +118,11 @@ def followed(fold: Fold, groups: NDArray[np.int64], first: NDArray[np.bool_], th
 
 
 def whole_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bool_]) -> list[Fold]:
-    """The folds with every training patient."""
+    """Divides the labelled patients that are `usable` [patients] by the plan's scheme, with every training patient.
+
+    Raises `CohortError` where these are fewer than four or of fewer than two stages, and `PlanError` where there are
+    more folds than patients, nobody is left to test, or the column does not divide them.
+    """
     labelled = np.flatnonzero((cohort.stages >= 0) & usable)
     present = np.unique(cohort.stages[labelled])
     if len(labelled) < 4 or len(present) < 2:
@@ -120,7 +135,7 @@ def whole_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.b
         return column_folds(cohort, plan.column, labelled)
     if plan.scheme == "kfold":
         return kfolds(labelled, cohort.strata, plan.folds, plan.repeats, seed)
-    test = draw_stratified(labelled, cohort.strata, plan.test, np.random.default_rng([seed, 1]))
+    test = draw_stratified(labelled, cohort.strata, plan.test, Stream.HOLDOUT.of(seed))
     if not len(test):
         raise PlanError(f"split.test = {plan.test:g} leaves no test patient among {len(labelled)}; raise it")
     return [Fold(0, 0, np.setdiff1d(labelled, test), test)]
@@ -133,12 +148,16 @@ def kfolds(
     repeats: int,
     seed: int,
 ) -> list[Fold]:
-    """Stage-stratified K folds, dealt like cards stage after stage, so fold sizes differ by at most one."""
+    """Deals patients into stage-stratified folds like cards, stage after stage, so sizes differ by at most one.
+
+    `labelled` [n] are rows of the patients table, and `stages` [patients] is indexed by them. Raises `PlanError` where
+    there are more folds than labelled patients.
+    """
     if folds > len(labelled):
         raise PlanError(f"split.folds = {folds}, but only {len(labelled)} labelled patients")
     result = []
     for repeat in range(repeats):
-        rng = np.random.default_rng([seed, 2, repeat])
+        rng = Stream.FOLDS.of(seed, repeat)
         order = np.concatenate(
             [rng.permutation(labelled[stages[labelled] == stage]) for stage in np.unique(stages[labelled])]
         )
@@ -149,7 +168,11 @@ def kfolds(
 
 
 def column_folds(cohort: Cohort, column: str, labelled: NDArray[np.int64]) -> list[Fold]:
-    """One fold a value of a column of the patients table."""
+    """Makes one fold for each value of a column of the patients table, which tests the patients of that value.
+
+    `labelled` [n] are rows of the table. Raises `PlanError` where there is no such column, a patient has no value in
+    it, all have the same, or it parts patients who share pictures.
+    """
     if column not in cohort.patients.columns:
         known = cohort.patients.columns
         raise PlanError(
@@ -179,5 +202,5 @@ def column_folds(cohort: Cohort, column: str, labelled: NDArray[np.int64]) -> li
 
 
 def natural_order(names: Sequence[str]) -> list[str]:
-    """1, 2, 10 rather than 1, 10, 2."""
+    """Sorts names so that numbers come first and in their order: 1, 2, 10 rather than 1, 10, 2."""
     return sorted(names, key=lambda name: (0, int(name), "") if name.isdigit() else (1, 0, name))

@@ -66,6 +66,7 @@ class Cohort:
         return tuple(modality.name for modality in self.modalities)
 
     def modality(self, name: str) -> Modality:
+        """Returns one modality by its name; raises `CohortError` where the cohort has no such modality."""
         for modality in self.modalities:
             if modality.name == name:
                 return modality
@@ -80,18 +81,21 @@ class Cohort:
 
     @cached_property
     def stages(self) -> NDArray[np.int64]:
-        """Stage index per patient, −1 where unlabelled."""
+        """The stage index of each patient [patients], −1 where unlabelled."""
         position = {label: index for index, label in enumerate(self.staging.classes)}
         labels = self.patients["stage"]
         return np.array([UNLABELLED if s is None else position[s] for s in labels], dtype=np.int64)
 
     @property
     def strata(self) -> NDArray[np.int64]:
-        """What splits are stratified by, −1 where unlabelled: the finest stages known."""
+        """What splits are stratified by [patients]: each patient's finest stage index known, −1 where unlabelled."""
         return self.stages if self.finer is None else self.finer.stages
 
     def at(self, cut: str) -> Cohort:
-        """The same patients as a binary task, in the same splits: below the cut, or at or above it."""
+        """Returns the same patients as a binary task, in the same splits: below the cut, or at or above it.
+
+        Raises `PlanError` where the staging has no such cut.
+        """
         staging = self.staging.at(cut)
         threshold = self.staging.threshold(cut)
         merged = [None if s == UNLABELLED else staging.classes[int(s >= threshold)] for s in self.stages]
@@ -99,6 +103,10 @@ class Cohort:
         return replace(self, staging=staging, patients=patients, finer=self)
 
     def images_of(self, modality: str) -> pl.DataFrame:
+        """Returns a modality's rows of the images table, in the order of its pixels.
+
+        Raises `CohortError` where the cohort has no such modality.
+        """
         self.modality(modality)
         return self.images.filter(pl.col("modality") == modality)
 
@@ -111,17 +119,26 @@ class Cohort:
         }
 
     def owners(self, modality: str) -> NDArray[np.int64]:
-        """The patient row of each image of a modality, ascending: images are stored by patient."""
+        """Returns the patient row [n] of each of a modality's n images, ascending: images are stored by patient.
+
+        Raises `CohortError` where the cohort has no such modality.
+        """
         self.modality(modality)
         return self._owners[modality]
 
     def bad_images(self, modalities: Sequence[str]) -> tuple[NDArray[np.bool_], ...]:
-        """By modality, which images intake found bad; an image nobody judged is not."""
+        """Returns for each modality which of its n images intake found bad [n]; an image nobody judged is not.
+
+        Raises `CohortError` where the cohort lacks one of the modalities.
+        """
         judged = [self.images_of(name)["quality"] for name in modalities]
         return tuple(np.array([q is not None and q != GOOD for q in own], dtype=bool) for own in judged)
 
     def pixels(self, modality: str) -> NDArray[np.uint8]:
-        """uint8 [n, H, W, C], memory-mapped, never written."""
+        """Opens a modality's pixels, uint8 [n, H, W, C], as a memory map that cannot be written.
+
+        Raises `CohortError` where the cohort has no such modality, or its file cannot be read.
+        """
         self.modality(modality)
         try:
             return np.load(self.path / "pixels" / f"{modality}.npy", mmap_mode="r")
@@ -141,7 +158,7 @@ def compute_fingerprint(
     simulated: bool,
     caveats: Sequence[str],
 ) -> str:
-    """SHA-256 over labels, tables, pixel hashes and what a reader must be told; not over where files lay."""
+    """Computes SHA-256 over labels, tables, pixel hashes and what a reader must be told; not over where files lay."""
     digest = hashlib.sha256()
     head = [asdict(staging), [asdict(modality) for modality in modalities], simulated, list(caveats)]
     digest.update(json.dumps(head).encode())
@@ -196,11 +213,15 @@ def verify_pixels(cohort: Cohort) -> None:
 
 
 def hash_pixels(image: NDArray[np.uint8]) -> str:
+    """Computes SHA-256, in hexadecimal, of one image's pixels [H, W, C]."""
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
 def new_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """A writable .npy file whose space is really there: writing to a sparse map on a full disk kills the process."""
+    """Creates a .npy file of an array [*shape] that can be written, with its space on disk really there.
+
+    Writing to a sparse map on a full disk would kill the process. Raises `OSError` where there is no room.
+    """
     array: NDArray[Any] = np.lib.format.open_memmap(path, "w+", dtype, shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
@@ -210,7 +231,10 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[A
 
 @contextmanager
 def whole_or_absent(target: Path) -> Iterator[Path]:
-    """A temporary folder beside `target`, renamed to it when the block ends well and removed when it does not."""
+    """Yields a temporary folder beside `target`, renamed to it when the block ends well and removed when it does not.
+
+    Raises `CohortError` where `target` exists and is not an empty folder, or where it cannot be written.
+    """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise CohortError(f"{target} exists and is not empty; a cohort is never overwritten, choose another --out")
     try:
@@ -244,7 +268,10 @@ def write_tables(
     caveats: Sequence[str] = (),
     source: str = "",
 ) -> str:
-    """Validates and writes the tables and cohort.json, read-only; returns the fingerprint."""
+    """Writes the tables and cohort.json, read-only, and returns the fingerprint.
+
+    Raises `CohortError` with everything that is wrong where the tables are not valid.
+    """
     problems = check_patients(patients, staging)
     problems.items += check_images(images, patients, [m.name for m in modalities]).items
     if len(problems):

@@ -59,7 +59,7 @@ EXCLUSIONS: dict[str, type[pl.DataType]] = {
 
 
 def check_patients(patients: pl.DataFrame, staging: Staging) -> Problems:
-    """Everything wrong with a patients table: missing columns, ids, stages, types and ranges."""
+    """Finds everything wrong with a patients table: missing columns, ids, stages, types and ranges."""
     problems = Problems()
     for column in PATIENT_KEY:
         if column not in patients.columns:
@@ -93,7 +93,7 @@ def check_patients(patients: pl.DataFrame, staging: Staging) -> Problems:
 
 
 def check_images(images: pl.DataFrame, patients: pl.DataFrame, modalities: Sequence[str]) -> Problems:
-    """Everything wrong with an images table: columns, unique ids, and that every image has a patient."""
+    """Finds everything wrong with an images table: columns, repeated ids, unknown patients and modalities, order."""
     problems = Problems()
     for column, dtype in IMAGES.items():
         if column not in images.columns:

@@ -27,7 +27,11 @@ class CsvTable:
 
 
 def read_csv(path: Path, needed: Sequence[str], problems: Problems, encoding: str = "utf-8") -> CsvTable:
-    """The table; raises `IntakeError` when there is none to read, notes ragged rows as problems."""
+    """Reads a CSV that has the `needed` columns, and notes rows of another length than the header's as problems.
+
+    Raises `IntakeError` where the file cannot be read or decoded, is empty, lacks a column, repeats one, or has no
+    rows.
+    """
     text = read_text(path, encoding).replace("\r\n", "\n").replace("\r", "\n")
     lines = text.splitlines()
     if not any(line.strip() for line in lines):
@@ -55,7 +59,7 @@ def read_csv(path: Path, needed: Sequence[str], problems: Problems, encoding: st
 
 
 def tolerant(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
-    """The reader's rows, with what the csv module cannot read as an `IntakeError`."""
+    """Yields the reader's rows; raises `IntakeError` where the csv module cannot read one."""
     try:
         yield from reader
     except csv.Error as error:
@@ -71,6 +75,10 @@ def names_in(header: str, delimiter: str) -> list[str]:
 
 
 def read_text(path: Path, encoding: str) -> str:
+    """Returns the text of a file, without its byte-order mark where it is UTF-8.
+
+    Raises `IntakeError` where there is no such file, it cannot be read, or the encoding is unknown or does not fit it.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -90,6 +98,7 @@ def read_text(path: Path, encoding: str) -> str:
 
 
 def check_header(path: Path, columns: Sequence[str], needed: Sequence[str]) -> None:
+    """Raises `IntakeError` where a header repeats a column or lacks one that is needed."""
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
         raise IntakeError(f"{path}: the header repeats {', '.join(map(repr, repeated))}")

@@ -15,7 +15,7 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null"})  # how spreadsheets and R 
 
 
 def read_table(path: Path, needed: tuple[str, ...], encoding: str) -> CsvTable:
-    """A CSV with every row whole; raises `IntakeError` with all that is wrong."""
+    """Reads a CSV with every row whole; raises `IntakeError` with all that is wrong."""
     problems = Problems()
     table = read_csv(path, needed, problems, encoding)
     if len(problems):
@@ -24,16 +24,17 @@ def read_table(path: Path, needed: tuple[str, ...], encoding: str) -> CsvTable:
 
 
 def is_missing(text: str) -> bool:
+    """Says whether a cell holds no value, as spreadsheets and R write it."""
     return text.lower() in MISSING
 
 
 def texts(table: CsvTable, column: str) -> NDArray[np.object_]:
-    """A column's cells, None where missing."""
+    """Returns a column's cells [rows] as text, None where missing."""
     return np.array([None if is_missing(cells[column]) else cells[column] for _, cells in table.rows], dtype=object)
 
 
 def numbers(table: CsvTable, column: str) -> NDArray[np.float64]:
-    """A column as numbers, NaN where missing; raises `IntakeError` naming rows that hold something else."""
+    """Returns a column [rows] as numbers, NaN where missing; raises `IntakeError` naming rows with anything else."""
     problems = Problems()
     values = np.full(len(table.rows), np.nan)
     for index, (row, cells) in enumerate(table.rows):

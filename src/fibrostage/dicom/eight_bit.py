@@ -15,6 +15,7 @@ with suppress(ImportError):  # the extra [dicom]
 
 
 def number_of(dataset: Any, keyword: str) -> float | None:
+    """Returns the (first) value of a DICOM attribute as a number; None where it is missing, no number or not finite."""
     try:
         value = dataset.get(keyword)
         number = float(value[0] if isinstance(value, Sequence) and not isinstance(value, str) else value)
@@ -24,7 +25,8 @@ def number_of(dataset: Any, keyword: str) -> float | None:
 
 
 def eight_bit(array: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
-    """Decoded samples as 8-bit grey or RGB, as the screen showed them."""
+    """Turns decoded samples `array` [H, W] or [H, W, 3] into 8-bit grey [H, W] or RGB [H, W, 3], as the screen showed
+    them; a palette's indices [H, W] become RGB."""
     photometric = str(dataset.PhotometricInterpretation)
     if photometric == "PALETTE COLOR":
         coloured = apply_color_lut(array, dataset)
@@ -39,14 +41,15 @@ def eight_bit(array: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
 
 
 def largest_entry(dataset: Any) -> int:
-    """Of a palette's tables."""
+    """Returns the largest entry of a palette's tables; 65535 where they are segmented, as those are of 16 bits."""
     tables = (dataset.get(f"{colour}PaletteColorLookupTableData") for colour in ("Red", "Green", "Blue"))
     entries = [np.frombuffer(table, dtype=np.uint16).max(initial=0) for table in tables if table]
     return int(max(entries, default=65535))  # segmented tables are of 16 bits
 
 
 def narrowed(array: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
-    """More than 8 bits to 8: by the window where there is one, else by the bits that are stored."""
+    """Brings samples `array` [H, W] or [H, W, 3] of more than 8 bits to uint8 of the same shape: by the window where
+    there is one, else by the bits that are stored."""
     stored = int(dataset.get("BitsStored") or dataset.BitsAllocated)
     centre, width = number_of(dataset, "WindowCenter"), number_of(dataset, "WindowWidth")
     values = array.astype(np.float32)

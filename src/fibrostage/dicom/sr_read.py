@@ -29,10 +29,13 @@ class Measured:
 
 
 def measurements_of(dataset: Any) -> list[Measured]:
+    """Returns every reading of a structured report, in the order of its tree."""
     return list(walk(dataset, "", 0))
 
 
 def walk(node: Any, instance: str, depth: int) -> Iterator[Measured]:
+    """Yields the readings of a node of the tree and of all below it; `instance` is the picture that the groups around
+    it refer to. Deeper than MOST_DEEP nothing is read."""
     children = list(node.get("ContentSequence") or ())
     if depth > MOST_DEEP:
         return
@@ -64,6 +67,8 @@ def derivation(item: Any) -> str:
 
 
 def number(item: Any, code: str, unit: str) -> float | None:
+    """Returns a NUM item's value where its concept is `code` of DCM, its unit is `unit` and it is above 0; else
+    None."""
     try:
         concept = item.ConceptNameCodeSequence[0]
         if (str(concept.CodeValue), str(concept.CodingSchemeDesignator)) != (code, "DCM"):
@@ -78,6 +83,7 @@ def number(item: Any, code: str, unit: str) -> float | None:
 
 
 def referred(item: Any) -> str:
+    """Returns the SOP instance that an item refers to, or ""."""
     try:
         return str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
     except Exception:
@@ -85,7 +91,7 @@ def referred(item: Any) -> str:
 
 
 def nested(item: Any, depth: int = 0) -> str:
-    """The picture that an item or anything under it refers to."""
+    """Returns the SOP instance that an item or anything under it refers to, or ""."""
     if depth > MOST_DEEP:
         return ""
     children = item.get("ContentSequence") or ()

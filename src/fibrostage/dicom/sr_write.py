@@ -36,7 +36,8 @@ NO_UNITS: Code = ("1", "UCUM", "no units")
 
 @dataclass(frozen=True)
 class Measurement:
-    """One reading. `kpa` is Young's modulus, E = 3c² (density 1 g/mL); `circle` is (x, y, radius) in the picture."""
+    """One reading. `kpa` is Young's modulus in kPa, E = 3c² (density 1 g/mL), `iqr_kpa` its interquartile range in kPa;
+    `circle` is (x, y, radius) in pixels of the picture."""
 
     image: Stored
     kpa: float
@@ -59,7 +60,8 @@ def write_measurements(
     series: int = 90,
     number: int = 1,
 ) -> str:
-    """Writes one report of the same patient and study as the pictures it refers to; returns its SOP Instance UID."""
+    """Writes one report of the same patient and study as the pictures it refers to, and returns its SOP Instance UID.
+    Dates are YYYYMMDD."""
     title = "Elastography measurements"
     data = Dataset()
     data.SOPClassUID = ComprehensiveSRStorage
@@ -88,7 +90,7 @@ def write_measurements(
 
 
 def evidence(study_uid: str, measurements: Sequence[Measurement]) -> Dataset:
-    """The pictures of the study that the report leans on, by series."""
+    """Lists the pictures of the study that the report leans on, by series."""
     study = Dataset()
     study.StudyInstanceUID, study.ReferencedSeriesSequence = study_uid, []
     pictures = dict.fromkeys(each.image for each in measurements)
@@ -101,18 +103,22 @@ def evidence(study_uid: str, measurements: Sequence[Measurement]) -> Dataset:
 
 
 def reference(image: Stored) -> Dataset:
+    """Returns the item that points at a picture by its SOP class and instance."""
     item = Dataset()
     item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = image.kind, image.instance
     return item
 
 
 def code_item(code: Code) -> Dataset:
+    """Returns the item of a code sequence for a code."""
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code
     return item
 
 
 def content(relation: str | None, kind: str, concept: Code | None, children: Sequence[Dataset] = ()) -> Dataset:
+    """Returns a content item of value type `kind`, related to its parent by `relation` (None at the root), with its
+    concept and children."""
     item = Dataset()
     if relation is not None:
         item.RelationshipType = relation
@@ -125,13 +131,15 @@ def content(relation: str | None, kind: str, concept: Code | None, children: Seq
 
 
 def container(relation: str | None, concept: Code, children: Sequence[Dataset]) -> Dataset:
+    """Returns a CONTAINER content item whose children are read one by one."""
     item = content(relation, "CONTAINER", concept, children)
     item.ContinuityOfContent = "SEPARATE"
     return item
 
 
 def group(each: Measurement) -> Dataset:
-    """A picture's numbers; each names the picture, by a circle on it where there is one."""
+    """Returns the measurement group of a picture: its elasticity in kPa and, where given, speed in m/s, interquartile
+    range in kPa and its ratio to the median. Each number names the picture, by a circle on it where there is one."""
     median = content("HAS CONCEPT MOD", "CODE", DERIVATION)
     median.ConceptCodeSequence = [code_item(MEDIAN)]
     numbers = [number_item(ELASTICITY, each.kpa, KPA, [median, source(each)])]
@@ -144,6 +152,7 @@ def group(each: Measurement) -> Dataset:
 
 
 def number_item(concept: Code, value: float, unit: Code, children: Sequence[Dataset]) -> Dataset:
+    """Returns a NUM content item whose value is written in four significant digits."""
     item = content("CONTAINS", "NUM", concept, children)
     measured = Dataset()
     measured.NumericValue = f"{value:.4g}"
@@ -153,7 +162,8 @@ def number_item(concept: Code, value: float, unit: Code, children: Sequence[Data
 
 
 def source(each: Measurement) -> Dataset:
-    """INFERRED FROM the picture, or from a circle SELECTED FROM it."""
+    """Returns the item that says where a reading was taken: INFERRED FROM the picture, or from a circle SELECTED FROM
+    it."""
     relation = "INFERRED FROM" if each.circle is None else "SELECTED FROM"
     picture = content(relation, "IMAGE", SOURCE if each.circle is None else None)
     picture.ReferencedSOPSequence = [reference(each.image)]

@@ -84,6 +84,7 @@ class Problems:
         return len(self.items)
 
     def text(self, limit: int = 50) -> str:
+        """Lists the first `limit` problems, one a line, and says how many more there are."""
         lines = [f"  {problem}" for problem in self.items[:limit]]
         if len(self.items) > limit:
             lines.append(f"  … and {len(self.items) - limit} more")

@@ -33,7 +33,7 @@ class Roi:
         return slice(self.y, self.bottom), slice(self.x, self.right)
 
     def fits(self, width: int, height: int) -> bool:
-        """Whether it ends inside a picture."""
+        """Says whether the rectangle ends inside a picture of this width and height in pixels."""
         return self.right <= width and self.bottom <= height
 
 
@@ -43,7 +43,7 @@ def between(left: int, top: int, right: int, bottom: int) -> Roi:
 
 
 def around(rois: Iterable[Roi]) -> Roi:
-    """The smallest rectangle with all of them in it."""
+    """Returns the smallest rectangle that holds all of these; raises `ValueError` where there are none."""
     every = list(rois)
     return between(
         min(roi.x for roi in every),
@@ -54,12 +54,15 @@ def around(rois: Iterable[Roi]) -> Roi:
 
 
 def clipped(roi: Roi, width: int, height: int) -> Roi:
-    """What of it lies inside a picture."""
+    """Returns the part of a rectangle that lies inside a picture of this width and height in pixels.
+
+    Its own width or height is not positive where no part does.
+    """
     return between(max(0, roi.x), max(0, roi.y), min(width, roi.right), min(height, roi.bottom))
 
 
 def moved(roi: Roi, origin: Roi) -> Roi:
-    """A rectangle of a part, in pixels of what the part was taken from at `origin`."""
+    """Turns a rectangle in pixels of a part into pixels of the picture that the part was taken from at `origin`."""
     return Roi(roi.x + origin.x, roi.y + origin.y, roi.width, roi.height)
 
 
@@ -71,7 +74,7 @@ def shared(one: Roi, other: Roi) -> int:
 
 
 def iou(one: Roi, other: Roi) -> float:
-    """Intersection over union."""
+    """Returns the intersection of two rectangles over their union, 0–1."""
     both = shared(one, other)
     return both / (one.area + other.area - both)
 

@@ -22,7 +22,8 @@ UNLABELLED = -1
 class Staging:
     """An ordered list of classes, mildest first, and the cuts that are evaluated.
 
-    Raises `PlanError` for fewer than two classes, repeated ones, or a cut that is no class or is the mildest.
+    Raises `PlanError` for fewer than two classes, a blank or padded class name, repeated classes or cuts, or a cut that
+    is no class or is the mildest.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Staging:
             ) from None
 
     def threshold(self, cut: str) -> int:
-        """The lowest stage index that is positive at a cut."""
+        """Returns the lowest stage index that is positive at a cut; raises `PlanError` where there is no such cut."""
         if cut not in self.classes[1:]:
             raise PlanError(f"unknown cut {cut!r}; {self.name} has cuts at {', '.join(self.classes[1:])}")
         return self.classes.index(cut)
@@ -65,12 +66,13 @@ class Staging:
         return cut if cut == self.classes[-1] else f"≥{cut}"
 
     def at(self, cut: str) -> Staging:
-        """The binary system "below the cut" and "at or above it"."""
+        """Returns the binary system "below the cut" and "at or above it"; raises `PlanError` for an unknown cut."""
         self.threshold(cut)
         name = self.cut_name(cut)
         return Staging(f"{self.name} {name}", (f"<{cut}", name), (name,))
 
     def at_or_above(self, stages: NDArray[np.integer], cut: str) -> NDArray[np.bool_]:
+        """Returns which stage indices [n] are positive at a cut [n]; raises `PlanError` for an unknown cut."""
         return np.asarray(stages) >= self.threshold(cut)
 
 
@@ -84,9 +86,10 @@ KNOWN = {system.name: system for system in (METAVIR, SCHEUER, ISHAK)}
 
 
 def staging_of(labels: Iterable[str], classes: Sequence[str] = ()) -> Staging:
-    """The system that a column of labels is of: `classes` where given, a known system, or numbers in their order.
+    """Finds the system that a column of labels is of: `classes` where given, a known system, or numbers in their order.
 
-    Raises `PlanError` when the labels are of no one system, as words have no order of their own.
+    Raises `PlanError` where the labels are of no one system, as words have no order of their own, where numbers are not
+    finite or not different, or where there are more than `MOST_NUMBERS` of them.
     """
     found = sorted(set(labels))
     if classes:

@@ -55,23 +55,26 @@ class Privacy:
         return self.key is not None
 
     def patient(self, given: str) -> str:
-        """An id as it is written; the pseudonym of an earlier intake stays what it is."""
+        """Returns a patient's id as it is written; the pseudonym of an earlier intake stays what it is."""
         if self.key is None or PSEUDONYM.fullmatch(given):
             return given
         return "P" + self.digest("patient", given.strip())
 
     def source(self, name: str) -> str:
+        """Returns a file's name as it is written: a keyed hash, or without a key the name itself."""
         return name if self.key is None else "F" + self.digest("source", name)
 
     def word(self, text: str) -> str:
-        """A word of a header as it may be compared and written down."""
+        """Returns a word of a header as it may be compared and written down."""
         return self.digest("word", text)
 
     def day(self, date: datetime.date) -> int:
-        """A date as a number whose differences are days."""
+        """Returns a date as a number whose differences are days."""
         return date.toordinal() + int(self.digest("day", "")[:8], 16) % DATE_SPAN
 
     def digest(self, what: str, text: str) -> str:
+        """Returns 16 hexadecimal digits of the keyed hash (HMAC-SHA-256) of a text; `what` keeps texts of different
+        kinds apart."""
         return hmac.new(
             self.key or b"none", f"{what}:{text}".encode("utf-8", "surrogateescape"), hashlib.sha256
         ).hexdigest()[:DIGITS]
@@ -91,7 +94,7 @@ class Privacy:
 
 
 def default_key() -> Path:
-    """$FIBROSTAGE_KEY, or intake.key under the user's configuration."""
+    """Returns the path of the key: $FIBROSTAGE_KEY, or intake.key under the user's configuration."""
     chosen = os.environ.get(VARIABLE)
     if chosen:
         return Path(chosen)
@@ -100,7 +103,8 @@ def default_key() -> Path:
 
 
 def read_key(path: Path, make: bool = True) -> bytes:
-    """The key in a file; a new one, readable by the user alone, where there is none and `make` says so."""
+    """Returns the 32-byte key in a file; where there is none and `make` says so, makes one that the user alone can
+    read. Raises `IntakeError` where the file holds anything but 64 hexadecimal digits, or cannot be read or made."""
     try:
         if not path.exists() and make:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,6 +124,7 @@ def read_key(path: Path, make: bool = True) -> bytes:
 
 
 def refuse_key_inside(key: Path, cohort: Path) -> None:
+    """Raises `IntakeError` where the key lies in the cohort folder, which may be passed on."""
     if key.resolve().is_relative_to(cohort.resolve()):
         raise IntakeError(f"the key {key} lies in the cohort {cohort}; it must stay with you, choose another place")
 
@@ -154,6 +159,7 @@ def plain(text: str) -> str:
 
 
 def parts_of(text: str) -> list[str]:
+    """Splits a text, as it is compared, into its runs of letters and digits."""
     return [part for part in re.split(r"[\W_]+", plain(text)) if part]
 
 

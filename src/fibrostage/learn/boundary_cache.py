@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fibrostage.cohort.store import Cohort, new_array
-from fibrostage.ground.cache import cache_folder
+from fibrostage.ground.cache import cache_file, cache_folder, cached
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.engine import make_engine
 from fibrostage.learn.features import BATCH, cache_key
-from fibrostage.learn.file_cache import cached, written_whole
 from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.fusion import MMFN
@@ -42,14 +41,17 @@ class BoundarySource:
     maps: dict[str, NDArray[np.float16]] = field(default_factory=dict)
 
     def pooled(self, network: MMFN, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Tensor:
-        """z [n, C] with gradients in the back; mirrored at random when a generator is given."""
+        """Pooled features z [n, C] of the images `rows` [n], with gradients in what lies behind the boundary.
+
+        Each image is mirrored or not at random when a generator is given, and never without one.
+        """
         mirror = np.zeros(len(rows), dtype=np.int64) if rng is None else rng.integers(0, VIEWS, len(rows))
         maps = torch.from_numpy(self.maps[modality][rows, mirror]).float()
         device = next(network.parameters()).device
         return network.pooled_from_boundary(modality, maps.to(device, memory_format=torch.channels_last))
 
     def features(self, network: MMFN, modality: str, precision: str) -> NDArray[np.float32]:
-        """z [n, C] of every image, as it is."""
+        """Pooled features z [n, C] of every image of a modality, none of them mirrored, without gradients."""
         engine = make_engine(precision)
         network = network.to(engine.device)
         count = len(self.maps[modality])
@@ -80,6 +82,10 @@ def boundary_source(
 def maps_of(
     cohort: Cohort, modality: str, spec: Backbone, backbone: nn.Module, precision: str, progress: Progress
 ) -> NDArray[np.float16]:
+    """The maps of every image of a modality and of its mirror image [n, 2, C, h, w], from the cache or computed.
+
+    They are float16 and memory-mapped. Raises `RunError` where maps that are not there cannot be computed or kept.
+    """
     front = weights_hash(backbone, spec.last)
     key = hashlib.sha256(("boundary-1" + cache_key(cohort, modality, spec, front, precision)).encode()).hexdigest()
     path = cache_folder() / "boundary" / f"{key}.npy"
@@ -99,7 +105,11 @@ def compute(
     progress: Progress,
     label: str,
 ) -> None:
-    """Writes the maps of images and mirror images to a temporary file and renames it: two processes agree."""
+    """Writes the maps of images and their mirror images [n, 2, C, h, w] float16 to a cache file, whole or not at all.
+
+    `pixels` [n, H, W, C] are as stored; `label` names them in messages. Raises `RunError` where a map exceeds half
+    precision, where the disk has too little room, or where the file cannot be written.
+    """
     engine = make_engine(precision)
     network = backbone.to(engine.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
@@ -125,7 +135,7 @@ def compute(
                 f"has {free / 2**30:.1f} GiB free; name another folder in $FIBROSTAGE_CACHE, or give "
                 "training.boundary = false"
             )
-        with written_whole(path) as temporary:
+        with cache_file(path) as temporary:
             table = new_array(temporary, (len(pixels), VIEWS, *shape), np.float16)
             with progress.task(f"maps of {label}", len(pixels)) as advance:
                 for low in range(0, len(pixels), BATCH):

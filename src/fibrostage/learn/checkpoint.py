@@ -18,11 +18,11 @@ from torch import Tensor
 from fibrostage import __version__
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import RunError, WeightsError
+from fibrostage.ground.files import replace_file
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, make_head
 from fibrostage.networks.weights import backbone_of, weights_hash
 from fibrostage.plan.run_plan import Plan
-from fibrostage.results.run_folder import replace_file
 
 FORMAT = "fibrostage-mmfn-1"
 RENAMED = {"head.bias": "head.link.bias"}  # in models from before there was another link
@@ -47,7 +47,11 @@ def save_network(path: Path, network: MMFN, plan: Plan, cohort: Cohort) -> None:
 
 
 def load_network(path: Path) -> tuple[MMFN, Plan]:
-    """The network of a model file and its plan; raises `RunError` when it cannot be rebuilt exactly."""
+    """The network of a model file and its plan.
+
+    Raises `RunError` where the file cannot be read, is no model of this tool, or does not fit its own plan, and
+    `WeightsError` where its frozen backbone is not the one that the plan gives here.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -63,6 +67,11 @@ def load_network(path: Path) -> tuple[MMFN, Plan]:
 
 
 def rebuild(path: Path, plan: Plan, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> MMFN:
+    """The network of a model file, in evaluation mode, from its plan, its tensors and its metadata.
+
+    `tensors` are by name, each in its parameter's shape [...]. Raises `WeightsError` where the frozen backbone has
+    other weights than the head was fitted on, and `RunError` where a tensor is missing or unknown.
+    """
     spec = BACKBONES[plan.network.backbone]
     classes = len(plan.staging.resolve().classes)
     head = make_head(plan.network, plan.fused, dict.fromkeys(plan.fused, spec.features), classes)
@@ -81,7 +90,10 @@ def rebuild(path: Path, plan: Plan, tensors: Mapping[str, Tensor], metadata: Map
 
 
 def save_state(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Writes tensors to a safetensors file, whole or not at all."""
+    """Writes named tensors of any shape [...] to a safetensors file, whole or not at all.
+
+    Raises `RunError` where the file cannot be written.
+    """
     contiguous = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
 
     def write(temporary: Path) -> None:
@@ -94,6 +106,10 @@ def save_state(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, s
 
 
 def load_state(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file by name, each in the shape [...] it was saved in.
+
+    Raises `RunError` where the file cannot be read.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118

@@ -23,24 +23,19 @@ from torch import Tensor
 
 from fibrostage.cohort.store import Cohort
 from fibrostage.cohort.tables import BOX
+from fibrostage.ground.draws import Stream
 from fibrostage.ground.errors import PlanError, RunError, nearest
+from fibrostage.ground.files import replace_file
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.checkpoint import load_network
 from fibrostage.learn.images import as_tensor, normalise
-from fibrostage.learn.train import Task, check_fit, make_task
+from fibrostage.learn.plan_for_cohort import check_fit
+from fibrostage.learn.task import Task, make_task
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.fusion import MMFN
 from fibrostage.networks.weights import model_of
-from fibrostage.results.run_folder import (
-    ATTRIBUTION_MAPS,
-    ATTRIBUTIONS,
-    CURVE,
-    METRICS,
-    read_json,
-    replace_file,
-    write_parquet,
-)
+from fibrostage.results.run_folder import RunFolder, write_parquet
 
 How = Literal["occlusion", "gradients"]
 HOWS = get_args(How)
@@ -71,8 +66,8 @@ def explain_run(
     """Explains one picture each of so many test patients; writes attributions.parquet and .npz beside the model.
 
     Columns: image_id, patient_id, stage, called (what this picture alone speaks for), share_inside and area_inside
-    (null where there is no box). Raises
-    `PlanError` for an unknown way or modality, `RunError` for a run without a model.
+    (null where there is no box), how, modality, simulated. Raises `PlanError` for an unknown way or modality,
+    `WeightsError` for a run that holds no single model, and `RunError` where no test patient has a picture.
     """
     if how not in HOWS:
         raise PlanError(f"--by {how!r}{nearest(how, HOWS)}; attributions are by {' or '.join(HOWS)}")
@@ -100,31 +95,38 @@ def explain_run(
     table = table.with_columns(how=pl.lit(how), modality=pl.lit(name), simulated=pl.lit(cohort.simulated))
     boxes = np.array([one.box or (-1, -1, -1, -1) for one in shown])
     arrays = {"maps": np.stack(maps).astype(np.float16), "pictures": pixels, "boxes": boxes}
-    replace_file(run / ATTRIBUTION_MAPS, lambda temporary: save(temporary, arrays))
-    write_parquet(run / ATTRIBUTIONS, table)
+    replace_file(RunFolder(run).attribution_maps_file, lambda temporary: save(temporary, arrays))
+    write_parquet(RunFolder(run).attributions_file, table)
     return table
 
 
 def tested_by(run: Path, task: Task) -> NDArray[np.int64]:
-    """The patients a run's model has not seen: its fold's test patients, and of another cohort everybody."""
-    if read_json(run / METRICS)["cohort"]["fingerprint"] != task.cohort.fingerprint:
+    """The rows [p] of patients a run's model has not seen: its fold's test patients, and of another cohort everybody.
+
+    Raises `RunError` where the run's metrics are missing or damaged.
+    """
+    if RunFolder(run).read_metrics().cohort.fingerprint != task.cohort.fingerprint:
         return np.arange(len(task.cohort.patients))
-    return task.folds[task.plan.active.fold if (run / CURVE).is_file() else 0].test
+    return task.folds[task.plan.active.fold if RunFolder(run).curve_file.is_file() else 0].test
 
 
 def save(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
+    """Writes named arrays of any shape [...] to a compressed .npz file."""
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def choose(cohort: Cohort, modality: str, patients: NDArray[np.int64], count: int, seed: int) -> list[Shown]:
-    """One picture each of some patients, drawn at random; pictures with a box where there are any."""
+    """One picture each of at most `count` patients, all drawn at random; a picture with a box where there is one.
+
+    `patients` [p] are rows of the cohort; a patient without a picture of the modality is passed over.
+    """
     images, owners = cohort.images_of(modality), cohort.owners(modality)
     known = set(BOX) <= set(images.columns)
     boxes: list[Box | None] = [
         None if x is None else (x, y, w, h) for x, y, w, h in images.select(BOX).iter_rows()
     ] if known else [None] * len(images)  # fmt: skip
-    rng = np.random.default_rng([seed, 10])
+    rng = Stream.EXPLAINED.of(seed)
     result = []
     for patient in rng.permutation(patients):
         own = np.flatnonzero(owners == patient)
@@ -138,7 +140,10 @@ def choose(cohort: Cohort, modality: str, patients: NDArray[np.int64], count: in
 def attributor(
     network: MMFN, modality: str, how: str, spec: Backbone
 ) -> Callable[[Tensor, Tensor], tuple[NDArray[np.float32], int]]:
-    """A function of a normalised picture and its bland twin [1, 3, S, S]: attributions [S, S] and the stage called."""
+    """A function of a normalised picture and its bland twin [1, 3, S, S]: attributions [S, S] and the stage called.
+
+    Raises `PlanError` where Captum is not installed.
+    """
     try:
         from captum.attr import IntegratedGradients, Occlusion
     except ImportError:
@@ -184,6 +189,10 @@ def bland(images: Tensor) -> Tensor:
 def table_of(
     cohort: Cohort, modality: str, shown: list[Shown], called: list[int], maps: list[NDArray[np.float32]]
 ) -> pl.DataFrame:
+    """A row for each explained picture: who it is of, the stage called, and what lies inside its box.
+
+    `called` are indices of stages, and `maps` an attribution [S, S] a picture, S being the backbone's size.
+    """
     images, classes = cohort.images_of(modality), cohort.staging.classes
     size = cohort.modality(modality).size
     shares = [
@@ -204,7 +213,7 @@ def table_of(
 def share_inside(attributions: NDArray[np.floating], box: Box, size: int) -> tuple[float | None, float]:
     """The share of |attribution| inside a box given in pixels of a `size`² picture, and the box's share of the picture.
 
-    A map that is zero everywhere has no share.
+    `attributions` [S, S] may have another side than the picture. A map that is zero everywhere has no share: None.
     """
     scale = attributions.shape[0] / size
     x, y, width, height = (round(v * scale) for v in box)

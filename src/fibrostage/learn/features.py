@@ -16,11 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fibrostage.cohort.store import Cohort
-from fibrostage.ground.cache import cache_folder
+from fibrostage.cohort.pictures import Pictures
+from fibrostage.ground.cache import cache_file, cache_folder, cached
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.engine import make_engine
-from fibrostage.learn.file_cache import cached, written_whole
 from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.weights import weights_hash
@@ -29,7 +28,7 @@ BATCH = 16
 
 
 def cache_key(
-    cohort: Cohort, modality: str, spec: Backbone, network_hash: str, precision: str, mirror: bool = False
+    pictures: Pictures, modality: str, spec: Backbone, network_hash: str, precision: str, mirror: bool = False
 ) -> str:
     parts = (
         "features-2" if mirror else "features-1",
@@ -38,13 +37,13 @@ def cache_key(
         str((spec.size, spec.mean, spec.std)),
         precision,
         "cuda" if torch.cuda.is_available() else "cpu",
-        cohort.pixel_digest(modality),
+        pictures.pixel_digest(modality),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def features_of(
-    cohort: Cohort,
+    pictures: Pictures,
     modality: str,
     spec: Backbone,
     backbone: nn.Module,
@@ -56,12 +55,12 @@ def features_of(
 
     With `mirror`, the mean of the image's and its mirror image's.
     """
-    key = cache_key(cohort, modality, spec, weights_hash(backbone), precision, mirror)
+    key = cache_key(pictures, modality, spec, weights_hash(backbone), precision, mirror)
     path = cache_folder() / "features" / f"{key}.npy"
     found = cached(path, lambda file: np.asarray(np.load(file), dtype=np.float32))
     if found is not None:
         return found
-    features = extract(cohort.pixels(modality), spec, backbone, precision, progress, modality, mirror)
+    features = extract(pictures.pixels(modality), spec, backbone, precision, progress, modality, mirror)
     store(path, features)
     return features
 
@@ -95,6 +94,6 @@ def extract(
 
 
 def store(path: Path, features: NDArray[np.float32]) -> None:
-    """Writes the cache file; a cache that cannot be written is no error."""
-    with contextlib.suppress(OSError), written_whole(path) as temporary, temporary.open("wb") as file:
+    """Writes features [n, C] to their cache file; a cache that cannot be written is no error."""
+    with contextlib.suppress(OSError), cache_file(path) as temporary, temporary.open("wb") as file:
         np.save(file, features)

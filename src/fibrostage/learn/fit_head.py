@@ -16,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fibrostage.ground.draws import Stream
 from fibrostage.learn.best_epoch import BestEpoch
 from fibrostage.learn.engine import seeded
 from fibrostage.learn.losses import stage_loss
 from fibrostage.networks.fusion import ABSENT, Head
-from fibrostage.plan.run_plan import TrainingPlan
+from fibrostage.plan.training import TrainingPlan
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,10 @@ class Examples:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a step computes with: features of the batch's distinct images, rows of them a candidate, stages."""
+    """What a step computes with: features[m] [u_m, C_m] of the batch's u_m distinct images, and b candidates.
+
+    `rows` [b, M] index the features, −1 where an image is absent; `stages` are [b].
+    """
 
     features: dict[str, Tensor]
     rows: Tensor
@@ -44,13 +48,20 @@ class Batch:
 
 
 def gathered(head: Head, features: Mapping[str, Tensor], examples: Examples, part: NDArray[np.int64]) -> Batch:
+    """The batch of the candidates `part` [b], positions in `examples`.
+
+    features[m] [n_m, C_m] holds every image of a modality; the batch holds only those its candidates show.
+    """
     images, local = unique_rows(examples.rows[part])
     own = {name: features[name][torch.from_numpy(rows)] for name, rows in zip(head.modalities, images, strict=True)}
     return Batch(own, torch.from_numpy(local), torch.from_numpy(examples.stages[part]))
 
 
 def class_weights(stages: NDArray[np.int64], classes: int, balanced: bool) -> Tensor | None:
-    """Weights inverse to the classes' frequency, mean 1 over the examples; None when not asked for."""
+    """Weights [K] inverse to the classes' frequency, mean 1 over the examples; None when not asked for.
+
+    `stages` [n] are the examples'; a class without an example weighs 0.
+    """
     if not balanced:
         return None
     counts = np.bincount(stages, minlength=classes).astype(np.float64)
@@ -61,7 +72,10 @@ def class_weights(stages: NDArray[np.int64], classes: int, balanced: bool) -> Te
 
 
 def unique_rows(rows: NDArray[np.int64]) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
-    """Per modality the distinct images of a batch, and the batch's rows renumbered to them (−1 stays −1)."""
+    """Per modality the distinct images of a batch [u_m], and the batch's rows renumbered to them [b, M].
+
+    `rows` [b, M] are image rows within each modality; −1, an absent image, stays −1.
+    """
     images, local = [], np.full_like(rows, ABSENT)
     for column in range(rows.shape[1]):
         present = rows[:, column] >= 0
@@ -80,10 +94,12 @@ def fused_loss(
     stream_loss: float,
     kind: str,
 ) -> Tensor:
-    """The loss of the fused logits, plus `stream_loss` times that of each stream on its own.
+    """The loss of the fused logits, plus `stream_loss` times that of each stream on its own; a scalar.
 
-    The streams' own terms keep a strong modality from starving a weak one, and make each stream a usable
-    mono-modal classifier for patients who have nothing else.
+    tables[m] [u_m + 1, K] holds each image's share of the logits (K is 1 with an ordinal link), the absent image's
+    last; rows [b, M] index them; stages are [b], and weights [K] are of the true stage. The streams' own terms keep a
+    strong modality from starving a weak one, and make each stream a usable mono-modal classifier for patients who have
+    nothing else.
     """
     loss = stage_loss(kind, head.fuse(tables, rows), stages, weights)
     if stream_loss and len(head.modalities) > 1:
@@ -103,7 +119,10 @@ def fit_frozen(
     seed: int,
     validation: Examples | None = None,
 ) -> list[dict[str, float]]:
-    """Fits the head in place; returns a record an epoch. With validation the best epoch is kept."""
+    """Fits the head in place; returns a record an epoch. With validation the best epoch is kept.
+
+    features[m] [n_m, C_m] holds every image of a modality; the examples' rows index them.
+    """
     history: list[dict[str, float]] = []
     matrices = [p for p in head.parameters() if p.ndim == 2]
     weights = class_weights(examples.stages, head.classes, plan.class_weights)
@@ -111,7 +130,7 @@ def fit_frozen(
     optimiser = torch.optim.AdamW(head.parameters(), plan.frozen_lr, weight_decay=0, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.frozen_lr, total_steps=max(2, plan.epochs * batches))
     best = BestEpoch(plan.patience, head.state_dict())
-    rng = np.random.default_rng([seed, 5])
+    rng = Stream.HEAD_FIT.of(seed)
     whole = gathered(head, features, examples, np.arange(len(examples))) if batches == 1 else None
     with seeded(seed):
         for epoch in range(plan.epochs):
@@ -141,6 +160,9 @@ def fit_frozen(
 
 @torch.inference_mode()
 def head_loss(head: Head, features: Mapping[str, Tensor], examples: Examples, kind: str) -> float:
-    """The loss of the fused logits, without dropout."""
+    """The mean loss of the fused logits of all examples, without dropout and without weights.
+
+    features[m] [n_m, C_m] holds every image of a modality; `kind` is that of `stage_loss`.
+    """
     logits = head.fuse(head.tables(features), torch.from_numpy(examples.rows))
     return float(stage_loss(kind, logits, torch.from_numpy(examples.stages)))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fibrostage.cohort.store import Cohort
+from fibrostage.ground.draws import Stream
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.best_epoch import BestEpoch
 from fibrostage.learn.engine import make_engine, seeded
@@ -24,7 +25,7 @@ from fibrostage.learn.fit_head import Examples, class_weights, fused_loss, uniqu
 from fibrostage.learn.images import apply, as_tensor, draw, draw_mirror, mirror, normalise
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.fusion import MMFN
-from fibrostage.plan.run_plan import TrainingPlan
+from fibrostage.plan.training import TrainingPlan
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class PixelSource:
     mirror_only: bool = False
 
     def images(self, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Tensor:
-        """Normalised images of the given rows; changed at random when a generator is given."""
+        """Normalised images [b, 3, S, S] of the given rows [b]; changed at random when a generator is given."""
         images = as_tensor(self.cohort.pixels(modality)[rows], self.spec)
         if rng is not None:
             if self.mirror_only:
@@ -47,7 +48,10 @@ class PixelSource:
         return normalise(images, self.spec)
 
     def pooled(self, network: MMFN, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Tensor:
-        """z [n, C] of images, with gradients."""
+        """Pooled features z [b, C] of the images `rows` [b], with gradients.
+
+        The images are changed at random when a generator is given.
+        """
         device = next(network.parameters()).device
         return network.pooled(modality, self.images(modality, rows, rng).to(device))
 
@@ -61,16 +65,20 @@ class Source(Protocol):
     @property
     def spec(self) -> Backbone: ...
 
-    def pooled(
-        self, network: MMFN, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None
-    ) -> Tensor: ...
+    def pooled(self, network: MMFN, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Tensor:
+        """Pooled features z [b, C] of the images `rows` [b], with gradients.
+
+        The images are changed at random when a generator is given.
+        """
+        ...
 
 
 def epoch_batches(
     rows: NDArray[np.int64], patients: NDArray[np.int64], batch: int, together: int, rng: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """One epoch: batches of candidates in which every image of every modality occurs.
+    """One epoch: batches of candidates [b] in which every image of every modality occurs.
 
+    `rows` [n, M] are all candidates' image rows and `patients` [n] whose they are; a batch holds positions in them.
     Going through all pairs would show each of 5 elastograms 21 times for one look at each of 21 B-mode frames.
     About `batch` candidates are drawn for a batch, `together` of one patient; then every labelled candidate whose
     images are all in the batch joins it, at no cost but a sum: 4 together are 16 pairs of 8 images.
@@ -92,7 +100,10 @@ def epoch_batches(
 
 
 def joined(rows: NDArray[np.int64], part: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Every candidate all of whose images are in those of `part`."""
+    """Positions, ascending, of every candidate all of whose images are among those of the candidates `part` [b].
+
+    `rows` [n, M] are all candidates' image rows; −1, an absent image, counts as any other.
+    """
     inside = np.ones(len(rows), dtype=bool)
     for column in range(rows.shape[1]):
         inside &= np.isin(rows[:, column], rows[part, column])
@@ -100,7 +111,10 @@ def joined(rows: NDArray[np.int64], part: NDArray[np.int64]) -> NDArray[np.int64
 
 
 def patients_of(cohort: Cohort, modalities: tuple[str, ...], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The patient of each candidate, from any image it has."""
+    """The patient row [n] of each candidate, from any image it has.
+
+    `rows` [n, M] are image rows within each modality, −1 where absent.
+    """
     patients = np.full(len(rows), -1, dtype=np.int64)
     for column, name in enumerate(modalities):
         present = rows[:, column] >= 0
@@ -162,7 +176,7 @@ def fit_whole(
 ) -> tuple[MMFN, list[dict[str, float]]]:
     """Fine-tunes; returns the averaged network (the best epoch's with validation) and a record an epoch."""
     engine = make_engine(plan.precision)
-    rng = np.random.default_rng([seed, 6])
+    rng = Stream.NETWORK_FIT.of(seed)
     patients = patients_of(source.cohort, network.head.modalities, examples.rows)
     epochs = [epoch_batches(examples.rows, patients, plan.batch, plan.together, rng) for _ in range(plan.epochs)]
     set_training(network, source.spec, plan.finetune)
@@ -224,7 +238,11 @@ def batch_loss(
     weights: Tensor | None,
     plan: TrainingPlan,
 ) -> Tensor:
-    """The loss of a batch of candidates, each unique image through its backbone once."""
+    """The loss of a batch of candidates, a scalar; each unique image goes through its backbone once.
+
+    `changes` draws the pictures' random changes and `dropout` the masks, neither where it is None; `weights` [K] are of
+    the true stage.
+    """
     device = next(network.parameters()).device
     images, local = unique_rows(batch.rows)
     features = {}
@@ -241,6 +259,7 @@ def batch_loss(
 
 @torch.inference_mode()
 def validation_loss(network: MMFN, source: Source, examples: Examples, plan: TrainingPlan) -> float:
+    """The mean loss of the fused logits, without dropout, random changes, weights or the streams' own losses."""
     total = 0.0
     alone = plan.model_copy(update={"stream_loss": 0.0})
     for start in range(0, len(examples), plan.batch):

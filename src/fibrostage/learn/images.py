@@ -26,7 +26,10 @@ LIFT = 20.0  # grey levels either way, B-mode only
 
 @dataclass(frozen=True)
 class Changes:
-    """One random change an image: mirror, affine map of the sampling grid, and grey-level map."""
+    """One random change an image: mirror [n], affine map of the sampling grid [n, 2, 3], and grey-level map.
+
+    A grey level x above 0 becomes gain · x + lift, kept within 0–255; gain and lift are [n], lift in grey levels.
+    """
 
     mirror: NDArray[np.bool_]
     affine: NDArray[np.float32]  # [n, 2, 3]
@@ -35,7 +38,7 @@ class Changes:
 
 
 def draw(count: int, kind: str, rng: np.random.Generator) -> Changes:
-    """Random changes for images of a kind ("bmode" or "elastogram")."""
+    """Random changes for `count` images of a kind ("bmode" or "elastogram"); an elastogram's grey levels stay."""
     angle = np.deg2rad(rng.uniform(-TURN, TURN, count))
     scale = np.exp(rng.uniform(-SCALE, SCALE, count))
     stretch = np.exp(rng.uniform(-STRETCH, STRETCH, count))
@@ -54,17 +57,18 @@ def draw(count: int, kind: str, rng: np.random.Generator) -> Changes:
 
 
 def draw_mirror(count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """The smallest change: each image mirrored or not."""
+    """Whether each image is mirrored [count], with equal chances: the smallest random change there is."""
     return rng.random(count) < 0.5
 
 
 def mirror(images: Tensor, mirrored: NDArray[np.bool_]) -> Tensor:
+    """The images [n, C, H, W], flipped left to right where `mirrored` [n] says so."""
     chosen = torch.from_numpy(mirrored).to(images.device).view(-1, 1, 1, 1)
     return torch.where(chosen, images.flip(3), images)
 
 
 def apply(images: Tensor, changes: Changes) -> Tensor:
-    """The changed images; images are float [n, C, H, W] in 0–255, black outside the picture."""
+    """The changed images [n, C, H, W] of float images [n, C, H, W] in 0–255; what is outside the picture is black."""
     if not len(images):
         return images
     device = images.device
@@ -76,7 +80,10 @@ def apply(images: Tensor, changes: Changes) -> Tensor:
 
 
 def as_tensor(pixels: NDArray[np.uint8], spec: Backbone) -> Tensor:
-    """uint8 [n, H, W, C] → float [n, 3, S, S] in 0–255, at the backbone's size, channels last."""
+    """Stored pixels [n, H, W, C] uint8 → float32 images [n, 3, S, S] in 0–255, at the backbone's size, channels last.
+
+    C is 1 or 3; a single channel is repeated.
+    """
     images = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float()
     if len(images) and images.shape[-1] != spec.size:
         images = F.interpolate(
@@ -86,6 +93,6 @@ def as_tensor(pixels: NDArray[np.uint8], spec: Backbone) -> Tensor:
 
 
 def normalise(images: Tensor, spec: Backbone) -> Tensor:
-    """0–255 → the range the backbone's weights were trained on."""
+    """Images [n, 3, S, S] in 0–255 → [n, 3, S, S] in the range the backbone was trained on, channels last."""
     mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (spec.mean, spec.std))
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)

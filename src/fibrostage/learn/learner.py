@@ -30,7 +30,8 @@ from fibrostage.learn.projection import Projection, fit_projection, fold
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, Head, make_head, slot
 from fibrostage.networks.weights import backbone_of, weights_hash
-from fibrostage.plan.run_plan import Plan, TrainingPlan
+from fibrostage.plan.run_plan import Plan
+from fibrostage.plan.training import TrainingPlan
 
 BLOCK = 65_536  # candidates at once: bounds the memory of a prediction
 

@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def stage_loss(kind: str, logits: Tensor, stages: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Mean cross-entropy, or mean sum of squared errors of the probabilities ("squared"; DLRE paper, §2.1).
+    """Mean cross-entropy, or mean sum of squared errors of the probabilities ("squared"; DLRE paper, §2.1); a scalar.
 
-    `weights` [K] are of the true stage; both means are weighted by them.
+    `logits` are [n, K] and `stages` [n]. `weights` [K] are of the true stage; both means are weighted by them.
     """
     if kind == "cross_entropy":
         return F.cross_entropy(logits, stages, weights)

@@ -1,7 +1,10 @@
-"""A trained run on another cohort: every patient's probabilities, averaged over the run's folds."""
+"""A trained model, opened once, that stages pictures wherever they are: a cohort's, or an exam's in memory."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,68 +13,148 @@ import torch
 from numpy.typing import NDArray
 
 from fibrostage import SIMULATED
-from fibrostage.cohort.describe import space_of
-from fibrostage.cohort.store import Cohort
+from fibrostage.cohort.pictures import Pictures, space_of
+from fibrostage.cohort.store import Cohort, Modality
+from fibrostage.ground.draws import Stream
 from fibrostage.ground.errors import RunError
+from fibrostage.ground.files import replace_file
 from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.ground.stage import Staging
 from fibrostage.learn.checkpoint import load_network
 from fibrostage.learn.features import features_of
 from fibrostage.learn.learner import probabilities_of, resolve_precision
-from fibrostage.learn.train import check_fit
+from fibrostage.learn.plan_for_cohort import check_fit, check_modality
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN
 from fibrostage.plan.run_plan import Plan
-from fibrostage.results.run_folder import METRICS, replace_file
-from fibrostage.stats.evaluate import per_patient
+from fibrostage.results.run_folder import RunFolder
+from fibrostage.stats.poolings import POOLINGS
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What a model says of a patient: the stage called, the probability of each stage, and by which model.
+
+    `model` is the SHA-256 of the model's files; `pictures` are how many of each modality were seen.
+    """
+
+    patient_id: str
+    stage: str
+    probabilities: dict[str, float]
+    pictures: dict[str, int]
+    model: str
+
+    def at_or_above(self, staging: Staging, cut: str) -> float:
+        """The probability of a stage at or above a cut; raises `PlanError` for a cut that is none."""
+        return sum(self.probabilities[name] for name in staging.classes[staging.threshold(cut) :])
+
+
+@dataclass(frozen=True)
+class Model:
+    """The networks of a finished run, one a fold, whose probabilities are averaged."""
+
+    name: str
+    digest: str
+    members: tuple[tuple[MMFN, Plan], ...]
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that every member was made with."""
+        return self.members[0][1]
+
+    @property
+    def staging(self) -> Staging:
+        return self.plan.staging.resolve()
+
+    def stage(self, pictures: Pictures, progress: Progress = SILENT) -> list[Staged]:
+        """Stages every patient who has pictures that the model can use, in their order; the others are left out.
+
+        Raises `PlanError` where the pictures are stored otherwise than the model was trained on, and `RunError` where
+        the model gives no numbers.
+        """
+        for modality in self.plan.modality:
+            if modality.name in self.plan.fused:
+                own = Modality(modality.name, modality.kind, modality.size, modality.stored_channels, modality.fit)
+                check_modality(pictures, own)
+        patients, table = self._probabilities(pictures, progress)
+        classes, names = self.staging.classes, pictures.patient_ids
+        seen = {name: np.bincount(pictures.owners(name), minlength=len(names)) for name in self.plan.fused}
+        return [
+            Staged(
+                names[row],
+                classes[int(own.argmax())],
+                dict(zip(classes, own.tolist(), strict=True)),
+                {name: int(counts[row]) for name, counts in seen.items()},
+                self.digest,
+            )
+            for row, own in zip(patients.tolist(), table, strict=True)
+        ]
+
+    def _probabilities(self, pictures: Pictures, progress: Progress) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Patients' rows [P] and the members' mean probabilities [P, K]."""
+        found = [predict_patients(network, plan, pictures, progress) for network, plan in self.members]
+        mean = np.asarray(np.sum([table for _, table in found], axis=0) / len(found))
+        if not np.isfinite(mean).all():
+            raise RunError(f"the model of {self.name} gives probabilities that are not numbers; train it again")
+        return found[0][0], mean
+
+
+def open_model(run: Path) -> Model:
+    """The model of a finished run; raises `RunError` where there is none, or it cannot be rebuilt exactly."""
+    folder = RunFolder(run)
+    paths = folder.models()
+    if not paths or not folder.finished:
+        raise RunError(f"{run} holds no model of a finished run; make one with 'fibrostage train'")
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return Model(str(run), digest.hexdigest(), tuple(load_network(path) for path in paths))
 
 
 def predict_cohort(run: Path, cohort: Cohort, target: Path, progress: Progress = SILENT) -> pl.DataFrame:
-    """Writes and returns patient_id, stage called, p_<class> …; patients without usable images are left out."""
+    """Writes and returns patient_id, stage called, p_<class> …; patients without usable images are left out.
+
+    Raises `RunError` where the target exists or cannot be written, or the run holds no model, and `PlanError` where
+    the cohort is of other stages or otherwise stored pictures than the model.
+    """
     if target.exists():
         raise RunError(f"{target} exists; choose another --out")
     if not target.parent.is_dir():
         raise RunError(f"cannot write {target}: there is no folder {target.parent}")
-    models = sorted(run.glob("model*.safetensors"))
-    if not models or not (run / METRICS).is_file():
-        raise RunError(f"{run} holds no model of a finished run; make one with 'fibrostage train'")
-    total: NDArray[np.float64] | None = None
-    patients: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-    classes: tuple[str, ...] = ()
-    for path in models:
-        network, plan = load_network(path)
-        check_fit(cohort, plan)
-        classes = plan.staging.resolve().classes
-        patients, table = predict_patients(network, plan, cohort, progress)
-        total = table if total is None else total + table
-    assert total is not None
-    mean = total / len(models)
-    if not np.isfinite(mean).all():
-        raise RunError(f"the model of {run} gives probabilities that are not numbers; train it again")
-    result = pl.DataFrame(
-        {
-            "patient_id": [cohort.patient_ids[row] for row in patients],
-            "stage": [classes[k] for k in mean.argmax(axis=1)],
-            **{f"p_{name}": mean[:, k] for k, name in enumerate(classes)},
-        }
-    )
+    model = open_model(run)
+    check_fit(cohort, model.plan)
+    table = staged_table(model.stage(cohort, progress), model.staging.classes)
     if cohort.simulated:
-        result = result.with_columns(origin=pl.lit(SIMULATED))
-    replace_file(target, lambda temporary: result.write_csv(temporary))
-    return result
+        table = table.with_columns(origin=pl.lit(SIMULATED))
+    replace_file(target, table.write_csv)
+    return table
+
+
+def staged_table(staged: Sequence[Staged], classes: Sequence[str]) -> pl.DataFrame:
+    """One row a patient: patient_id, the stage called, and p_<class> of every stage."""
+    columns: dict[str, list[str] | list[float]] = {
+        "patient_id": [one.patient_id for one in staged],
+        "stage": [one.stage for one in staged],
+    }
+    columns |= {f"p_{name}": [one.probabilities[name] for one in staged] for name in classes}
+    return pl.DataFrame(columns)
 
 
 def predict_patients(
-    network: MMFN, plan: Plan, cohort: Cohort, progress: Progress
+    network: MMFN, plan: Plan, pictures: Pictures, progress: Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Patient rows [P] and mean probabilities [P, K] over at most `evaluation.candidates` each."""
+    """Patients' rows [P] and mean probabilities [P, K] over at most `evaluation.candidates` each."""
     spec = BACKBONES[plan.network.backbone]
     precision = resolve_precision(plan.training.precision)
     mirror = plan.training.finetune == "head" and plan.training.mirror  # as the head was fitted
     features = {
-        name: torch.from_numpy(features_of(cohort, name, spec, network.backbone(name), precision, progress, mirror))
+        name: torch.from_numpy(features_of(pictures, name, spec, network.backbone(name), precision, progress, mirror))
         for name in plan.fused
     }
-    space = space_of(cohort, plan.fused, plan.network.missing == "keep")
+    space = space_of(pictures, plan.fused, plan.network.missing == "keep")
     usable = np.flatnonzero(space.per_patient > 0)
-    ids = space.draw(usable, plan.evaluation.candidates, np.random.default_rng([plan.seed, 9]))
-    return per_patient(space.patient_of(ids), probabilities_of(network.head, features, space, ids))
+    ids = space.draw(usable, plan.evaluation.candidates, Stream.EVALUATED.of(plan.seed))
+    return POOLINGS[plan.evaluation.pooling](
+        space.patient_of(ids), probabilities_of(network.head, features, space, ids)
+    )

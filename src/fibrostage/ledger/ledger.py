@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sqlite3
 import uuid
 from collections.abc import Sequence
@@ -26,8 +27,9 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from fibrostage.ground.errors import RunError
-from fibrostage.ledger.events import Event, State, chained, check_chain, fold, sound_part
-from fibrostage.results.run_folder import read_json, write_json
+from fibrostage.ground.files import Json, read_json, write_json
+from fibrostage.ledger.events import Event, chained, check_chain, sound_part
+from fibrostage.ledger.state import State, replay
 
 FILE, NAME, LOCK = "ledger.sqlite", "ledger.json", "ledger.lock"
 VARIABLE = "FIBROSTAGE_LEDGER"
@@ -60,7 +62,7 @@ class Ledger:
             self.store.create()
             events = self.store.read()
             check_chain(events, str(self.store))
-            self._state = fold(events)
+            self._state = replay(events)
         except BaseException:
             self.close()
             raise
@@ -74,7 +76,7 @@ class Ledger:
         for number, each in enumerate(events, self._next):
             ready.append(chained(replace(each, seq=number, at=now), digest))
             digest = ready[-1].digest
-        after = fold(ready, self._state)
+        after = replay(ready, self._state)
         self.store.write(ready)
         self._state, self._next, self._digest = after, self._next + len(ready), digest
         return after
@@ -94,10 +96,10 @@ class Store:
         self.folder = folder
         known = read_json(folder / NAME) if (folder / NAME).is_file() else None
         self.url = url_of(folder, url, known)
-        self.run = known["run"] if known else uuid.uuid4().hex
+        self.run = uuid.uuid4().hex if known is None else run_name(known, folder)
         if known is None and self.url.get_backend_name() == "sqlite":
             self.run = "run"
-        self.engine = make_engine(self.url)
+        self.engine = sql_engine(self.url)
 
     def __str__(self) -> str:
         local = self.url.get_backend_name() == "sqlite"
@@ -202,19 +204,20 @@ def check_has_ledger(folder: Path) -> None:
         raise RunError(f"{folder} holds no ledger ({FILE})")
 
 
-def url_of(folder: Path, url: str | None, known: dict[str, Any] | None) -> URL:
+def url_of(folder: Path, url: str | None, known: dict[str, Json] | None) -> URL:
     """The database a run's events are in: as told, as the environment says, or SQLite beside the run."""
     told = url or os.environ.get(VARIABLE)
     if known is not None and not told:
         raise RunError(
-            f"the ledger of {folder} is in {known['url']}; name it with its password in --ledger or ${VARIABLE}"
+            f"the ledger of {folder} is in {text_in(known, 'url', folder)}; name it with its password in --ledger "
+            f"or ${VARIABLE}"
         )
     if not told or (known is None and (folder / FILE).is_file()):
         return URL.create("sqlite", database=str(folder / FILE))
     try:
         parsed = make_url(told)
         parsed.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ImportError):
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError):  # ValueError: a port that is no number
         raise RunError("--ledger is not a database's URL; write postgresql+psycopg://user@host/name") from None
     if parsed.get_backend_name() != "postgresql":
         raise RunError(
@@ -222,13 +225,34 @@ def url_of(folder: Path, url: str | None, known: dict[str, Any] | None) -> URL:
         )
     parsed = parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
     if known is not None:
-        before = make_url(known["url"])
+        address = text_in(known, "url", folder)
+        try:
+            before = make_url(address)
+        except (ArgumentError, ValueError):
+            raise RunError(f"{folder / NAME} is damaged: url = {address!r} is no database's URL") from None
         if any(getattr(before, part) != getattr(parsed, part) for part in ("host", "port", "database")):
-            raise RunError(f"the ledger of {folder} is in {known['url']}, not where --ledger or ${VARIABLE} says")
+            raise RunError(f"the ledger of {folder} is in {address}, not where --ledger or ${VARIABLE} says")
     return parsed
 
 
-def make_engine(url: URL) -> Engine:
+def text_in(known: dict[str, Json], key: str, folder: Path) -> str:
+    """A text of ledger.json; raises `RunError` where it is missing or none."""
+    value = known.get(key)
+    if not isinstance(value, str):
+        raise RunError(f"{folder / NAME} is damaged: it holds no {key}")
+    return value
+
+
+def run_name(known: dict[str, Json], folder: Path) -> str:
+    """The run's name in its database; raises `RunError` where ledger.json has none, or one that we never give."""
+    name = text_in(known, "run", folder)
+    if name != "run" and not re.fullmatch(r"[0-9a-f]{32}", name):
+        raise RunError(f"{folder / NAME} is damaged: run = {name!r} is not the name of a run")
+    return name
+
+
+def sql_engine(url: URL) -> Engine:
+    """The database of a URL; raises `RunError` where its driver is not installed."""
     try:
         engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
     except ImportError:

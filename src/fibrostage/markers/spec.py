@@ -79,7 +79,7 @@ class Marker:
 
 @dataclass(frozen=True)
 class Values:
-    """A marker of n patients, NaN where it is missing, with what was lacking, refused or assumed, by column."""
+    """A marker of n patients [n], NaN where it is missing, with what was lacking, refused or assumed, by column."""
 
     values: NDArray[np.float64]
     lacking: dict[str, int] = field(default_factory=dict)
@@ -94,7 +94,7 @@ def values_of(
     modulus: Modulus = "young",
     refused: Mapping[str, NDArray[np.bool_]] | None = None,
 ) -> Values:
-    """The marker of n patients from columns [n] (NaN = missing); never a zero for a missing input.
+    """Computes a marker of n patients from columns [n] (NaN = missing); a missing input is never taken for zero.
 
     `modulus` says which modulus kPa columns hold; stiffness markers are Young's. Where a cell was `refused` [n],
     nothing stands in for it: neither a default nor another column.
@@ -122,12 +122,16 @@ def values_of(
 
 
 def count(counts: dict[str, int], column: str, rows: NDArray[np.bool_]) -> None:
+    """Notes in `counts` how many `rows` [n] of a column are marked, if any are."""
     if rows.any():
         counts[column] = int(rows.sum())
 
 
 def stiffness(kpa: NDArray[np.float64], speed: NDArray[np.float64] | None, modulus: Modulus) -> NDArray[np.float64]:
-    """Young's modulus in kPa: from kPa of the stated modulus, else from shear-wave speed."""
+    """Returns Young's modulus [n] in kPa: from `kpa` [n] of the stated modulus, and where that is NaN from the speed.
+
+    `speed` [n] is the shear-wave speed in m/s, or None where there is no such column.
+    """
     young = kpa * 3 if modulus == "shear" else kpa
     if speed is None:
         return young

@@ -16,16 +16,21 @@ from torch import Tensor
 
 
 class DepthwiseConv(torch.autograd.Function):
-    """x [B, C, H, W] already padded, weight [C, 1, k, k], stride s → y [B, C, (H−k)/s+1, (W−k)/s+1]."""
+    """x [B, C, H, W] already padded, weight [C, 1, k, k], stride s → y [B, C, (H − k) // s + 1, (W − k) // s + 1]."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+        """Gives y [B, C, (H − k) // s + 1, (W − k) // s + 1] of x [B, C, H, W] and weight [C, 1, k, k]."""
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
         return F.conv2d(x, weight, None, stride, 0, 1, weight.shape[0])
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        """The gradients of x [B, C, H, W] and weight [C, 1, k, k], each None where nobody needs it, from that of y.
+
+        `grads` holds the gradient of y alone [B, C, (H − k) // s + 1, (W − k) // s + 1]; the stride has no gradient.
+        """
         x, weight = ctx.saved_tensors
         (grad,) = grads
         grad_x = input_gradient(grad, x, weight, ctx.stride) if ctx.needs_input_grad[0] else None
@@ -34,6 +39,10 @@ class DepthwiseConv(torch.autograd.Function):
 
 
 def input_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """The gradient of x [B, C, H, W], from `grad`, that of y [B, C, (H − k) // s + 1, (W − k) // s + 1].
+
+    It is `grad`, with zeros put between its entries where s > 1, convolved with the flipped `weight` [C, 1, k, k].
+    """
     channels, kernel = weight.shape[0], weight.shape[-1]
     height, width = x.shape[-2:]
     stuffed = grad
@@ -48,6 +57,10 @@ def input_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tens
 
 
 def weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """The gradient of weight [C, 1, k, k], computed in float32 and returned in the weight's own type.
+
+    `grad` is the gradient of y [B, C, (H − k) // s + 1, (W − k) // s + 1], and `x` is [B, C, H, W].
+    """
     result = torch.ops.aten.convolution_backward(
         grad.float(), x.float(), weight.float(), None,
         [stride, stride], [0, 0], [1, 1], False, [0, 0], weight.shape[0], [False, True, False],
@@ -56,7 +69,10 @@ def weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int) -> Ten
 
 
 def depthwise(x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """A depthwise convolution without padding; the fast backward on a CPU, PyTorch's own elsewhere."""
+    """Convolves x [B, C, H, W] by weight [C, 1, k, k], without padding: [B, C, (H − k) // s + 1, (W − k) // s + 1].
+
+    On a CPU with gradients its backward pass is the fast one, and elsewhere PyTorch's own.
+    """
     if x.device.type == "cpu" and torch.is_grad_enabled():
         if torch.is_autocast_enabled("cpu"):
             dtype = torch.get_autocast_dtype("cpu")

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fibrostage.networks.heads import Cumulative, Link, Softmax
+from fibrostage.networks.heads import HEADS
+from fibrostage.networks.heads.spec import HeadKind, Link
 from fibrostage.networks.stream import PlainStream, Stream, dropout_mask
-from fibrostage.plan.run_plan import NetworkPlan
+from fibrostage.plan.network import NetworkPlan
 
 ABSENT = -1
 AnyStream = Stream | PlainStream
@@ -41,22 +42,24 @@ class Head(nn.Module):
         reduce: int = 256,
         se_reduction: int = 16,
         dropout: float = 0.5,
-        ordinal: bool = False,
-        plain: bool = False,
+        kind: str | HeadKind = "softmax",
+        stream: str = "reduced",
     ) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
         self.classes = classes
         self.dropout = dropout
-        self.link: Link = Cumulative(classes) if ordinal else Softmax(classes)
+        self.kind: HeadKind = HEADS[kind] if isinstance(kind, str) else kind
+        self.link: Link = self.kind.make(classes)  # type: ignore[assignment]
         outputs = self.link.outputs
 
-        def stream(width: int) -> AnyStream:
-            return PlainStream(width, outputs) if plain else Stream(width, outputs, reduce, se_reduction)
+        def path(width: int) -> AnyStream:
+            return PlainStream(width, outputs) if stream == "plain" else Stream(width, outputs, reduce, se_reduction)
 
-        self.streams = nn.ModuleDict({slot(name): stream(features[name]) for name in modalities})
+        self.streams = nn.ModuleDict({slot(name): path(features[name]) for name in modalities})
 
     def stream(self, modality: str) -> AnyStream:
+        """The path of a modality after its backbone."""
         stream = self.streams[slot(modality)]
         assert isinstance(stream, (Stream, PlainStream))
         return stream
@@ -117,13 +120,13 @@ def make_head(plan: NetworkPlan, modalities: Sequence[str], features: Mapping[st
         plan.reduce,
         plan.se_reduction,
         plan.dropout,
-        plan.head == "ordinal",
-        plan.stream == "plain",
+        plan.head,
+        plan.stream,
     )
 
 
 def positions(rows: Tensor, table: Tensor) -> Tensor:
-    """Row −1 (absent) as the table's last row."""
+    """Rows [n] in which −1 (absent) is the last row of a table [rows, K]."""
     return torch.where(rows < 0, table.shape[-2] - 1, rows)
 
 
@@ -145,5 +148,5 @@ class MMFN(nn.Module):
         return self.backbone(modality)(images).float().mean(dim=(2, 3))
 
     def pooled_from_boundary(self, modality: str, maps: Tensor) -> Tensor:
-        """The same from maps at the backbone's freeze boundary."""
+        """Maps at the backbone's freeze boundary [B, C', H, W] → pooled features [B, C] in float32."""
         return self.backbone(modality).back(maps).float().mean(dim=(2, 3))  # type: ignore[operator]

@@ -32,16 +32,23 @@ class Stream(nn.Module):
         self.offset = nn.Parameter(torch.zeros(classes))
 
     def embed(self, z: Tensor) -> Tensor:
-        """v [N, reduce], before dropout."""
+        """Pooled features z [N, C] → v [N, reduce], before dropout."""
         u = self.reduce(z)
         gate = torch.sigmoid(self.excite(F.relu(self.squeeze(u))))
         return gate * u
 
     def shares(self, v: Tensor, keep: Tensor | None = None) -> Tensor:
-        """A v [N, K]; `keep` is a dropout mask over v, already scaled by 1 / (1 − p)."""
+        """The stream's share of the logits, A v [N, K], from v [N, reduce].
+
+        `keep` [N, reduce] is a dropout mask over v, already scaled by 1 / (1 − p).
+        """
         return self.classify(v if keep is None else v * keep)
 
     def forward(self, z: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Pooled features z [N, C] → the stream's share of the logits [N, K].
+
+        `keep` [N, reduce] is a dropout mask over v, already scaled by 1 / (1 − p).
+        """
         return self.shares(self.embed(z), keep)
 
 
@@ -60,19 +67,28 @@ class PlainStream(nn.Module):
         self.offset = nn.Parameter(torch.zeros(classes))
 
     def embed(self, z: Tensor) -> Tensor:
+        """Pooled features z [N, C] → v = z − `centre` [N, C]."""
         return z - self.centre
 
     def shares(self, v: Tensor, keep: Tensor | None = None) -> Tensor:
+        """The stream's share of the logits, A v [N, K], from v [N, C].
+
+        `keep` [N, C] is a dropout mask over v, already scaled by 1 / (1 − p).
+        """
         return self.classify(v if keep is None else v * keep)
 
     def forward(self, z: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Pooled features z [N, C] → the stream's share of the logits [N, K].
+
+        `keep` [N, C] is a dropout mask over v, already scaled by 1 / (1 − p).
+        """
         return self.shares(self.embed(z), keep)
 
 
 def dropout_mask(shape: tuple[int, ...], p: float, rng: np.random.Generator) -> Tensor:
-    """A mask of zeros and 1 / (1 − p), so that the expectation of a masked value is the value.
+    """A float32 mask [*shape] of zeros and 1 / (1 − p), so that the expectation of a masked value is the value.
 
-    Drawn from 16-bit integers, several times faster than `Tensor.bernoulli_`, which would otherwise dominate
+    It is drawn from 16-bit integers, several times faster than `Tensor.bernoulli_`, which would otherwise dominate
     the fit of a small head; p is met to 2⁻¹⁶ and the scale is that of the p really drawn.
     """
     dropped = round(p * 65536)

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from fibrostage.ground.errors import WeightsError
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.backbones.spec import Backbone
-from fibrostage.plan.run_plan import NetworkPlan, SourcePlan
+from fibrostage.plan.network import NetworkPlan, SourcePlan
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -56,7 +56,11 @@ def is_last(key: str, spec: Backbone) -> bool:
 
 
 def weights_file(spec: Backbone, weights: str) -> Path:
-    """The local file that holds the weights, downloaded from the hub when they are a hub id."""
+    """The local file that holds the weights, downloaded from the hub when they are a hub id.
+
+    Raises `WeightsError` where `weights` is neither a file, a run folder with one model, nor a hub id, and where
+    published weights or those of a hub id cannot be had.
+    """
     if weights == IMAGENET:
         return spec.imagenet()
     path = Path(weights).expanduser()
@@ -75,7 +79,10 @@ def weights_file(spec: Backbone, weights: str) -> Path:
 
 
 def model_of(run: Path, asked: str) -> Path:
-    """The one model of a run's folder; `asked` begins the error where there is none, or one a fold."""
+    """The one model of a run's folder; `asked` begins the error's message.
+
+    Raises `WeightsError` where the folder holds no model of a finished run, or one for each of several folds.
+    """
     models = sorted(run.glob("model*.safetensors"))
     if not models:
         raise WeightsError(f"{asked}: {run} holds no model of a finished run")
@@ -118,7 +125,10 @@ def described(file: Path, state: tuple[int, ...]) -> SourcePlan:
 
 
 def metadata_of(file: Path) -> dict[str, str]:
-    """What a model file says about itself; nothing for files of other tools."""
+    """What a model file says about itself; nothing for files of other tools.
+
+    Raises `WeightsError` where a file ending in .safetensors cannot be read as one.
+    """
     if file.suffix != ".safetensors":
         return {}
     try:
@@ -129,7 +139,11 @@ def metadata_of(file: Path) -> dict[str, str]:
 
 
 def own_backbone(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The one backbone of a model of this tool, under the backbone's own names; other files as they are."""
+    """The one backbone of a model of this tool, under the backbone's own names; other files as they are.
+
+    `tensors` are those of the file at `path`, by name, each of any shape [...]. Raises `WeightsError` where the model
+    holds no backbone, because only its head was trained, or several.
+    """
     if "plan" not in metadata_of(path):
         return tensors
     names = sorted({match[1] for key in tensors if (match := re.match(r"backbones\.modality_([^.]+)\.", key))})
@@ -148,7 +162,10 @@ def own_backbone(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def from_hub(identifier: str) -> Path:
-    """`owner/name` (its model.safetensors) or `owner/name:file`, through the hub's own cache."""
+    """Fetches `owner/name` (its model.safetensors) or `owner/name:file` through the hub's own cache.
+
+    Raises `WeightsError` where the hub does not give the file: there is none, no access, or no network.
+    """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -163,6 +180,11 @@ def from_hub(identifier: str) -> Path:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file or of a PyTorch state dict, by name, each of any shape [...].
+
+    Raises `WeightsError` where the file cannot be read as such, or holds anything but named tensors. Pickled objects
+    are never executed.
+    """
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -39,7 +39,10 @@ class Scan:
 
 @lru_cache(maxsize=len(DEPTHS))
 def screen_coordinates(depth: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """For each screen pixel its (sample, line) on the polar grid, and whether it lies inside the sector."""
+    """Returns where the pixels of the screen lie on the polar grid of a picture that is `depth` mm deep.
+
+    The coordinates [2, HEIGHT, WIDTH] are (sample, line); the mask [HEIGHT, WIDTH] says which pixels are in the sector.
+    """
     pixel = (depth + RADIUS * (1 - np.cos(HALF_ANGLE))) / (HEIGHT - 8)  # mm
     x = (np.arange(WIDTH) - WIDTH / 2) * pixel
     y = (np.arange(HEIGHT) - 4) * pixel + RADIUS * np.cos(HALF_ANGLE)
@@ -52,7 +55,7 @@ def screen_coordinates(depth: float) -> tuple[NDArray[np.float32], NDArray[np.bo
 
 
 def smooth_noise(shape: tuple[int, ...], sigma: tuple[float, ...], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Gaussian noise smoothed along each axis, with unit standard deviation."""
+    """Draws Gaussian noise [*shape], smoothed by `sigma` grid cells along each axis, with unit standard deviation."""
     field = rng.standard_normal(shape, dtype=np.float32)
     for axis, width in enumerate(sigma):
         if width > 0:
@@ -61,7 +64,10 @@ def smooth_noise(shape: tuple[int, ...], sigma: tuple[float, ...], rng: np.rando
 
 
 def septa(depth: float, spacing: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Nearness to the edges of a Voronoi tessellation with cells of about `spacing` mm, 0–1 [SAMPLES, LINES]."""
+    """Returns how near each sample is to a border between cells, 0–1 [SAMPLES, LINES], in a picture `depth` mm deep.
+
+    The cells are a Voronoi tessellation, each about `spacing` mm wide.
+    """
     rows, columns = SAMPLES // COARSE, LINES // COARSE
     r = RADIUS + np.linspace(0, depth, rows)
     a = np.linspace(-HALF_ANGLE, HALF_ANGLE, columns)
@@ -75,7 +81,7 @@ def septa(depth: float, spacing: float, rng: np.random.Generator) -> NDArray[np.
 
 
 def reflectivity(scan: Scan, depth: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """The amplitude map [SAMPLES, LINES] that scatterers are multiplied by."""
+    """Makes the amplitude map [SAMPLES, LINES] that scatterers are multiplied by, for a picture `depth` mm deep."""
     mm = np.linspace(0, depth, SAMPLES, dtype=np.float32)[:, None]
     strength = float(1 / (1 + np.exp(-scan.remodelling)))  # 0 … 1
     ripple = 0.4 + 2.2 * strength
@@ -102,7 +108,10 @@ def reflectivity(scan: Scan, depth: float, rng: np.random.Generator) -> NDArray[
 
 
 def vessels(mm: NDArray[np.float32], depth: float, blur: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Anechoic tubes with soft borders, 1 outside and near 0 inside [SAMPLES, LINES]."""
+    """Makes anechoic tubes with soft borders: 1 outside and near 0 inside [SAMPLES, LINES].
+
+    `mm` [SAMPLES, 1] is the depth of each sample, and `depth` that of the picture; `blur` of the walls is in mm too.
+    """
     across = np.linspace(-1, 1, LINES, dtype=np.float32)[None, :]
     result = np.ones((SAMPLES, LINES), dtype=np.float32)
     for _ in range(rng.integers(2, 6)):
@@ -116,7 +125,7 @@ def vessels(mm: NDArray[np.float32], depth: float, blur: float, rng: np.random.G
 
 
 def point_spread(field: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Blurs scatterers [2, SAMPLES, LINES]: axially evenly, laterally more with depth."""
+    """Blurs scatterers [2, SAMPLES, LINES] into echoes of that shape: axially evenly, laterally more with depth."""
     field = gaussian_filter1d(field, 1.1, axis=1, truncate=3.0)
     near = gaussian_filter1d(field, 0.8, axis=2, truncate=3.0)
     far = gaussian_filter1d(field, 2.2, axis=2, truncate=3.0)
@@ -125,7 +134,7 @@ def point_spread(field: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def bmode(scan: Scan, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """One picture, grey [HEIGHT, WIDTH], black outside the sector."""
+    """Draws one picture, grey levels [HEIGHT, WIDTH], black outside the sector."""
     depth = float(rng.choice(DEPTHS))
     scatterers = rng.standard_normal((2, SAMPLES, LINES), dtype=np.float32)
     echo = point_spread(scatterers * reflectivity(scan, depth, rng))
@@ -148,7 +157,7 @@ def bmode(scan: Scan, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def shadow(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Rib shadows: one or two dark bands from a few millimetres down [SAMPLES, LINES]."""
+    """Draws rib shadows, one or two dark bands from a few millimetres down: 1 is full light [SAMPLES, LINES]."""
     lines = np.arange(LINES, dtype=np.float32)
     dark = np.zeros(LINES, dtype=np.float32)
     for _ in range(rng.integers(1, 3)):

@@ -30,6 +30,10 @@ LINEAR = {"remodelling"}  # already on a linear scale
 
 
 def state(patients: Patients, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Returns the logarithms of the named values of n patients, one column each [n, names].
+
+    Values that are on a linear scale already (`LINEAR`) stay as they are.
+    """
     columns = []
     for name in names:
         values = getattr(patients, name)
@@ -38,7 +42,10 @@ def state(patients: Patients, names: tuple[str, ...]) -> NDArray[np.float64]:
 
 
 def posterior(states: NDArray[np.float64], stage: NDArray[np.int64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P(stage | state) [n, K] with each stage's own mean and covariance (estimated on this large sample)."""
+    """Computes P(stage | state) [n, K], with each stage's own mean and covariance estimated on this large sample.
+
+    `states` is [n, d], `stage` [n] holds indices 0 … K−1, and `prior` [K] is how common each stage is.
+    """
     logs = np.empty((len(states), len(prior)))
     for k in range(len(prior)):
         own = states[stage == k]
@@ -52,14 +59,14 @@ def posterior(states: NDArray[np.float64], stage: NDArray[np.int64], prior: NDAr
 
 
 def marker_values(patients: Patients) -> dict[str, NDArray[np.float64]]:
-    """The comparators that a table of these patients gives."""
+    """Computes every marker [n] that a table of these n patients has all columns for, by name."""
     columns = {**vars(patients), "ggt_uln": np.full(len(patients), GGT_ULN)}
     found = {marker.name: values_of(marker, columns, len(patients)) for marker in MARKERS}
     return {name: of.values for name, of in found.items() if not of.lacking}
 
 
 def ceilings(bmode_signal: float, seed: int, sample: int = SAMPLE) -> dict[str, Any]:
-    """AUC at each cut of the Bayes reader of each modality, of all together, and of the markers."""
+    """Computes the AUC at each cut of the Bayes reader of each modality, of all together, and of the markers."""
     rng = np.random.default_rng([seed, 20])
     prior = np.array(PAPER_COUNTS) / sum(PAPER_COUNTS)
     patients = draw_patients(rng.choice(len(prior), size=sample, p=prior), bmode_signal, rng)

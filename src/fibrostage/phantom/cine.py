@@ -41,7 +41,7 @@ class Pose:
 
 
 def poses(rng: np.random.Generator) -> list[Pose]:
-    """A loop's path: breathing throughout, one fast sweep and one stretch off the skin that do not overlap."""
+    """Draws a loop's path: breathing throughout, one fast sweep and one stretch off the skin, which do not overlap."""
     count = int(rng.integers(FRAMES[0], FRAMES[1] + 1))
     fast, off = int(rng.integers(FAST[0], FAST[1] + 1)), int(rng.integers(OFF[0], OFF[1] + 1))
     half = count // 2
@@ -57,7 +57,7 @@ def poses(rng: np.random.Generator) -> list[Pose]:
 
 
 def loop(still: NDArray[np.uint8], rng: np.random.Generator) -> Iterator[tuple[Pose, NDArray[np.uint8]]]:
-    """The frames [H, W] that a B-mode picture [H, W] becomes, in the picture's own sector."""
+    """Yields the frames [H, W] that a B-mode picture [H, W] becomes, in its own sector, each with its pose."""
     sector = lit(still)
     height, width = still.shape
     large = zoom(still.astype(np.float32), MARGIN, order=1)
@@ -79,7 +79,7 @@ def loop(still: NDArray[np.uint8], rng: np.random.Generator) -> Iterator[tuple[P
 
 
 def lit(grey: NDArray[np.number]) -> NDArray[np.bool_]:
-    """The sector of a picture [H, W]: what is not black, without holes."""
+    """Finds the sector [H, W] of a grey picture [H, W]: what is not black, without holes."""
     closed = binary_closing(np.pad(grey > 0, 8), iterations=6)[8:-8, 8:-8]
     return np.asarray(binary_fill_holes(closed))
 
@@ -87,7 +87,10 @@ def lit(grey: NDArray[np.number]) -> NDArray[np.bool_]:
 def moved(
     base: NDArray[np.float32], ends: tuple[NDArray[np.intp], NDArray[np.intp]], pose: Pose
 ) -> NDArray[np.float32]:
-    """The picture in its pose; what comes in from beyond the sector's `ends` is the tissue, mirrored there."""
+    """Shifts a picture `base` [H, W] into a pose [H, W]; what comes in from beyond the sector is the tissue, mirrored.
+
+    `ends` are the first and the last column [H] of the sector in each row.
+    """
     height, width = base.shape
     first, span = ends[0][:, None], np.maximum(ends[1] - ends[0], 1)[:, None]
     column = np.arange(width)[None, :] - pose.dx
@@ -97,7 +100,7 @@ def moved(
 
 
 def in_the_air(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
-    """No contact: rings of reverberation near the probe's face, noise below them."""
+    """Draws a frame [H, W] without contact: rings of reverberation near the probe's face, and noise below them."""
     y, x = np.indices(shape, dtype=np.float32)
     depth = np.hypot(x - shape[1] / 2, y - APEX) - SKIN
     rings = 190 * np.exp(-np.clip(depth, 0, None) / 16) * (0.6 + 0.4 * np.cos(depth * rng.uniform(0.9, 1.1)))

@@ -42,8 +42,11 @@ GIVEN = {
 
 @dataclass(frozen=True)
 class Scanner:
-    """How one of LAYOUTS writes its files. `flow` marks the elastogram's rectangle as a region of colour flow; with
-    `palette` pictures without an elastogram are stored as indices into 256 colours."""
+    """How one of LAYOUTS writes its files.
+
+    `flow` marks the elastogram's rectangle as a region of colour flow; with `palette` pictures without an elastogram
+    are stored as indices into 256 colours.
+    """
 
     manufacturer: str
     model: str
@@ -70,7 +73,7 @@ SCANNERS = {
 
 
 def plan_text() -> str:
-    """The plain phantom's plan, with boxes to find, markers to read and a rule a modality."""
+    """Returns the plain phantom's plan, with boxes to find, markers to read and a rule for each modality."""
     text = PLAN.replace("sharpness = 0.78\n", "")  # scanners enlarge pictures too differently for one floor
     for modality, marker in MARKERS.items():
         row = f'name = "{modality}"\nkind = "elastogram"\n'
@@ -80,7 +83,7 @@ def plan_text() -> str:
 
 
 def scale_text(name: str) -> str:
-    """What the colour bar of a scanner means, where it draws one."""
+    """Returns the plan's words for what the colour bar of a scanner means; none where it draws no bar."""
     layout, scanner = LAYOUTS[name], SCANNERS[name]
     if layout.bar == "none":
         return ""
@@ -100,14 +103,14 @@ class Person:
 
     @property
     def burned(self) -> str:
-        """As scanners burn it into the picture, whose letters have no accents."""
+        """The name, number and birth date as scanners burn them into the picture, in letters without accents."""
         born = f"{self.birth_date[:4]}-{self.birth_date[4:6]}-{self.birth_date[6:]}"
         plain = unicodedata.normalize("NFKD", self.name).encode("ascii", "ignore").decode()
         return f"{plain.replace('^', ', ')}  {self.patient_id}  {born}"
 
 
 def person(recipe: Recipe, index: int, patient: dict[str, Any]) -> Person:
-    """An invented person of the patient's age and sex; no two of a cohort share an id."""
+    """Invents a person of the patient's age and sex; no two of a cohort share an id."""
     rng = np.random.default_rng([recipe.seed, 4, index])
     given = GIVEN[bool(patient["female"])]
     name = f"{FAMILIES[int(rng.integers(len(FAMILIES)))]}^{given[int(rng.integers(len(given)))]}"
@@ -118,15 +121,17 @@ def person(recipe: Recipe, index: int, patient: dict[str, Any]) -> Person:
 
 
 def called(recipe: Recipe, index: int, patient: dict[str, Any]) -> str:
+    """Returns the patient id of an invented person, as `Files` asks for it."""
     return person(recipe, index, patient).patient_id
 
 
 def layout_of(index: int) -> Layout:
+    """Returns the layout of the scanner that a patient, given by number, was examined on."""
     return list(LAYOUTS.values())[index % len(LAYOUTS)]
 
 
 def photograph(shot: Shot, patient: dict[str, Any], layout: Layout, burned: str) -> tuple[Screen, float | None]:
-    """The screen of one shot, and the stiffness that it shows in kPa."""
+    """Returns the screen of one shot and its stiffness in kPa, or None where it has none."""
     rng, bad = shot.rng, shot.bad
     spleen = shot.modality == "SSTE"
     grey = bmode(scan_of({**patient, "remodelling": 0.0, "steatosis": 0.0} if spleen else patient, bad, rng), rng)
@@ -144,7 +149,7 @@ def photograph(shot: Shot, patient: dict[str, Any], layout: Layout, burned: str)
 
 
 def regions_of(screen: Screen, scanner: Scanner) -> list[Region]:
-    """What the scanner says of its screen."""
+    """Lists the regions that the scanner's files say its screen has; some scanners write none."""
     if not scanner.regions:
         return []
     found = [Region(TISSUE, *panel, screen.mm_per_pixel) for panel in screen.tissue]
@@ -158,7 +163,7 @@ def regions_of(screen: Screen, scanner: Scanner) -> list[Region]:
 
 
 def simulate_study(job: Job) -> Rows:
-    """All files of one patient, written; returns their rows."""
+    """Writes all files of one patient and returns their rows."""
     folder, recipe, index, patient = job
     who, layout = person(recipe, index, patient), layout_of(index)
     scanner = SCANNERS[layout.name]
@@ -203,7 +208,10 @@ def simulate_study(job: Job) -> Rows:
 
 
 def filmed(shot: Shot, patient: dict[str, Any], layout: Layout, burned: str) -> Iterator[tuple[Pose, Screen]]:
-    """A cine loop on the patient's scanner: only the tissue moves, so each frame's screen has the same generator."""
+    """Yields the frames of a cine loop as screens of the patient's scanner, each with its pose.
+
+    Only the tissue moves, so each frame's screen has the same generator.
+    """
     still = bmode(scan_of(patient, None, shot.rng), shot.rng)
     seed = int(shot.rng.integers(2**32))
     plain = replace(layout, dual=False, thumbnails=False)

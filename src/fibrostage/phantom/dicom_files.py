@@ -92,7 +92,7 @@ def write_dicom(
 
     `frames` is one picture, grey [H, W] or colour [H, W, 3], or a sequence of several of one shape, which becomes a
     multi-frame object. Dates are YYYYMMDD. `syntax` is a key of SYNTAXES; `palette` stores colour as 256 table entries
-    and goes with a syntax of PALETTED. Raises ValueError on any other.
+    and goes with a syntax of PALETTED. Raises `ValueError` where the syntax is another.
     """
     if syntax not in SYNTAXES or (palette and syntax not in PALETTED):
         raise ValueError(f"syntax must be one of {', '.join(PALETTED if palette else SYNTAXES)}, got {syntax!r}")
@@ -155,7 +155,7 @@ def identify(data: Dataset, patient_name: str, patient_id: str, birth_date: str,
 
 
 def describe(data: Dataset, study_date: str, series_description: str, series: int, number: int) -> None:
-    """The exam: its modality, dates and times, and that it is simulated."""
+    """Writes what the exam is: its modality, dates and times, and that it is simulated."""
     data.Modality = "US"
     data.StudyDate = data.SeriesDate = data.ContentDate = data.AcquisitionDate = study_date
     data.StudyTime, data.SeriesTime = "093000", f"0931{series % 60:02d}"
@@ -169,7 +169,7 @@ def describe(data: Dataset, study_date: str, series_description: str, series: in
 
 
 def region_item(region: Region) -> Dataset:
-    """One item of Sequence of Ultrasound Regions; its corners are inclusive."""
+    """Makes one item of Sequence of Ultrasound Regions; its corners are inclusive."""
     item = Dataset()
     spatial = region.mm_per_pixel is not None
     item.RegionSpatialFormat = 1 if spatial else 0  # 2D, or none
@@ -216,7 +216,7 @@ def put_pixels(data: Dataset, pictures: list[NDArray[np.uint8]], syntax: str, pa
 
 
 def put_palette(data: Dataset, pictures: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-    """Reduces colour pictures to one table of 256 entries, chosen for the first; returns the indices [H, W]."""
+    """Reduces colour pictures [H, W, 3] to one table of 256 entries, chosen for the first; returns indices [H, W]."""
     first = Image.fromarray(pictures[0]).quantize(256, dither=Image.Dither.NONE)
     table = np.zeros((256, 3), dtype=np.uint16)
     found = np.array(first.getpalette(), dtype=np.uint16).reshape(-1, 3)
@@ -232,7 +232,10 @@ def put_palette(data: Dataset, pictures: list[NDArray[np.uint8]]) -> list[NDArra
 
 
 def jpeg_of(frame: NDArray[np.uint8]) -> bytes:
-    """One baseline JPEG stream; colour with chroma at half resolution, as scanners store it."""
+    """Encodes a picture, grey [H, W] or colour [H, W, 3], as one baseline JPEG stream.
+
+    Colour has its chroma at half resolution, as scanners store it.
+    """
     file = io.BytesIO()
     options: dict[str, Any] = {"subsampling": "4:2:0"} if frame.ndim == 3 else {}
     Image.fromarray(frame).save(file, "JPEG", quality=JPEG_QUALITY, **options)

@@ -36,12 +36,15 @@ def label(
     anchor: str = "la",
     rim: bool = False,
 ) -> None:
-    """Text, with a black rim where it stands on tissue."""
+    """Writes text, with a black rim where it stands on tissue."""
     draw.text(at, text, fill=ink, font=font_of(size), anchor=anchor, stroke_width=int(rim), stroke_fill=BLACK)
 
 
 def header(image: Image.Image, layout: Layout, name: str, rng: np.random.Generator) -> None:
-    """The band above: the name first, the exam's settings right. Drawn apart, so that no letter leaves the band."""
+    """Draws the band above: the name first, the exam's settings right.
+
+    It is drawn apart, so that no letter leaves the band.
+    """
     shade = tuple(min(255, v + 14) for v in layout.background) if rng.random() < 0.5 else layout.background
     band = Image.new("RGB", (layout.width, layout.header), shade)
     draw = ImageDraw.Draw(band)
@@ -61,7 +64,7 @@ def header(image: Image.Image, layout: Layout, name: str, rng: np.random.Generat
 
 
 def logo(draw: ImageDraw.ImageDraw, at: Rect, colour: Colour, rng: np.random.Generator) -> int:
-    """A coloured emblem and letters of no company; returns the width it took."""
+    """Draws a coloured emblem and letters of no company; returns the width it took in pixels."""
     kind = int(rng.integers(3))
     emblem = (at.x, at.y, at.x + at.h - 1, at.y + at.h - 1)
     second = tuple(255 - v // 2 for v in colour)
@@ -81,7 +84,7 @@ def logo(draw: ImageDraw.ImageDraw, at: Rect, colour: Colour, rng: np.random.Gen
 
 
 def footer(draw: ImageDraw.ImageDraw, layout: Layout, rng: np.random.Generator) -> None:
-    """The bar below: its icons, and a status."""
+    """Draws the bar below: its icons, and a status."""
     top = layout.height - layout.footer
     shade = tuple(min(255, v + 22) for v in layout.background)
     draw.rectangle((0, top, layout.width - 1, layout.height - 1), fill=shade)
@@ -99,7 +102,7 @@ def footer(draw: ImageDraw.ImageDraw, layout: Layout, rng: np.random.Generator) 
 
 
 def side_texts(draw: ImageDraw.ImageDraw, at: Rect, layout: Layout, rng: np.random.Generator) -> int:
-    """A column of settings; returns the first free row below it."""
+    """Draws a column of settings and returns the first free row of pixels below it."""
     size = layout.letters
     lines = [str(rng.choice(MODES)), f"F {rng.uniform(2.5, 5):.1f} MHz", f"D {rng.integers(9, 17)}.0 cm"]
     lines += [f"G {rng.integers(30, 80)} %", f"DR {rng.integers(50, 90)}", f"FR {rng.integers(8, 40)} Hz"]
@@ -121,7 +124,10 @@ def side_texts(draw: ImageDraw.ImageDraw, at: Rect, layout: Layout, rng: np.rand
 def thumbnails(
     image: Image.Image, at: Rect, picture: Image.Image, colours: NDArray[np.uint8], rng: np.random.Generator
 ) -> None:
-    """Earlier pictures of the exam, small, with a coloured box of their own on some."""
+    """Draws earlier pictures of the exam, small, down the column `at`, some with a coloured box of their own.
+
+    `colours` is the colour map [256, 3].
+    """
     width = at.w - 8
     height = round(width * picture.height / picture.width)
     y = at.y
@@ -137,7 +143,7 @@ def thumbnails(
 
 
 def ruler(draw: ImageDraw.ImageDraw, panel: Rect, layout: Layout, mm_per_pixel: float) -> None:
-    """Ticks each centimetre down one edge of the panel, longer and numbered each five."""
+    """Draws a tick each centimetre down one edge of the panel, longer and numbered each five."""
     step = 10 / mm_per_pixel
     left = layout.ruler == "left"
     x = panel.x + 2 if left else panel.x + panel.w - 3
@@ -152,14 +158,14 @@ def ruler(draw: ImageDraw.ImageDraw, panel: Rect, layout: Layout, mm_per_pixel: 
 
 
 def orientation_mark(draw: ImageDraw.ImageDraw, panel: Rect, colour: Colour, size: int) -> None:
-    """The coloured letter that says which side of the probe is left."""
+    """Draws the coloured letter that says which side of the probe is left."""
     x, y = panel.x + round(0.32 * panel.w), panel.y + 3
     draw.rectangle((x, y, x + size - 1, y + size - 1), fill=colour)
     label(draw, (x + size / 2, y + size / 2), "P", BLACK, size - 2, "mm")
 
 
 def focus_marks(draw: ImageDraw.ImageDraw, panel: Rect, layout: Layout, rng: np.random.Generator) -> None:
-    """Triangles at the focal depths, beside the ruler."""
+    """Draws triangles at the focal depths, beside the ruler."""
     side = layout.letters * 0.6
     left = layout.ruler != "right"
     x = panel.x + 12 if left else panel.x + panel.w - 13
@@ -169,7 +175,7 @@ def focus_marks(draw: ImageDraw.ImageDraw, panel: Rect, layout: Layout, rng: np.
 
 
 def body_mark(draw: ImageDraw.ImageDraw, panel: Rect, rng: np.random.Generator) -> None:
-    """A small torso with the probe drawn on it, low in a corner of the panel."""
+    """Draws a small torso with the probe on it, low in a corner of the panel."""
     w, h = round(panel.h * 0.09), round(panel.h * 0.12)
     x = panel.x + 16 if rng.random() < 0.5 else panel.x + panel.w - w - 30
     y = panel.y + panel.h - h - 24
@@ -181,7 +187,7 @@ def body_mark(draw: ImageDraw.ImageDraw, panel: Rect, rng: np.random.Generator) 
 
 
 def calipers(draw: ImageDraw.ImageDraw, panel: Rect, colour: Colour, rng: np.random.Generator) -> None:
-    """Two crosses and the dotted line between them."""
+    """Draws two crosses and the dotted line between them."""
     arm = max(3, panel.h // 90)
     ends = [(panel.x + panel.w * rng.uniform(0.3, 0.7), panel.y + panel.h * rng.uniform(0.25, 0.8)) for _ in range(2)]
     for x, y in ends:
@@ -191,6 +197,7 @@ def calipers(draw: ImageDraw.ImageDraw, panel: Rect, colour: Colour, rng: np.ran
 
 
 def dashes(draw: ImageDraw.ImageDraw, start: tuple[float, float], end: tuple[float, float], colour: Colour) -> None:
+    """Draws a dashed line between two points: two pixels of each six."""
     length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
     for at in np.arange(0, length, 6):
         a, b = at / max(length, 1), min(1.0, (at + 2) / max(length, 1))
@@ -200,7 +207,7 @@ def dashes(draw: ImageDraw.ImageDraw, start: tuple[float, float], end: tuple[flo
 
 
 def bar(image: Image.Image, at: Rect, colours: NDArray[np.uint8], frame: Colour | None) -> None:
-    """A bar of colours, the highest value uppermost; its line stands outside `at`."""
+    """Draws a bar of the colour map `colours` [256, 3], the highest value uppermost; its line stands outside `at`."""
     rows = colours[np.round(np.linspace(255, 0, at.h)).astype(int)]
     image.paste(Image.fromarray(np.repeat(rows[:, None], at.w, axis=1)), (at.x, at.y))
     if frame is not None:
@@ -209,7 +216,7 @@ def bar(image: Image.Image, at: Rect, colours: NDArray[np.uint8], frame: Colour 
 
 
 def bar_ticks(draw: ImageDraw.ImageDraw, at: Rect, layout: Layout) -> None:
-    """Ticks and values right of the colour bar, the unit above it."""
+    """Draws ticks and values right of the colour bar, and the unit above it."""
     size = layout.letters - 1
     right = at.x + at.w
     for value in np.linspace(0, layout.scale, layout.ticks):
@@ -222,7 +229,7 @@ def bar_ticks(draw: ImageDraw.ImageDraw, at: Rect, layout: Layout) -> None:
 def measuring_circle(
     draw: ImageDraw.ImageDraw, box: Rect, panel: Rect, kpa: float, layout: Layout, rng: np.random.Generator
 ) -> None:
-    """A circle inside the box, a dashed line from it and its reading low in the panel."""
+    """Draws a circle inside the box, a dashed line from it and its reading low in the panel."""
     radius = max(4.0, min(box.w, box.h) * rng.uniform(0.08, 0.2))
     x = box.x + box.w / 2 + rng.uniform(-0.15, 0.15) * box.w
     y = box.y + box.h / 2 + rng.uniform(-0.15, 0.15) * box.h

@@ -29,7 +29,7 @@ BAR_WITHOUT_BOX = 0.35  # share of plain B-mode screens that keep their colour b
 
 
 def blended(*stops: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """A colour map through evenly spaced stops [256, 3]."""
+    """Makes a colour map [256, 3] through evenly spaced stops."""
     at, t = np.linspace(0, 1, len(stops)), np.linspace(0, 1, 256)
     return np.stack([np.interp(t, at, channel) for channel in np.array(stops).T], axis=1).round().astype(np.uint8)
 
@@ -66,8 +66,11 @@ class Screen:
 
 
 def fitted(grey: NDArray[np.uint8], panel: Rect, layout: Layout) -> NDArray[np.uint8]:
-    """The picture at the panel's size. Grey takes the scanner's tint, its middle where the panel is narrower; a picture
-    in colour is kept whole."""
+    """Returns a picture, grey [H, W] or colour [H, W, 3], as the panel shows it in its own size, RGB [h, w, 3].
+
+    Grey takes the scanner's tint, and only its middle is shown where the panel is narrower; a picture in colour is kept
+    whole.
+    """
     if grey.ndim == 3:
         return np.asarray(ImageOps.pad(Image.fromarray(grey), (panel.w, panel.h), Image.Resampling.BICUBIC)).copy()
     keep = min(grey.shape[1], round(grey.shape[0] * panel.w / panel.h))
@@ -81,7 +84,11 @@ def fitted(grey: NDArray[np.uint8], panel: Rect, layout: Layout) -> NDArray[np.u
 def map_over(
     box: Rect, panel: Rect, kpa: float, cv: float, fill: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Stiffness over the box and where it is shown [h, w], made at the picture's own scale and enlarged."""
+    """Makes the stiffness in kPa over a box [h, w], and where it is shown [h, w], for a box in pixels of the screen.
+
+    `kpa` is in the middle of the map, `cv` its variation, and `fill` the share that is shown. The map is made at the
+    picture's own scale and enlarged.
+    """
     scale = panel.h / HEIGHT
     small = Box(0, 0, max(8, round(box.w / scale)), max(8, round(box.h / scale)))
     field, shown = stiffness_map(small, kpa, cv, fill, rng)
@@ -92,20 +99,26 @@ def map_over(
 
 
 def coloured(field: NDArray[np.float32], layout: Layout) -> NDArray[np.uint8]:
-    """The overlay's colours; a bar in m/s is even in speed, E = 3c²."""
+    """Turns stiffness `field` [h, w] in kPa into the overlay's colours [h, w, 3].
+
+    A bar in m/s is even in speed: E = 3c².
+    """
     value = np.sqrt(field / kpa_from_speed(1.0)) if layout.unit == "m/s" else field
     return COLOUR_MAPS[layout.colours][np.clip(np.round(value / layout.scale * 255), 0, 255).astype(np.uint8)]
 
 
 def full_scale(layout: Layout) -> float:
-    """The stiffest kPa that the colours can show."""
+    """Returns the stiffest kPa that the colours can show."""
     return kpa_from_speed(layout.scale) if layout.unit == "m/s" else layout.scale
 
 
 def around(
     layout: Layout, places: Places, grey: NDArray[np.uint8], name: str, bar: bool, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """The screen without its overlay: interface, and the picture in each panel."""
+    """Draws the screen [H, W, 3] without its overlay: the interface, and in each panel the picture `grey`.
+
+    The picture is grey [h, w] or in colour [h, w, 3], and `name` goes into the header.
+    """
     image = Image.new("RGB", (layout.width, layout.height), layout.background)
     draw = ImageDraw.Draw(image)
     pictures = [Image.fromarray(fitted(grey, panel, layout)) for panel in places.panels]
@@ -138,7 +151,11 @@ def overlay(
     stiffness: tuple[float, float, float],
     rng: np.random.Generator,
 ) -> tuple[Rect, NDArray[np.float32]]:
-    """Draws the elastogram into `pixels`; its bounding rectangle, and the field in kPa that is seen there."""
+    """Draws the elastogram into the screen `pixels` [H, W, 3]; returns its bounding rectangle and what is seen there.
+
+    What is seen is the stiffness [h, w] in kPa, NaN where it is not shown. `stiffness` is the kPa in the middle of the
+    map, its variation, and the share of the box that is shown.
+    """
     panel = places.panels[-1]
     mask = box_mask(layout, panel, rng)
     inside = mask if layout.frame is None else binary_erosion(mask, np.ones((3, 3)), iterations=layout.thickness)
@@ -163,7 +180,7 @@ def overlay(
 
 
 def line_of(ring: NDArray[np.bool_], layout: Layout) -> NDArray[np.bool_]:
-    """The pixels of a frame line [h, w]: all of the ring, or dashes of it."""
+    """Returns the pixels of a frame line [h, w]: all of the `ring` [h, w], or dashes of it."""
     if not layout.dashed:
         return ring
     y, x = np.indices(ring.shape)
@@ -179,8 +196,10 @@ def over(
     marked: bool,
     rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    """The screen with what is drawn upon the tissue; each panel says SIMULATED outside the box, unless the
-    picture is `marked` already."""
+    """Returns the screen `pixels` [H, W, 3] with what is drawn upon the tissue [H, W, 3]: rulers, marks and readings.
+
+    Each panel says SIMULATED outside the box, unless the picture is `marked` already.
+    """
     image = Image.fromarray(pixels)
     draw = ImageDraw.Draw(image)
     low = rng.random() < 0.4
@@ -213,11 +232,10 @@ def render(
     name: str,
     rng: np.random.Generator,
 ) -> Screen:
-    """The screen that shows `grey`, a picture of `phantom.bmode` [H, W] or one already coloured [H, W, 3], which
-    says SIMULATED itself.
+    """Draws the screen that shows a picture `grey` [H, W] of `phantom.bmode`, or one in colour [H, W, 3].
 
-    `kpa` is the stiffness in the middle of the map, `cv` its variation, `fill` the share of the box that is shown;
-    with None for `kpa` there is no box. `name` is burned into the header.
+    One in colour says SIMULATED itself. `kpa` is the stiffness in the middle of the map, `cv` its variation, `fill` the
+    share of the box that is shown; with None for `kpa` there is no box. `name` is burned into the header.
     """
     places = arrange(layout)
     barred = layout.bar != "none" and (kpa is not None or bool(rng.random() < BAR_WITHOUT_BOX))

@@ -42,7 +42,11 @@ REMODELLING = (-1.0, -0.6, 0.0, 0.6, 1.3)  # mean of the B-mode latent, times `b
 
 @dataclass(frozen=True)
 class Patients:
-    """n simulated patients; every array is [n]. `remodelling` is what B-mode texture shows of fibrosis."""
+    """n simulated patients; every array is [n].
+
+    Stiffness (`swe`, `te`, `stq`, `spleen`) is in kPa, `ast`, `alt` and `ggt` in U/L, `platelets` in 1e9/L, `age` in
+    years. `remodelling` is what B-mode texture shows of fibrosis.
+    """
 
     stage: NDArray[np.int64]
     swe: NDArray[np.float64]
@@ -65,7 +69,7 @@ class Patients:
 
 
 def draw_stages(count: int, rng: np.random.Generator, weights: tuple[int, ...] = PAPER_COUNTS) -> NDArray[np.int64]:
-    """Stages in the paper's proportions, as exactly as whole patients allow, in random order."""
+    """Returns stage indices [count] in the proportions of `weights`, as exactly as can be, in random order."""
     exact = np.array(weights) / sum(weights) * count
     counts = np.floor(exact).astype(int)
     order = np.argsort(-(exact - counts), kind="stable")
@@ -74,7 +78,10 @@ def draw_stages(count: int, rng: np.random.Generator, weights: tuple[int, ...] =
 
 
 def draw_patients(stage: NDArray[np.int64], bmode_signal: float, rng: np.random.Generator) -> Patients:
-    """The state of patients of the given stages."""
+    """Draws the state of patients of the stages `stage` [n].
+
+    `bmode_signal` multiplies what the stage shows in B-mode texture; at 0 it shows nothing.
+    """
     n = len(stage)
     inflammation = rng.standard_normal(n)
 

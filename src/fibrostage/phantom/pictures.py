@@ -15,12 +15,13 @@ KINDS = {"LSTE": "elastogram", "LUS": "bmode", "LSTQ": "bmode", "SSTE": "elastog
 
 
 def draw_bad(modality: str, share: float, rng: np.random.Generator) -> str | None:
+    """Draws what is bad about a picture, one of BAD, or None; `share` of the pictures have something."""
     kinds = [kind for kind in BAD if kind != "unfilled" or KINDS[modality] == "elastogram"]
     return str(rng.choice(kinds)) if rng.random() < share else None
 
 
 def scan_of(patient: dict[str, Any], bad: str | None, rng: np.random.Generator) -> Scan:
-    """The B-mode behind any picture of a patient; a wrong organ shows nothing of their liver."""
+    """Returns the B-mode behind any picture of a patient; a wrong organ is drawn without liver texture."""
     return Scan(
         remodelling=patient["remodelling"] + 0.5 * rng.standard_normal(),
         steatosis=patient["steatosis"],
@@ -31,7 +32,7 @@ def scan_of(patient: dict[str, Any], bad: str | None, rng: np.random.Generator) 
 
 
 def reading(stiffness: float, bad: str | None, rng: np.random.Generator) -> tuple[float, float]:
-    """What one elastogram of a patient measures in kPa, and the share of its box that the scanner fills."""
+    """Returns what one elastogram of a patient measures in kPa, and the share of its box that the scanner fills."""
     kpa = stiffness * float(np.exp(0.10 * rng.standard_normal()))
     if bad in ("wrong_organ", "motion", "shadow"):  # the reading is of something else
         kpa = float(10 * np.exp(0.6 * rng.standard_normal()))
@@ -42,6 +43,7 @@ def reading(stiffness: float, bad: str | None, rng: np.random.Generator) -> tupl
 def elastogram_picture(
     patient: dict[str, Any], bad: str | None, rng: np.random.Generator, stiffness: str, cv: str
 ) -> tuple[Image.Image, float, Any]:
+    """Draws an elastogram and returns it with its kPa and its box; `stiffness` and `cv` name the patient's values."""
     grey = bmode(scan_of(patient, bad, rng), rng)
     kpa, fill = reading(patient[stiffness], bad, rng)
     box = draw_box((100, 150), (80, 120), rng)
@@ -52,12 +54,14 @@ def elastogram_picture(
 def liver_elastogram(
     patient: dict[str, Any], bad: str | None, rng: np.random.Generator
 ) -> tuple[Image.Image, float, Any]:
+    """Draws an elastogram of the liver and returns it with its kPa and its box."""
     return elastogram_picture(patient, bad, rng, "swe", "map_cv")
 
 
 def spleen_elastogram(
     patient: dict[str, Any], bad: str | None, rng: np.random.Generator
 ) -> tuple[Image.Image, float, Any]:
+    """Draws an elastogram of the spleen, whose texture says nothing of the liver, and returns its kPa and box too."""
     spleen = {**patient, "remodelling": 0.0, "steatosis": 0.0}
     return elastogram_picture(spleen, bad, rng, "spleen", "spleen_cv")
 
@@ -65,6 +69,7 @@ def spleen_elastogram(
 def point_picture(
     patient: dict[str, Any], bad: str | None, rng: np.random.Generator
 ) -> tuple[Image.Image, float, None]:
+    """Draws a point measurement of the liver and returns it with its kPa; it has no box to be cut to."""
     grey = bmode(scan_of(patient, bad, rng), rng)
     kpa = patient["stq"] * float(np.exp(0.15 * rng.standard_normal()))
     box = draw_box((22, 26), (32, 40), rng)
@@ -72,6 +77,7 @@ def point_picture(
 
 
 def bmode_picture(patient: dict[str, Any], bad: str | None, rng: np.random.Generator) -> tuple[Image.Image, None, None]:
+    """Draws a B-mode picture of the liver, which has neither kPa nor box."""
     return plain(bmode(scan_of(patient, bad, rng), rng)), None, None
 
 

@@ -43,7 +43,7 @@ class Places:
 
 
 def arrange(layout: Layout) -> Places:
-    """Side texts outermost, then the bars' columns, then one or two panels as large as fit between them."""
+    """Places side texts outermost, then the bars' columns, then one or two panels as large as fit between them."""
     top, bottom = layout.header, layout.height - layout.footer
     left, right = 4, layout.width - 4
     side = None
@@ -76,6 +76,7 @@ def arrange(layout: Layout) -> Places:
 
 
 def place_panels(free: Rect, dual: bool) -> tuple[Rect, ...]:
+    """Places one panel, or two side by side, as large as fit the free rectangle."""
     count, gap = (2, 8) if dual else (1, 0)
     width = (free.w - gap * (count - 1)) // count
     aspect = min(max(width / free.h, ASPECTS[0]), ASPECTS[1])
@@ -86,7 +87,7 @@ def place_panels(free: Rect, dual: bool) -> tuple[Rect, ...]:
 
 
 def box_mask(layout: Layout, panel: Rect, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """The box with its line on the panel [h, w], somewhere inside the probe's sector."""
+    """Draws the box with its line on a panel of size [h, w], somewhere inside the probe's sector: true inside it."""
     scale = panel.h / HEIGHT
     half = panel.w / scale / 2 - (50 if layout.bar_inset else 14)  # picture pixels beside the axis that are free
     high = rng.uniform(0.22, 0.46) * HEIGHT
@@ -108,6 +109,7 @@ def box_mask(layout: Layout, panel: Rect, rng: np.random.Generator) -> NDArray[n
 
 
 def bounds(mask: NDArray[np.bool_]) -> Rect:
+    """Returns the smallest rectangle around the true pixels of a mask [h, w]; it is empty where there are none."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return Rect(0, 0, 0, 0)

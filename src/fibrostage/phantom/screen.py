@@ -24,6 +24,8 @@ BAR = (WIDTH - 22, 60, 10, 150)  # x, y, width, height
 
 @dataclass(frozen=True)
 class Box:
+    """A rectangle in pixels of the picture, x right and y down."""
+
     x: int
     y: int
     width: int
@@ -32,7 +34,7 @@ class Box:
 
 @lru_cache(maxsize=1)
 def colours() -> NDArray[np.uint8]:
-    """A jet-like map, soft blue to stiff red [256, 3]."""
+    """Returns a jet-like colour map [256, 3], soft blue to stiff red."""
     t = np.linspace(0, 1, 256)[:, None]
     centres = np.array([[0.75, 0.5, 0.25]])
     return np.asarray(255 * np.clip(1.5 - np.abs(4 * (t - centres)), 0, 1), dtype=np.uint8)
@@ -44,6 +46,7 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def colour_of(kpa: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Returns the colours [..., 3] of stiffness `kpa` [...] on a scale from 0 to SCALE_KPA."""
     index = np.clip(np.asarray(kpa) / SCALE_KPA * 255, 0, 255).astype(np.uint8)
     return colours()[index]
 
@@ -51,7 +54,10 @@ def colour_of(kpa: NDArray[np.floating]) -> NDArray[np.uint8]:
 def stiffness_map(
     box: Box, kpa: float, cv: float, fill: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """A smooth lognormal field around `kpa`, and where the scanner showed it (a share `fill` of the box)."""
+    """Makes a smooth lognormal field in kPa [h, w] over a box, and where the scanner showed it [h, w].
+
+    Its median is about `kpa`, `cv` the SD of its logarithm, and `fill` the share of the box that is shown.
+    """
     shape = (box.height, box.width)
     field = kpa * np.exp(cv * smooth_noise(shape, (9.0, 9.0), rng))
     holes = smooth_noise(shape, (7.0, 7.0), rng)
@@ -59,7 +65,10 @@ def stiffness_map(
 
 
 def elastogram(grey: NDArray[np.uint8], box: Box, field: NDArray[np.float32], shown: NDArray[np.bool_]) -> Image.Image:
-    """B-mode with the stiffness map in its box at 50 % opacity, a yellow frame, and a colour bar beside it."""
+    """Draws the stiffness map in its box over B-mode `grey` [H, W], with a yellow frame and a colour bar beside it.
+
+    `field` [h, w] is in kPa and `shown` [h, w] says where it is seen, at 50 % opacity; both are of the box.
+    """
     rgb = np.repeat(grey[:, :, None], 3, axis=2)
     part = rgb[box.y : box.y + box.height, box.x : box.x + box.width]
     mixed = (1 - OPACITY) * part + OPACITY * colour_of(field)
@@ -76,7 +85,10 @@ def elastogram(grey: NDArray[np.uint8], box: Box, field: NDArray[np.float32], sh
 
 
 def point_measurement(grey: NDArray[np.uint8], box: Box, kpa: float, reliable: bool) -> Image.Image:
-    """B-mode with a small measuring box and its reading in m/s and kPa."""
+    """Draws a small measuring box over B-mode `grey` [H, W], and its reading in m/s and kPa.
+
+    An unreliable reading shows dashes instead of numbers.
+    """
     image = Image.fromarray(np.repeat(grey[:, :, None], 3, axis=2))
     draw = ImageDraw.Draw(image, "RGBA")
     red, green, blue = (int(v) for v in colour_of(np.array([kpa]))[0])
@@ -89,20 +101,20 @@ def point_measurement(grey: NDArray[np.uint8], box: Box, kpa: float, reliable: b
 
 
 def plain(grey: NDArray[np.uint8]) -> Image.Image:
-    """B-mode alone."""
+    """Draws B-mode `grey` [H, W] alone, with the word SIMULATED."""
     image = Image.fromarray(grey)
     write(ImageDraw.Draw(image), (8, 4), SIMULATED)
     return image
 
 
 def write(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str) -> None:
-    """White text with a black rim, readable on any tissue."""
+    """Writes white text with a black rim, readable on any tissue."""
     white, black = ("white", "black") if draw.mode != "L" else (255, 0)
     draw.text(at, text, fill=white, font=font(11), stroke_width=1, stroke_fill=black)
 
 
 def draw_box(width: tuple[int, int], height: tuple[int, int], rng: np.random.Generator) -> Box:
-    """A box inside the sector, of a size in the given closed ranges."""
+    """Draws a box inside the sector, of a size in the given closed ranges of pixels."""
     w, h = int(rng.integers(width[0], width[1] + 1)), int(rng.integers(height[0], height[1] + 1))
     x = WIDTH // 2 - w // 2 + int(rng.integers(-25, 26))
     return Box(x, int(rng.integers(70, max(71, HEIGHT - h - 60))), w, h)

@@ -108,7 +108,7 @@ LAYOUTS: dict[str, Layout] = dict(
 
 
 def draw_layout(rng: np.random.Generator) -> Layout:
-    """A scanner nobody has built: every parameter drawn at random within plausible ranges."""
+    """Draws a scanner nobody has built: every parameter at random within plausible ranges."""
 
     def one_of(values: Any) -> Any:
         return values[int(rng.integers(len(values)))]

@@ -73,7 +73,10 @@ fill = 0.5
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to simulate. Shares are of patients (`missing`, `video`) or of pictures (`bad`)."""
+    """What to simulate. Shares are of patients (`missing`, `video`) or of pictures (`bad`).
+
+    Raises `PlanError` where `format` is not one of FORMATS.
+    """
 
     patients: int
     seed: int = 0
@@ -110,7 +113,11 @@ class Files:
 
 
 def write_phantom(out: Path, recipe: Recipe, progress: Progress = SILENT) -> None:
-    """Writes the simulated cohort to `out`, whole or not at all."""
+    """Writes the simulated cohort to `out`, whole or not at all.
+
+    Raises `CohortError` where `out` exists and is not an empty folder or cannot be written, and `PlanError` where DICOM
+    is asked for and pydicom is not installed.
+    """
     rng = np.random.default_rng([recipe.seed, 0])
     stages = draw_stages(recipe.patients, rng)
     patients = draw_patients(stages, recipe.bmode_signal, rng)
@@ -145,7 +152,7 @@ def write_phantom(out: Path, recipe: Recipe, progress: Progress = SILENT) -> Non
 
 
 def excluded_rows(recipe: Recipe) -> list[tuple[int, str]]:
-    """Which patients are not studied and why, in the paper's proportions."""
+    """Draws which patients, by number, are not studied and why, in the paper's proportions."""
     shares = np.array(list(EXCLUSIONS.values())) / sum(EXCLUSIONS.values()) * recipe.excluded
     counts = np.floor(shares).astype(int)
     order = np.argsort(counts - shares, kind="stable")  # largest remainder first
@@ -166,10 +173,12 @@ ROI = ("roi_x", "roi_y", "roi_w", "roi_h")
 
 
 def one(patients: Patients, index: int) -> dict[str, Any]:
+    """Returns one patient's state by name, as plain numbers."""
     return {f.name: getattr(patients, f.name)[index].item() for f in fields(patients)}
 
 
 def name_of(index: int) -> str:
+    """Returns the id of a patient by number; the first is SIM0001."""
     return f"SIM{index + 1:04d}"
 
 
@@ -185,7 +194,7 @@ class Shot:
 
 
 def shots(recipe: Recipe, index: int) -> Iterator[Shot]:
-    """What is taken of one patient."""
+    """Yields the pictures to take of one patient, given by number."""
     rng = np.random.default_rng([recipe.seed, 1, index])
     for modality in COUNTS:
         low, high = COUNTS[modality]
@@ -204,7 +213,7 @@ def shots(recipe: Recipe, index: int) -> Iterator[Shot]:
 
 
 def simulate_patient(job: Job) -> Rows:
-    """All pictures of one patient, written; returns their rows."""
+    """Writes all pictures of one patient and returns their rows."""
     folder, recipe, index, patient = job
     rows = []
     for shot in shots(recipe, index):
@@ -226,6 +235,7 @@ PNG = Files(
 
 
 def files_of(form: str) -> Files:
+    """Returns how a format writes a cohort; raises `PlanError` for DICOM where pydicom is not installed."""
     if form == "png":
         return PNG
     try:
@@ -239,7 +249,7 @@ MEASURED = ("age", "ast", "alt", "ggt", "platelets", "te", "swe", "stq", "spleen
 
 
 def patient_rows(patients: Patients, names: list[str]) -> tuple[tuple[str, ...], Rows]:
-    """P.csv: what a hospital would know, and `origin` = SIMULATED on every row."""
+    """Returns the columns and rows of P.csv: what a hospital would know, and `origin` = SIMULATED on every row."""
     columns = ("patient_id", "stage", "sex", *MEASURED, "ast_uln", "ggt_uln", "origin")
     rows = []
     for index, called in enumerate(names):
@@ -257,7 +267,7 @@ def patient_rows(patients: Patients, names: list[str]) -> tuple[tuple[str, ...],
 
 
 def truth_rows(patients: Patients, names: list[str]) -> tuple[tuple[str, ...], Rows]:
-    """The latent state nobody would know."""
+    """Returns the columns and rows of the latent state that nobody would know."""
     state = ("remodelling", "steatosis", "map_cv", "spleen_cv")
     rows = [
         {"patient_id": called} | {name: f"{getattr(patients, name)[index]:.5f}" for name in state}
@@ -267,6 +277,7 @@ def truth_rows(patients: Patients, names: list[str]) -> tuple[tuple[str, ...], R
 
 
 def write_csv(path: Path, columns: Iterable[str], rows: list[dict[str, Any]]) -> None:
+    """Writes the named columns of the rows; a cell that a row lacks is blank, and other columns are left out."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(columns), extrasaction="ignore", restval="")
         writer.writeheader()

@@ -5,18 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from fibrostage.ground.errors import PlanError
+from fibrostage.plan.section import Section
 
 Kind = Literal["bmode", "elastogram"]
 Place = Annotated[int, Field(ge=0)]
 Size = Annotated[int, Field(ge=1)]
-Rectangle = tuple[Place, Place, Size, Size]  # x, y, width, height in pixels of the screen
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+Bounds = tuple[Place, Place, Size, Size]  # x, y, width, height in pixels of the screen
 
 
 class ModalityPlan(Section):
@@ -99,7 +96,7 @@ class StiffnessPlan(Section):
     unit: Literal["kPa", "m/s"] = "kPa"
     opacity: float | None = Field(None, ge=0.1, le=1)
     device: str | None = None
-    bar: Rectangle | None = None
+    bar: Bounds | None = None
 
     _pattern = field_validator("device")(check_pattern)
 
@@ -107,7 +104,7 @@ class StiffnessPlan(Section):
 class MaskPlan(Section):
     """What to keep of screens of one device and size that mark no regions; the rest is blanked."""
 
-    keep: tuple[Rectangle, ...] = Field(min_length=1)
+    keep: tuple[Bounds, ...] = Field(min_length=1)
     device: str | None = None
     width: int | None = None
     height: int | None = None

@@ -4,50 +4,42 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from fibrostage.analysis.attributions import Inside, inside_box
 from fibrostage.ground.errors import RunError
 from fibrostage.report.style import drawing, figure, mark_simulated, to_svg
-from fibrostage.results.run_folder import ATTRIBUTION_MAPS, ATTRIBUTIONS, read_parquet
-from fibrostage.stats.estimate import Estimate
-from fibrostage.stats.operating import mean_interval
+from fibrostage.results.run_folder import RunFolder, read_parquet
 
 SHOWN = 8
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """`inside` and `area` are means over patients: of |attribution|, and of the picture, that the box holds."""
+    """Where one run's network looks: how that was found, how much lies inside the box, and the picture as SVG."""
 
     title: str
     how: str
-    n: int
-    inside: Estimate | None
-    area: float | None
+    inside: Inside
     picture: str
 
 
-def attribution_of(run: Path, title: str) -> Attribution | None:
-    """What `explain` left, or None where it was not called."""
-    if not (run / ATTRIBUTIONS).is_file():
+def attribution_of(run: RunFolder, title: str) -> Attribution | None:
+    """What `explain` left, or None where it was not called; raises `RunError` where it is damaged."""
+    if not run.attributions_file.is_file():
         return None
-    table = read_parquet(run / ATTRIBUTIONS)
+    table, path = read_parquet(run.attributions_file), run.attribution_maps_file
     try:
-        with np.load(run / ATTRIBUTION_MAPS) as arrays:
+        with np.load(path) as arrays:
             maps, pictures, boxes = arrays["maps"], arrays["pictures"], arrays["boxes"]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise RunError(f"{run / ATTRIBUTION_MAPS} is damaged: {error}; call explain again") from None
-    boxed = table.drop_nulls("share_inside")
-    inside = mean_interval(boxed["share_inside"].to_numpy()) if len(boxed) > 1 else None
-    area = float(boxed["area_inside"].to_numpy().mean()) if len(boxed) else None
-    simulated = bool(table["simulated"].any())
-    picture = attribution_figure(table, maps, pictures, boxes, simulated)
-    return Attribution(title, table["how"][0], len(boxed), inside, area, picture)
+        raise RunError(f"{path} is damaged: {error}; call explain again") from None
+    picture = attribution_figure(table, maps, pictures, boxes, bool(table["simulated"].any()))
+    return Attribution(title, table["how"][0], inside_box(table), picture)
 
 
 def attribution_figure(

@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypedDict
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -77,3 +77,15 @@ def to_svg(made: Figure) -> str:
     width = float(re.search(r'width="([\d.]+)pt"', text).group(1))  # type: ignore[union-attr]
     size = f'style="width:100%;max-width:{width * 4 / 3:.0f}px"'
     return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', size, text, count=1)
+
+
+class LineStyle(TypedDict):
+    """Colour and dash of a line."""
+
+    color: str
+    linestyle: str
+
+
+def line_style(index: int) -> LineStyle:
+    """Colour and dash of the index-th line: as many different ones as a figure can bear."""
+    return {"color": COLOURS[index % len(COLOURS)], "linestyle": DASHES[index // len(COLOURS) % len(DASHES)]}

@@ -1,99 +1,144 @@
-"""A run's folder: plan.json, metrics.json, predictions.parquet, log.jsonl (curve.parquet, ledger, model beside).
+"""A run's folder: plan.json, metrics.json, predictions.parquet, log.jsonl (curve.parquet, ledger, models beside).
 
-Everything is written to a temporary name and renamed, so that a killed run leaves whole files or none. Nothing
-here knows of torch: reports read the same folders.
+The only place that knows how a run's files are called. Everything is written to a temporary name and renamed, so that a
+killed run leaves whole files or none. Nothing here knows of torch: reports read the same folders.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import time
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from fibrostage.ground.errors import RunError
+from fibrostage.ground.files import PARTIAL, Json, JsonObject, read_json, replace_file, sweep, write_json
+from fibrostage.results.metrics import Metrics, read_metrics, write_metrics
 
-PLAN, METRICS, PREDICTIONS, LOG = "plan.json", "metrics.json", "predictions.parquet", "log.jsonl"
-CURVE = "curve.parquet"
-ATTRIBUTIONS, ATTRIBUTION_MAPS = "attributions.parquet", "attributions.npz"
-
-
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Runs `write` on a temporary sibling and renames it to `path`."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+PLAN, METRICS, LOG = "plan.json", "metrics.json", "log.jsonl"
+MODEL, STATE, TENSORS = "model", "state", ".safetensors"
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    replace_file(path, lambda temporary: write_text(temporary, text))
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run."""
 
+    path: Path
 
-def write_parquet(path: Path, table: pl.DataFrame) -> None:
-    replace_file(path, lambda temporary: table.write_parquet(temporary))
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
 
+    @property
+    def plan_file(self) -> Path:
+        return self.path / PLAN
 
-def new_run(out: Path) -> None:
-    """Makes an empty run folder; raises `RunError` when there is something in it already."""
-    check_free(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / LOG).touch()
-    except OSError as error:
-        raise RunError(f"cannot write to {out}: {error.strerror}") from None
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / METRICS
 
+    @property
+    def predictions_file(self) -> Path:
+        return self.path / "predictions.parquet"
 
-def check_free(out: Path) -> None:
-    """Raises `RunError` when something is at `out` already, unless a run was killed there before it wrote its plan."""
-    if out.exists() and (not out.is_dir() or any(not stillborn(file) for file in out.iterdir())):
-        raise RunError(f"{out} is not empty; a run is never overwritten, choose another --out")
+    @property
+    def curve_file(self) -> Path:
+        return self.path / "curve.parquet"
+
+    @property
+    def log_file(self) -> Path:
+        return self.path / LOG
+
+    @property
+    def attributions_file(self) -> Path:
+        return self.path / "attributions.parquet"
+
+    @property
+    def attribution_maps_file(self) -> Path:
+        return self.path / "attributions.npz"
+
+    @property
+    def begun(self) -> bool:
+        return self.plan_file.is_file()
+
+    @property
+    def finished(self) -> bool:
+        return self.metrics_file.is_file()
+
+    def model_file(self, fold: str | None = None) -> Path:
+        """The network of a fold, or of a run that has one."""
+        return self.path / f"{MODEL}{'' if fold is None else f'-{fold}'}{TENSORS}"
+
+    def models(self) -> list[Path]:
+        """The networks of every fold."""
+        return sorted(self.path.glob(f"{MODEL}*{TENSORS}"))
+
+    def state_file(self, round_: int) -> Path:
+        """What the model had learned by the end of a round, for going on from there."""
+        return self.path / f"{STATE}-{round_}{TENSORS}"
+
+    def states(self) -> list[Path]:
+        return sorted(self.path.glob(f"{STATE}-*{TENSORS}"))
+
+    def forget_states(self, but: int) -> None:
+        """Removes what earlier rounds had learned, once round `but` is closed."""
+        for path in self.states():
+            if path != self.state_file(but):
+                path.unlink(missing_ok=True)
+
+    def read_plan(self) -> dict[str, Json]:
+        return read_json(self.plan_file)
+
+    def write_plan(self, plan: JsonObject) -> None:
+        write_json(self.plan_file, plan)
+
+    def read_metrics(self) -> Metrics:
+        return read_metrics(self.metrics_file)
+
+    def write_metrics(self, metrics: Metrics) -> None:
+        write_metrics(self.metrics_file, metrics)
+
+    def read_predictions(self) -> pl.DataFrame:
+        return read_parquet(self.predictions_file)
+
+    def log(self, **event: Json) -> None:
+        """Adds one line to the run's log."""
+        line = json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **event}, ensure_ascii=False)
+        with self.log_file.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def make(self) -> None:
+        """Makes the folder, empty but for the log; raises `RunError` when there is something in it already."""
+        self.check_free()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            sweep(self.path)
+            self.log_file.touch()
+        except OSError as error:
+            raise RunError(f"cannot write to {self.path}: {error.strerror}") from None
+
+    def check_free(self) -> None:
+        """Raises `RunError` when something is there already, unless a run was killed before its plan was whole."""
+        out = self.path
+        if out.exists() and (not out.is_dir() or any(not stillborn(file) for file in out.iterdir())):
+            raise RunError(f"{out} is not empty; a run is never overwritten, choose another --out")
 
 
 def stillborn(file: Path) -> bool:
     """Whether this is what a run leaves that is killed before its plan is whole: an empty log, a part of the plan."""
-    part_of_plan = file.name.startswith(f".{PLAN}.") and file.name.endswith(".partial")
+    part_of_plan = file.name.startswith(f".{PLAN}.") and file.name.endswith(PARTIAL)
     return part_of_plan or (file.name == LOG and file.stat().st_size == 0)
 
 
-def log(out: Path, **event: Any) -> None:
-    """One line into the run's log."""
-    line = json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **event}, ensure_ascii=False)
-    with (out / LOG).open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file of a run; raises `RunError` when it is missing or damaged."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}") from None
-    if not isinstance(content, dict):
-        raise RunError(f"{path} does not hold a JSON object")
-    return content
+def write_parquet(path: Path, table: pl.DataFrame) -> None:
+    """Writes a table, whole or not at all; raises `RunError`."""
+    replace_file(path, table.write_parquet)
 
 
 def read_parquet(path: Path) -> pl.DataFrame:
+    """Reads a table; raises `RunError` when it is missing or damaged."""
     try:
         return pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:

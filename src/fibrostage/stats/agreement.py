@@ -16,7 +16,11 @@ from fibrostage.stats.estimate import Estimate, quantile, undefined
 
 
 def confusion(truth: ArrayLike, called: ArrayLike, classes: int) -> NDArray[np.int64]:
-    """Counts [K, K]: row the true stage, column the stage called."""
+    """Counts how often each true stage was called each stage: [K, K], row the true stage, column the one called.
+
+    `truth` and `called` [n] are stage indices 0 … K−1, and `classes` is K. Raises `StatisticsError` where they are not
+    vectors of one length, or a stage lies outside that range.
+    """
     rows, columns = np.asarray(truth, dtype=np.int64), np.asarray(called, dtype=np.int64)
     if rows.shape != columns.shape or rows.ndim != 1:
         raise StatisticsError(f"true and called stages must be equally long, got {rows.shape} and {columns.shape}")
@@ -29,7 +33,12 @@ def confusion(truth: ArrayLike, called: ArrayLike, classes: int) -> NDArray[np.i
 def kappa(
     counts: ArrayLike, weights: Literal["quadratic", "linear", "none"] = "quadratic", confidence: float = 0.95
 ) -> Estimate:
-    """Cohen's (weighted) kappa of a confusion matrix, with the large-sample interval (Fleiss, Cohen & Everitt 1969)."""
+    """Computes Cohen's weighted kappa of a confusion matrix `counts` [K, K], with the large-sample interval.
+
+    Kappa is undefined where all patients are of one stage and called it, and has no interval without spread; `why` says
+    so. Raises `StatisticsError` where the matrix counts no patients, `weights` is unknown, or `confidence` does not lie
+    between 0 and 1. The interval follows Fleiss, Cohen & Everitt 1969.
+    """
     table = np.asarray(counts, dtype=np.float64)
     n, classes = table.sum(), len(table)
     if n == 0:
@@ -68,7 +77,12 @@ class McNemar:
 
 
 def mcnemar(first_right: ArrayLike, second_right: ArrayLike, confidence: float = 0.95) -> McNemar:
-    """The exact test, and the difference with Bonett and Price's adjusted interval (2012)."""
+    """Tests by McNemar's exact test whether two callers are right equally often on the same patients.
+
+    `first_right` and `second_right` [n] are true where a caller is right. The difference of the shares right has Bonett
+    and Price's adjusted interval (2012). Raises `StatisticsError` where the two differ in length or are empty, a label
+    is not true or false (1 or 0), or `confidence` does not lie between 0 and 1.
+    """
     first, second = check_labels(first_right), check_labels(second_right)
     if first.shape != second.shape or not len(first):
         raise StatisticsError(f"two callers need the same patients, got {len(first)} and {len(second)}")

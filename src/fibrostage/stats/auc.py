@@ -18,7 +18,10 @@ ONE_CUT = np.array([[0.0, 1.0], [0.0, 0.0]])
 
 
 def check_labels(positive: ArrayLike) -> NDArray[np.bool_]:
-    """Labels as booleans; raises `StatisticsError` for anything but true and false, or 1 and 0."""
+    """Returns labels [n] as booleans [n].
+
+    Raises `StatisticsError` where they are no vector, or hold anything but true and false, or 1 and 0.
+    """
     labels = np.asarray(positive)
     if labels.ndim != 1:
         raise StatisticsError(f"labels must be a vector, got shape {labels.shape}")
@@ -31,7 +34,10 @@ def check_labels(positive: ArrayLike) -> NDArray[np.bool_]:
 
 
 def check_scores(scores: ArrayLike, n: int) -> NDArray[np.float64]:
-    """Scores [k, n] of [n] or [k, n]; raises `StatisticsError` for another length or values that are not finite."""
+    """Returns one score [n], or several [k, n], as a table [k, n].
+
+    Raises `StatisticsError` where a score has another length than `n`, or a value is not finite.
+    """
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim == 1:
         table = table[None]
@@ -43,7 +49,11 @@ def check_scores(scores: ArrayLike, n: int) -> NDArray[np.float64]:
 
 
 def check_binary(positive: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Labels and one score as arrays; raises `StatisticsError` when no ROC exists for them."""
+    """Returns labels `positive` [n] as booleans [n] and the score [n] (of several [k, n], the first) as numbers [n].
+
+    Raises `StatisticsError` where no ROC curve exists for them: lengths differ, a label is not true or false (1 or 0),
+    a score is not finite, or there are no positives or no negatives.
+    """
     labels = check_labels(positive)
     values = check_scores(scores, len(labels))[0]
     positives = int(labels.sum())
@@ -55,7 +65,11 @@ def check_binary(positive: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.boo
 
 
 def auc(positive: ArrayLike, scores: ArrayLike) -> float:
-    """The AUC alone."""
+    """Computes the AUC of scores [n] for labels `positive` [n]; a tie counts half.
+
+    Raises `StatisticsError` where lengths differ, a label is not true or false (1 or 0), a score is not finite, or
+    there are no positives or no negatives.
+    """
     labels, values = check_binary(positive, scores)
     m = int(labels.sum())
     ranks = rankdata(values)
@@ -63,10 +77,11 @@ def auc(positive: ArrayLike, scores: ArrayLike) -> float:
 
 
 def delong(positive: ArrayLike, scores: ArrayLike, clusters: ArrayLike | None = None) -> Concordance:
-    """AUCs of scores [n] or [k, n] on the same rows, with their covariance.
+    """Computes the AUCs of scores [n] or [k, n] for labels `positive` [n], with their covariance.
 
-    `clusters` [n] names the patient of each row. Needs two positives and two negatives (patients, when
-    clustered); raises `StatisticsError` otherwise.
+    `clusters` [n] names the patient of each row. Raises `StatisticsError` where there are not two positives and two
+    negatives (patients, when clustered), lengths differ, a label is not true or false (1 or 0), or a score is not
+    finite.
     """
     labels = check_labels(positive)
     table = check_scores(scores, len(labels))
@@ -86,6 +101,7 @@ def delong(positive: ArrayLike, scores: ArrayLike, clusters: ArrayLike | None = 
 
 
 def check_clusters(clusters: ArrayLike, n: int) -> NDArray[np.generic]:
+    """Returns `clusters` [n], the patient of each row, as an array; raises `StatisticsError` for another shape."""
     names = np.asarray(clusters)
     if names.shape != (n,):
         raise StatisticsError(f"clusters must name the patient of each of {n} rows, got shape {names.shape}")
@@ -95,14 +111,22 @@ def check_clusters(clusters: ArrayLike, n: int) -> NDArray[np.generic]:
 def auc_interval(
     positive: ArrayLike, scores: ArrayLike, confidence: float = 0.95, clusters: ArrayLike | None = None
 ) -> Estimate:
-    """AUC with DeLong's normal interval, cut to [0, 1]; needs two positives and two negatives."""
+    """Computes the AUC of scores [n] for labels `positive` [n], with DeLong's normal interval cut to 0–1.
+
+    `clusters` [n] names the patient of each row. Without spread (perfect separation, say) the interval is Newcombe's,
+    and `why` says so. Raises `StatisticsError` where `delong` does, or `confidence` does not lie between 0 and 1.
+    """
     return delong(positive, scores, clusters).interval(0, confidence)
 
 
 def auc_or_why(
     positive: ArrayLike, scores: ArrayLike, confidence: float = 0.95, clusters: ArrayLike | None = None
 ) -> Estimate:
-    """The same, and where it is not defined, None with the reason."""
+    """Computes the AUC of scores [n] for labels `positive` [n] with DeLong's interval, or says why there is none.
+
+    `clusters` [n] names the patient of each row. Raises no `StatisticsError`: whatever `auc_interval` would raise, the
+    value is None and `why` holds the message.
+    """
     try:
         return auc_interval(positive, scores, confidence, clusters)
     except StatisticsError as error:

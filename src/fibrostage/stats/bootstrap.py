@@ -21,7 +21,10 @@ BLOCK_CELLS = 1 << 20  # resamples × patients held at once: 8 MB a table, whate
 
 
 def blocks(n: int, resamples: int) -> Iterator[int]:
-    """Sizes of the blocks of resamples that are worked on together."""
+    """Yields how many resamples of `n` patients to hold in memory at once, until there are `resamples` of them.
+
+    Raises `StatisticsError` where `resamples` is less than 1.
+    """
     if resamples < 1:
         raise StatisticsError(f"a bootstrap needs one resample or more, got {resamples}")
     size = max(1, BLOCK_CELLS // max(n, 1))
@@ -30,7 +33,10 @@ def blocks(n: int, resamples: int) -> Iterator[int]:
 
 
 def stratified_counts(strata: NDArray[np.int64], resamples: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """How often each row occurs in each resample [resamples, n], drawn with replacement within strata."""
+    """Draws rows with replacement within strata and counts how often each occurs in each resample: [resamples, n].
+
+    `strata` [n] is the stratum of each row.
+    """
     counts = np.empty((resamples, len(strata)), dtype=np.float32)
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
@@ -39,7 +45,7 @@ def stratified_counts(strata: NDArray[np.int64], resamples: int, rng: np.random.
 
 
 def drawn(size: int, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Counts [resamples, size] of `size` draws with replacement from as many."""
+    """Draws `size` of `size` items with replacement, `resamples` times, and counts each: [resamples, size]."""
     picks = rng.integers(0, size, size=(resamples, size), dtype=np.int32).astype(np.int64)
     picks += np.arange(resamples)[:, None] * size
     return np.bincount(picks.ravel(), minlength=resamples * size).reshape(resamples, size)
@@ -52,9 +58,12 @@ def interval(
     method: Method,
     influences: Callable[[], list[NDArray[np.float64]]],
 ) -> Estimate:
-    """A percentile or BCa interval; `influences` gives each stratum's jackknife influence values, for BCa alone.
+    """Makes a percentile or BCa interval of `value` from its bootstrap `replicates` [resamples].
 
-    BCa after Efron 1987, for several strata after Davison & Hinkley 1997 (eq. 5.31).
+    For BCa alone, `influences` returns the jackknife influence values of each stratum, a vector [patients of the
+    stratum] each. BCa follows Efron 1987, for several strata Davison & Hinkley 1997 (eq. 5.31). There is no interval,
+    and `why` says so, where all replicates are equal or, for BCa, on one side of the value. Raises `StatisticsError`
+    where `method` is unknown.
     """
     if replicates.min() == replicates.max():
         return Estimate(value, None, None, "every resample gives the same: no bootstrap interval")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fibrostage.ground.draws import Stream
 from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.auc import check_labels
 from fibrostage.stats.estimate import Estimate, quantile, undefined, wilson
@@ -43,6 +44,7 @@ class Calibration:
 
 
 def check_probabilities(probabilities: ArrayLike, n: int) -> NDArray[np.float64]:
+    """Returns probabilities [n] as numbers; raises `StatisticsError` for another shape or a value outside 0–1."""
     p = np.asarray(probabilities, dtype=np.float64)
     if p.shape != (n,):
         raise StatisticsError(f"labels and probabilities must be equally long vectors, got {(n,)} and {p.shape}")
@@ -60,7 +62,14 @@ def calibrate(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Calibration:
-    """All of it. The scaled Brier score and the ECE have percentile bootstrap intervals over patients."""
+    """Computes how well probabilities are calibrated: intercept, slope, Brier scores, ECE, and the bins of a curve.
+
+    `positive` [n] are labels and `probabilities` [n] lie in 0–1; rows are patients. The scaled Brier score and the ECE
+    have percentile bootstrap intervals. Intercept and slope are undefined, and say why, where a probability is exactly
+    0 or 1. Raises `StatisticsError` where there are no positives or no negatives, lengths differ, a label is not true
+    or false (1 or 0), a probability lies outside 0–1, `bins` or `resamples` is less than 1, or the logistic fit does
+    not converge.
+    """
     labels = check_labels(positive)
     p = check_probabilities(probabilities, len(labels))
     positives = int(labels.sum())
@@ -77,7 +86,7 @@ def calibrate(
     if resamples < 1:
         raise StatisticsError(f"a bootstrap needs one resample or more, got {resamples}")
     edges = bin_edges(p, bins)
-    rng = np.random.default_rng([seed, 5])
+    rng = Stream.CALIBRATION.of(seed)
     replicates = np.array([scaled_and_ece(y[rows], p[rows], edges) for rows in resampled(len(y), resamples, rng)])
     scaled, ece = scaled_and_ece(y, p, edges)
     tail = (1 - confidence) / 2
@@ -91,11 +100,16 @@ def calibrate(
 
 
 def resampled(n: int, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draws row numbers 0 … n−1 with replacement, one resample a row: [resamples, n]."""
     return rng.integers(0, n, size=(resamples, n))
 
 
 def bin_edges(p: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
-    """Inner edges at quantiles, so that bins hold equally many patients where probabilities do not tie."""
+    """Returns the inner edges [at most bins − 1] between bins, which lie at quantiles of the probabilities `p` [n].
+
+    Bins hold equally many patients where probabilities do not tie. Raises `StatisticsError` where `bins` is less than
+    1.
+    """
     if bins < 1:
         raise StatisticsError(f"a calibration curve needs one bin or more, got {bins}")
     return np.unique(np.quantile(p, np.arange(1, bins) / bins))
@@ -104,6 +118,10 @@ def bin_edges(p: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
 def calibration_bins(
     labels: NDArray[np.bool_], p: NDArray[np.float64], edges: NDArray[np.float64], confidence: float
 ) -> tuple[CalibrationBin, ...]:
+    """Summarises the patients of each bin that has any, from the lowest probability up.
+
+    `labels` [n] are booleans, `p` [n] probabilities, and `edges` [E] the inner edges of E + 1 bins.
+    """
     which = np.searchsorted(edges, p, side="right")
     made = []
     for b in np.unique(which):
@@ -114,6 +132,11 @@ def calibration_bins(
 
 
 def scaled_and_ece(y: NDArray[np.float64], p: NDArray[np.float64], edges: NDArray[np.float64]) -> tuple[float, float]:
+    """Computes the scaled Brier score and the expected calibration error of probabilities `p` [n].
+
+    `y` [n] is 1 for positives and 0 for negatives, and `edges` [E] are the inner edges of the bins. The scaled Brier
+    score is NaN where all labels are equal.
+    """
     prevalence = y.mean()
     base = prevalence * (1 - prevalence)
     scaled = 1 - float(np.mean((y - p) ** 2)) / base if base > 0 else math.nan
@@ -122,7 +145,10 @@ def scaled_and_ece(y: NDArray[np.float64], p: NDArray[np.float64], edges: NDArra
 
 
 def intercept_of(y: NDArray[np.float64], logits: NDArray[np.float64], confidence: float) -> Estimate:
-    """a of logit P(y) = a + logit(p)."""
+    """Fits a of logit P(y) = a + logit(p) to labels `y` [n] of 0 and 1 and to `logits` [n] of the probabilities.
+
+    It is undefined, and says so, where the fit is singular. Raises `StatisticsError` where the fit does not converge.
+    """
     try:
         coefficients, covariance = logistic(np.ones((len(y), 1)), y, logits)
     except np.linalg.LinAlgError:
@@ -131,7 +157,11 @@ def intercept_of(y: NDArray[np.float64], logits: NDArray[np.float64], confidence
 
 
 def slope_of(y: NDArray[np.float64], logits: NDArray[np.float64], confidence: float) -> Estimate:
-    """b of logit P(y) = a + b · logit(p); not defined where p separates the labels, or is the same for all."""
+    """Fits b of logit P(y) = a + b · logit(p) to labels `y` [n] of 0 and 1 and to `logits` [n] of the probabilities.
+
+    It is undefined, and says so, where p separates the labels, is the same for all, or makes the fit singular. Raises
+    `StatisticsError` where the fit does not converge.
+    """
     if logits.max() - logits.min() < 1e-12:
         return undefined("all probabilities are equal")
     low, high = logits[y == 1], logits[y == 0]
@@ -145,6 +175,7 @@ def slope_of(y: NDArray[np.float64], logits: NDArray[np.float64], confidence: fl
 
 
 def wald(value: float, variance: float, confidence: float) -> Estimate:
+    """Returns a coefficient with its normal interval; raises `StatisticsError` for a confidence outside (0, 1)."""
     half = quantile(confidence) * math.sqrt(variance)
     return Estimate(float(value), float(value - half), float(value + half), se=math.sqrt(variance))
 
@@ -152,7 +183,12 @@ def wald(value: float, variance: float, confidence: float) -> Estimate:
 def logistic(
     design: NDArray[np.float64], y: NDArray[np.float64], offset: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Maximum-likelihood logistic regression by Newton's method with step halving; coefficients, covariance."""
+    """Fits a logistic regression by maximum likelihood; returns the coefficients [c] and their covariance [c, c].
+
+    `design` is [n, c], `y` [n] holds 0 and 1, and `offset` [n] is added to the linear predictor. The method is
+    Newton's, with steps halved until they help. Raises `StatisticsError` where 100 steps do not converge, and numpy's
+    `LinAlgError` where the information matrix is singular.
+    """
     beta = np.zeros(design.shape[1])
 
     def loss(at: NDArray[np.float64]) -> float:

@@ -49,17 +49,24 @@ class Difference:
 
 @dataclass(frozen=True)
 class Part:
-    """Deviations of units (rows, or patients) [k, units]; adds factor · Σ_u left[a, u] right[b, u] to a covariance."""
+    """One term of a covariance: deviations [k, units] of k scores, over units that are rows or patients.
+
+    To the covariance of scores a and b it adds factor · Σ_u left[a, u] right[b, u].
+    """
 
     left: Floats
     right: Floats
     factor: float
 
     def covariance(self, contrasts: Floats) -> Floats:
+        """Returns what the part adds to the covariance [c, c] of `contrasts` [c, k] of the scores."""
         return self.factor * (contrasts @ self.left) @ (contrasts @ self.right).T
 
     def of(self, contrast: Callable[[Floats], Floats]) -> tuple[float, float]:
-        """What it adds to the variance of a contrast of scores, and the same with nothing cancelling."""
+        """Returns what the part adds to the variance of a contrast of scores, and that sum with all terms positive.
+
+        `contrast` turns a table [k, units] into a vector [units].
+        """
         left, right = contrast(self.left), contrast(self.right)
         return self.factor * float(left @ right), self.factor * float(np.abs(left) @ np.abs(right))
 
@@ -86,13 +93,13 @@ class Concordance:
 
     @property
     def covariance(self) -> Floats:
-        """[k, k]."""
+        """The covariance [k, k] of θ between the k scores."""
         every = np.eye(len(self.values))
         total = sum((part.covariance(every) for part in self.parts), np.zeros((len(every), len(every))))
         return (total + total.T) / 2
 
     def variance(self, a: int = 0) -> float:
-        """Of score a; zero where nothing but rounding is left."""
+        """Returns the variance of θ of score `a`, or 0 where nothing but rounding is left of it."""
         return self._variance(lambda table: table[a])
 
     def _variance(self, contrast: Callable[[Floats], Floats]) -> float:
@@ -101,10 +108,14 @@ class Concordance:
         return total if total > ROUNDING * size else 0.0
 
     def se(self, a: int = 0) -> float:
+        """Returns the standard error of θ of score `a`."""
         return math.sqrt(self.variance(a))
 
     def interval(self, a: int = 0, confidence: float = 0.95) -> Estimate:
-        """θ with its normal interval, cut to [0, 1]; without spread there is none, and `why` says so."""
+        """Returns θ of score `a` with its normal interval, cut to 0–1, or without spread with `score_interval`.
+
+        Raises `StatisticsError` where `confidence` does not lie between 0 and 1.
+        """
         value, se = float(self.values[a]), self.se(a)
         if se == 0:
             return self.score_interval(value, confidence)
@@ -112,10 +123,12 @@ class Concordance:
         return Estimate(value, max(0.0, value - half), min(1.0, value + half), se=se)
 
     def score_interval(self, value: float, confidence: float) -> Estimate:
-        """Where every unit adds the same (perfect separation, all scores equal), a normal interval has no width.
+        """Returns an interval of a θ to which every unit adds the same (perfect separation, say, or all scores equal).
 
-        With two groups Newcombe's interval 5 (Stat. Med. 2006) holds there: θ for which the value found lies
-        within z standard errors, by Hanley and McNeil's variance at θ. No width is not certainty.
+        A normal interval would have no width there, and no width is not certainty. With two groups Newcombe's interval
+        5 (Stat. Med. 2006) holds: θ for which the value found lies within z standard errors, by Hanley and McNeil's
+        variance at θ. With more groups there is none, and `why` says so. Raises `StatisticsError` where `confidence` is
+        not in (0, 1).
         """
         if len(self.sizes) != 2 or self.weight == 0:
             return Estimate(value, None, None, "no spread: every patient adds the same")
@@ -130,7 +143,10 @@ class Concordance:
         return Estimate(value, lo, hi, why)
 
     def difference(self, a: int, b: int, confidence: float = 0.95) -> Difference:
-        """Score a minus score b on the same rows, with the paired test."""
+        """Returns θ of score `a` minus θ of score `b`, on the same rows, with the interval and the paired test.
+
+        Raises `StatisticsError` where `confidence` does not lie between 0 and 1.
+        """
         value = float(self.values[a] - self.values[b])
         se = math.sqrt(self._variance(lambda table: table[a] - table[b]))
         if se == 0 and abs(value) < ROUNDING:
@@ -141,7 +157,11 @@ class Concordance:
 
 
 def against_none(value: float, se: float, confidence: float, df: float | None = None) -> Difference:
-    """A difference with its interval and its two-sided test against none."""
+    """Returns a difference with its interval and its two-sided test against zero, by Student's t where `df` is given.
+
+    There is no test, and `why` says so, where the standard error is 0. Raises `StatisticsError` where there is no `df`
+    and `confidence` does not lie between 0 and 1.
+    """
     if se == 0:
         if abs(value) < ROUNDING:
             return Difference(0.0, None, None, None, 0.0, 1.0, df, "neither has any spread")
@@ -156,7 +176,7 @@ def against_none(value: float, se: float, confidence: float, df: float | None = 
 
 
 def unpaired(first: Concordance, second: Concordance, confidence: float = 0.95) -> Difference:
-    """The first score of one set of patients minus that of another set, by Welch's t as in pROC."""
+    """Returns the first score's θ in one set of patients minus that in another, with Welch's t-test, as pROC does."""
     variances = first.variance(), second.variance()
     value = float(first.values[0] - second.values[0])
     se = math.sqrt(sum(variances))
@@ -188,9 +208,9 @@ def bisect(beyond: Callable[[float], bool], far: float, near: float) -> float:
 
 
 def placements(lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
-    """For each of `upper` the share of `lower` below it, for each of `lower` the share of `upper` above it.
+    """Returns for each of `lower` [n] the share of `upper` [m] above it, and for each of `upper` that of `lower` below.
 
-    A tie counts half. Each averages to the AUC. One sort.
+    The results are [n] and [m]. A tie counts half, and each averages to the AUC. It takes one sort.
     """
     n, m = len(lower), len(upper)
     values = np.concatenate([lower, upper])
@@ -215,9 +235,10 @@ def placements(lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
 def concordance(
     groups: NDArray[np.int64], scores: Floats, weights: Floats, clusters: ArrayLike | None = None
 ) -> Concordance:
-    """θ of scores [k, n] over groups [n] in 0 … K−1 with weights [K, K] (above the diagonal).
+    """Computes θ of scores [k, n] over groups [n] in 0 … K−1 with weights [K, K].
 
-    Every group needs two units: rows, or clusters where they are given. Raises `StatisticsError` otherwise.
+    Weights above the diagonal count. `clusters` [n] names the patient of each row. Raises `StatisticsError` where a
+    group has fewer than two units: rows, or clusters where they are given.
     """
     classes = len(weights)
     members = [np.flatnonzero(groups == i) for i in range(classes)]
@@ -242,6 +263,11 @@ def concordance(
 
 
 def row_part(deviation: Floats) -> Part:
+    """Returns what one group adds to the covariance where every row is a patient of its own.
+
+    `deviation` [k, rows of the group] is each row's deviation from its group's mean. Raises `StatisticsError` where the
+    group has fewer than two rows.
+    """
     size = deviation.shape[1]
     if size < 2:
         raise StatisticsError(f"a variance needs two rows in every group, got {size}")
@@ -251,7 +277,11 @@ def row_part(deviation: Floats) -> Part:
 def cluster_parts(
     deviations: Sequence[Floats], members: Sequence[NDArray[np.int64]], clusters: NDArray[np.generic]
 ) -> tuple[list[Part], tuple[int, ...], int]:
-    """The parts of clustered rows, how many clusters each group has, and how many there are."""
+    """Returns the parts of the covariance of clustered rows, the number of clusters in each group, and in all.
+
+    `deviations` has an array [k, rows of the group] for each group, `members` the row numbers [rows of the group], and
+    `clusters` [n] names the cluster of every row. Raises `StatisticsError` where a group has fewer than two clusters.
+    """
     names, of_row = np.unique(clusters, return_inverse=True)
     total = len(names)
     sums, sizes = [], []

@@ -19,7 +19,7 @@ from fibrostage.stats.estimate import quantile
 
 @dataclass(frozen=True)
 class DecisionCurve:
-    """Net benefit [T] at thresholds [T], with its interval, beside treating everybody (and nobody: zero)."""
+    """Net benefit [T] at thresholds [T] with its interval [T], and that of treating everybody [T]; nobody's is zero."""
 
     thresholds: NDArray[np.float64]
     net_benefit: NDArray[np.float64]
@@ -32,7 +32,12 @@ class DecisionCurve:
 def decision_curve(
     positive: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLike, confidence: float = 0.95
 ) -> DecisionCurve:
-    """A patient is treated when probability ≥ threshold; thresholds lie in [0, 1)."""
+    """Computes the net benefit of treating patients whose probability is ≥ a threshold, for `thresholds` [T].
+
+    `positive` [n] are labels and `probabilities` [n] lie in 0–1; rows are patients. Raises `StatisticsError` where a
+    threshold does not lie in [0, 1), lengths differ, a label is not true or false (1 or 0), a probability lies outside
+    0–1, or `confidence` does not lie between 0 and 1.
+    """
     labels = check_labels(positive)
     p = check_probabilities(probabilities, len(labels))
     grid = np.asarray(thresholds, dtype=np.float64)

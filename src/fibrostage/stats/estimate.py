@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from scipy.special import ndtri
 
 from fibrostage.ground.errors import StatisticsError
+from fibrostage.ground.files import Json
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Estimate:
     why: str = ""
     se: float | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        result: dict[str, Any] = {"value": self.value, "lo": self.lo, "hi": self.hi}
+    def as_dict(self) -> dict[str, Json]:
+        result: dict[str, Json] = {"value": self.value, "lo": self.lo, "hi": self.hi}
         if self.why:
             result["why"] = self.why
         return result
@@ -46,11 +46,16 @@ def quantile(confidence: float) -> float:
 
 
 def undefined(why: str) -> Estimate:
+    """Returns an estimate that has no value, with the reason."""
     return Estimate(None, None, None, why)
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
-    """A proportion with Wilson's score interval (Wilson 1927); 24 of 34 is 0.71 [0.54–0.83]."""
+    """Returns a proportion with Wilson's score interval (Wilson 1927): `successes` 24 of `n` 34 is 0.71 [0.54–0.83].
+
+    Raises `StatisticsError` where `n` is less than 1, `successes` does not lie in 0 … n, or `confidence` does not lie
+    between 0 and 1.
+    """
     if n < 1 or not 0 <= successes <= n:
         raise StatisticsError(f"a proportion needs 0 ≤ successes ≤ n and n ≥ 1, got {successes} of {n}")
     z = quantile(confidence)

@@ -7,17 +7,18 @@ the score at a cut is the probability of the stages at or above it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fibrostage.ground.errors import StatisticsError
+from fibrostage.ground.files import Json
 from fibrostage.ground.stage import Staging
 from fibrostage.stats.agreement import confusion
 from fibrostage.stats.auc import auc_or_why
 from fibrostage.stats.estimate import Estimate, undefined, wilson
 from fibrostage.stats.macro import macro_auc_interval
+from fibrostage.stats.poolings import PAIR_MEAN, POOLINGS
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Evaluation:
     auc_at_cut: dict[str, Estimate]
     confusion: NDArray[np.int64]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Json]:
         classes = self.staging.classes
         return {
             "n_patients": self.n_patients,
@@ -45,16 +46,15 @@ class Evaluation:
 
 
 def per_patient(patients: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Mean probabilities of each patient: (patients in ascending order [P], probabilities [P, K])."""
-    unique, inverse, counts = np.unique(np.asarray(patients), return_inverse=True, return_counts=True)
-    table = np.asarray(probabilities, dtype=np.float64)
-    sums = np.zeros((len(unique), table.shape[1]))
-    np.add.at(sums, inverse, table)
-    return unique, sums / counts[:, None]
+    """Averages the probabilities [n, K] of candidates over each patient, whom `patients` [n] names.
+
+    Returns the patients in ascending order [P] and their probabilities [P, K].
+    """
+    return POOLINGS[PAIR_MEAN](patients, probabilities)
 
 
 def cut_score(probabilities: ArrayLike, threshold: int) -> NDArray[np.float64]:
-    """P(stage ≥ threshold) from probabilities [n, K]."""
+    """Returns P(stage ≥ threshold) [n] from probabilities [n, K]; `threshold` is a stage index."""
     return np.asarray(np.asarray(probabilities, dtype=np.float64)[:, threshold:].sum(axis=1))
 
 
@@ -66,9 +66,11 @@ def evaluate(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> Evaluation:
-    """All figures of patients with true stages [n] and probabilities [n, K].
+    """Computes all figures of patients with true stages [n], as indices 0 … K−1, and probabilities [n, K].
 
-    A figure the patients do not define (no positive at a cut, say) is None with the reason, and says so.
+    A figure that the patients do not define (no positive at a cut, say) is None with the reason. Raises
+    `StatisticsError` where there are no patients, one is unlabelled or of a stage outside 0 … K−1, or `probabilities`
+    has another shape or is not finite.
     """
     truth = np.asarray(stages, dtype=np.int64)
     table = np.asarray(probabilities, dtype=np.float64)

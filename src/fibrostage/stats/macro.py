@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fibrostage.ground.draws import Stream
 from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.auc import auc, check_binary
 from fibrostage.stats.bootstrap import Method, blocks, interval, stratified_counts
@@ -16,7 +17,10 @@ from fibrostage.stats.estimate import Estimate
 
 
 def classes_present(stages: NDArray[np.int64], classes: int) -> list[int]:
-    """The classes for which a one-vs-rest AUC exists: those with at least one patient, when there are two."""
+    """Returns the classes for which a one-vs-rest AUC exists: those that occur among `stages` [n].
+
+    Raises `StatisticsError` where fewer than two of the K `classes` occur.
+    """
     present = [k for k in range(classes) if (stages == k).any()]
     if len(present) < 2:
         raise StatisticsError(f"an AUC needs patients of two classes, got {len(present)}")
@@ -24,7 +28,10 @@ def classes_present(stages: NDArray[np.int64], classes: int) -> list[int]:
 
 
 def macro_auc(stages: ArrayLike, probabilities: ArrayLike) -> float:
-    """Mean one-vs-rest AUC over the classes present; probabilities [n, K]."""
+    """Averages the one-vs-rest AUCs of the classes present, from stage indices [n] and probabilities [n, K].
+
+    Raises `StatisticsError` where fewer than two classes occur, or a probability is not finite.
+    """
     labels, table = np.asarray(stages, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     present = classes_present(labels, table.shape[1])
     return float(np.mean([auc(labels == k, table[:, k]) for k in present]))
@@ -61,7 +68,11 @@ class SortedScores:
 def bootstrap_macro_auc(
     stages: ArrayLike, probabilities: ArrayLike, resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Replicates [resamples] of the mean one-vs-rest AUC over patients resampled within their stage."""
+    """Returns replicates [resamples] of the mean one-vs-rest AUC over patients resampled within their stage.
+
+    `stages` [n] are indices and `probabilities` is [n, K]. Raises `StatisticsError` where fewer than two classes occur,
+    or `resamples` is less than 1.
+    """
     labels, table = np.asarray(stages, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     present = classes_present(labels, table.shape[1])
     curves = [SortedScores(labels == k, table[:, k]) for k in present]
@@ -73,10 +84,11 @@ def bootstrap_macro_auc(
 
 
 def macro_influences(labels: NDArray[np.int64], table: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Jackknife influence values of the macro AUC, a vector a stage, without refitting anything.
+    """Returns jackknife influence values of the macro AUC without refitting anything: a vector [its patients] a stage.
 
-    Leaving a positive out of an AUC of m positives changes it by (AUC − its placement) / (m − 1), and so for
-    the negatives; influence is (stage size − 1) × (mean over left-out values − value left out).
+    `labels` [n] are stage indices and `table` [n, K] probabilities. Leaving a positive out of an AUC of m positives
+    changes it by (AUC − its placement) / (m − 1), and so for the negatives; influence is (stage size − 1) × (mean over
+    left-out values − value left out).
     """
     present = classes_present(labels, table.shape[1])
     left_out = np.zeros(len(labels))
@@ -98,10 +110,14 @@ def macro_auc_interval(
     confidence: float = 0.95,
     method: Method = "percentile",
 ) -> Estimate:
-    """Mean one-vs-rest AUC with a bootstrap interval over patients."""
+    """Computes the mean one-vs-rest AUC with a bootstrap interval over patients, drawn within their stage.
+
+    `stages` [n] are indices and `probabilities` is [n, K]. Raises `StatisticsError` where fewer than two classes occur,
+    a probability is not finite, `resamples` is less than 1, or `method` is unknown.
+    """
     labels, table = np.asarray(stages, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     value = macro_auc(labels, table)
-    replicates = bootstrap_macro_auc(labels, table, resamples, np.random.default_rng([seed, 4]))
+    replicates = bootstrap_macro_auc(labels, table, resamples, Stream.MACRO_AUC.of(seed))
     return interval(value, replicates, confidence, method, lambda: macro_influences(labels, table))
 
 
@@ -113,11 +129,15 @@ def bootstrap_auc_interval(
     confidence: float = 0.95,
     method: Method = "percentile",
 ) -> Estimate:
-    """One AUC with a bootstrap interval over patients, drawn within positives and negatives."""
+    """Computes the AUC of scores [n] for labels `positive` [n], with a bootstrap interval over patients.
+
+    Patients are drawn within positives and negatives. Raises `StatisticsError` where the AUC does not exist (see
+    `check_binary`), `resamples` is less than 1, or `method` is unknown.
+    """
     labels, values = check_binary(positive, scores)
     strata = labels.astype(np.int64)
     curve = SortedScores(labels, values)
-    rng = np.random.default_rng([seed, 6])
+    rng = Stream.MACRO_DIFFERENCE.of(seed)
     replicates = [curve.weighted(stratified_counts(strata, size, rng)) for size in blocks(len(labels), resamples)]
 
     def influences() -> list[NDArray[np.float64]]:

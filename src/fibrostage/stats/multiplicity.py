@@ -9,7 +9,11 @@ from fibrostage.ground.errors import StatisticsError
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Holm's adjusted p-values (1979), in the order they came; below α the family-wise error is at most α."""
+    """Returns Holm's adjusted p-values (1979) [m] of `p_values` [m], in the order they came.
+
+    Calling those at or below α significant keeps the family-wise error at or below α. Raises `StatisticsError` where
+    the p-values are no vector, or one does not lie between 0 and 1.
+    """
     p = np.asarray(p_values, dtype=np.float64)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
         raise StatisticsError(f"p-values lie between 0 and 1, got {p.tolist()}")

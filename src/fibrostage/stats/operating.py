@@ -49,7 +49,12 @@ class OperatingPoint:
 def operating_point(
     positive: ArrayLike, scores: ArrayLike, threshold: float, confidence: float = 0.95
 ) -> OperatingPoint:
-    """Rates with Wilson intervals, likelihood ratios with the log interval (Simel 1991). Rows are patients."""
+    """Counts what "score ≥ threshold is positive" does to patients with labels `positive` [n] and scores [n].
+
+    Rates have Wilson's intervals, likelihood ratios the log interval (Simel 1991). Raises `StatisticsError` where there
+    are no patients, the threshold is NaN, lengths differ, a label is not true or false (1 or 0), a score is not finite,
+    or `confidence` does not lie between 0 and 1.
+    """
     labels = check_labels(positive)
     values = check_scores(scores, len(labels))[0]
     if not len(labels):
@@ -91,7 +96,10 @@ def ratio(a: int, of_a: int, b: int, of_b: int, confidence: float) -> Estimate:
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Estimate:
-    """A mean of one number a patient with its normal interval."""
+    """Averages one number a patient, `values` [n], with a normal interval.
+
+    Raises `StatisticsError` where there are fewer than two patients, or `confidence` does not lie between 0 and 1.
+    """
     numbers = np.asarray(values, dtype=np.float64)
     if len(numbers) < 2:
         raise StatisticsError(f"the interval of a mean needs two patients, got {len(numbers)}")

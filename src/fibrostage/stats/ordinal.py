@@ -21,7 +21,11 @@ Penalty = Literal["linear", "unit"]
 
 
 def penalties(penalty: Penalty | ArrayLike, classes: int) -> NDArray[np.float64]:
-    """L [K, K]: |i − j| / (K − 1), or 1, or the caller's own symmetric matrix in [0, 1] with a zero diagonal."""
+    """Returns L [K, K]: |i − j| / (K − 1) for "linear", 1 off the diagonal for "unit", or the caller's own [K, K].
+
+    Raises `StatisticsError` where the name is another, or the matrix has another shape, is not symmetric, leaves 0–1,
+    or has a diagonal that is not 0.
+    """
     distance = np.abs(np.subtract.outer(np.arange(classes), np.arange(classes)))
     if isinstance(penalty, str):
         if penalty == "linear":
@@ -38,7 +42,11 @@ def penalties(penalty: Penalty | ArrayLike, classes: int) -> NDArray[np.float64]
 
 
 def pair_weights(shares: ArrayLike) -> NDArray[np.float64]:
-    """w [K, K] above the diagonal, summing to 1, from how common each stage is."""
+    """Returns w [K, K], how often a pair of patients is of stages i < j, from how common each stage is, `shares` [K].
+
+    Weights stand above the diagonal and sum to 1. Raises `StatisticsError` where shares are no vector, one is negative
+    or not finite, or fewer than two are above 0.
+    """
     share = np.asarray(shares, dtype=np.float64)
     if share.ndim != 1 or not np.isfinite(share).all() or (share < 0).any():
         raise StatisticsError(f"stage shares must be finite and not negative, got {np.asarray(shares).tolist()}")
@@ -57,10 +65,11 @@ def obuchowski(
     clusters: ArrayLike | None = None,
     names: Sequence[str] = (),
 ) -> Concordance:
-    """The index of scores [n] or [k, n] for stages [n] in 0 … K−1, with variance and covariance.
+    """Computes Obuchowski's index of scores [n] or [k, n] for stages [n] in 0 … K−1, with variance and covariance.
 
-    Pairs are weighed by the stages found, or by `prevalence` [K] of a reference population. Every stage that
-    weighs anything needs two patients; raises `StatisticsError` naming the stage (by `names`) that lacks them.
+    Pairs are weighed by the stages found, or by `prevalence` [K] of a reference population. `clusters` [n] names the
+    patient of each row. Raises `StatisticsError` where a stage that weighs anything has fewer than two patients (it is
+    named by `names`), where a shape does not fit, or where a stage, score, penalty or prevalence is not allowed.
     """
     truth = np.asarray(stages, dtype=np.int64)
     table = check_scores(scores, len(truth))
@@ -89,7 +98,11 @@ def obuchowski(
 
 
 def pairwise_aucs(stages: ArrayLike, scores: ArrayLike) -> dict[tuple[int, int], float]:
-    """AUC of each pair of stages present, the higher stage positive."""
+    """Returns the AUC of each pair of stages that occur, the higher stage positive, by (lower, higher) stage.
+
+    `stages` [n] are indices and `scores` is [n]. Raises `StatisticsError` where lengths differ or a score is not
+    finite.
+    """
     truth = np.asarray(stages, dtype=np.int64)
     values = check_scores(scores, len(truth))[0]
     present = np.unique(truth)
@@ -101,10 +114,11 @@ def pairwise_aucs(stages: ArrayLike, scores: ArrayLike) -> dict[tuple[int, int],
 
 
 def mean_pairwise_auc(stages: ArrayLike, scores: ArrayLike, turn_pairs: bool = False) -> float:
-    """Hand and Till's M (2001) of one score: the unweighted mean over pairs of stages.
+    """Computes Hand and Till's M (2001) of scores [n] for stages [n]: the unweighted mean AUC over pairs of stages.
 
-    `turn_pairs` counts each pair the way its two medians point, as pROC's multiclass.roc does: it flatters a
-    score that puts two stages in the wrong order.
+    `turn_pairs` counts each pair the way its two medians point, as pROC's multiclass.roc does: it flatters a score that
+    puts two stages in the wrong order. Raises `StatisticsError` where fewer than two stages occur, lengths differ, or a
+    score is not finite.
     """
     truth, values = np.asarray(stages, dtype=np.int64), np.asarray(scores, dtype=np.float64)
     pairs = pairwise_aucs(truth, values)

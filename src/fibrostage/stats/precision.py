@@ -25,7 +25,11 @@ class Precision:
 def expected_precision(
     n: int, prevalence: float, auc: float = 0.85, accuracy: float = 0.7, confidence: float = 0.95
 ) -> Precision:
-    """Wilson's interval for the accuracy, Hanley and McNeil's for the AUC, at the figures hoped for."""
+    """Returns the intervals to expect of `n` patients: Wilson's of the accuracy, Hanley and McNeil's of the AUC.
+
+    Raises `StatisticsError` where `prevalence`, `auc`, `accuracy` or `confidence` does not lie between 0 and 1, `n` is
+    not in 1 … `MOST`, or fewer than two positives or two negatives are to be expected.
+    """
     for name, value in (("prevalence", prevalence), ("auc", auc), ("accuracy", accuracy)):
         if not 0 < value < 1:
             raise StatisticsError(f"{name} lies between 0 and 1, got {value}")
@@ -48,7 +52,10 @@ def expected_precision(
 
 
 def patients_for(width: float, prevalence: float, auc: float = 0.85, confidence: float = 0.95) -> int:
-    """The fewest patients whose AUC interval is expected to be no wider than `width`."""
+    """Finds the fewest patients whose AUC interval is expected to be no wider than `width`.
+
+    Raises `StatisticsError` where `width`, `prevalence`, `auc` or `confidence` does not lie between 0 and 1.
+    """
     if not 0 < width < 1:
         raise StatisticsError(f"a width lies between 0 and 1, got {width}")
     if not 0 < prevalence < 1 or not 0 < auc < 1:

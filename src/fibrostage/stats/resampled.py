@@ -16,10 +16,11 @@ from fibrostage.stats.estimate import Estimate
 
 
 def resampled_mean(values: ArrayLike, ratio: float, confidence: float = 0.95) -> tuple[Estimate, float | None]:
-    """Mean of runs' values (or differences) with its interval, and p of its being zero.
+    """Averages the values [R] of R runs, or their differences, and returns the interval and the p of its being zero.
 
     `ratio` is test patients over training patients. One value has neither interval nor p; values that do not differ
-    from each other have the interval [v, v], and p = 1 if they are zero and 0 if not.
+    from each other have the interval [v, v], and p = 1 if they are zero and 0 if not. Raises `StatisticsError` where
+    `values` is no vector, is empty or not finite, or `ratio` is not positive.
     """
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or not len(x) or not np.isfinite(x).all():

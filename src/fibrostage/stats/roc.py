@@ -13,9 +13,9 @@ from fibrostage.stats.auc import check_binary
 
 @dataclass(frozen=True)
 class RocCurve:
-    """Rates at every distinct threshold, from (0, 0) at +∞ to (1, 1).
+    """Rates [T + 1] at every threshold between T distinct scores, from (0, 0) at +∞ to (1, 1) at −∞.
 
-    `thresholds` lie half-way between neighbouring scores, so that they carry to other patients with the same
+    `thresholds` [T + 1] lie half-way between neighbouring scores, so that they carry to other patients with the same
     margin on both sides; the last is −∞.
     """
 
@@ -25,7 +25,11 @@ class RocCurve:
 
 
 def roc_curve(positive: ArrayLike, scores: ArrayLike) -> RocCurve:
-    """The empirical ROC curve."""
+    """Draws the empirical ROC curve of scores [n] for labels `positive` [n].
+
+    Raises `StatisticsError` where lengths differ, a label is not true or false (1 or 0), a score is not finite, or
+    there are no positives or no negatives.
+    """
     labels, values = check_binary(positive, scores)
     order = np.argsort(-values, kind="stable")
     labels, values = labels[order], values[order]
@@ -43,28 +47,43 @@ def roc_curve(positive: ArrayLike, scores: ArrayLike) -> RocCurve:
 
 
 def youden_threshold(positive: ArrayLike, scores: ArrayLike) -> float:
-    """The threshold of the highest sensitivity + specificity; of several, the most sensitive."""
+    """Finds the threshold of the highest sensitivity + specificity; of several, the most sensitive.
+
+    `positive` [n] are labels and `scores` is [n]. Raises `StatisticsError` where no ROC curve exists for them.
+    """
     curve = roc_curve(positive, scores)
     index = curve.tpr - curve.fpr
     return float(curve.thresholds[np.flatnonzero(index >= index.max() - 1e-12)[-1]])
 
 
 def threshold_at_sensitivity(positive: ArrayLike, scores: ArrayLike, sensitivity: float) -> float:
-    """The highest threshold, hence the most specific, that keeps at least this sensitivity."""
+    """Finds the highest threshold, hence the most specific, that keeps at least this sensitivity.
+
+    `positive` [n] are labels and `scores` is [n]. Raises `StatisticsError` where the sensitivity lies outside 0–1, or
+    no ROC curve exists.
+    """
     check_rate("sensitivity", sensitivity)
     curve = roc_curve(positive, scores)
     return float(curve.thresholds[np.flatnonzero(curve.tpr >= sensitivity - 1e-12)[0]])
 
 
 def threshold_at_specificity(positive: ArrayLike, scores: ArrayLike, specificity: float) -> float:
-    """The lowest threshold, hence the most sensitive, that keeps at least this specificity."""
+    """Finds the lowest threshold, hence the most sensitive, that keeps at least this specificity.
+
+    `positive` [n] are labels and `scores` is [n]. Raises `StatisticsError` where the specificity lies outside 0–1, or
+    no ROC curve exists.
+    """
     check_rate("specificity", specificity)
     curve = roc_curve(positive, scores)
     return float(curve.thresholds[np.flatnonzero(1 - curve.fpr >= specificity - 1e-12)[-1]])
 
 
 def specificity_at_sensitivity(positive: ArrayLike, scores: ArrayLike, sensitivity: float) -> float:
-    """Specificity where the curve, drawn with straight lines, first reaches a sensitivity."""
+    """Reads the specificity where the curve, drawn with straight lines, first reaches a sensitivity.
+
+    `positive` [n] are labels and `scores` is [n]. Raises `StatisticsError` where the sensitivity lies outside 0–1, or
+    no ROC curve exists.
+    """
     check_rate("sensitivity", sensitivity)
     curve = roc_curve(positive, scores)
     above = int(np.flatnonzero(curve.tpr >= sensitivity - 1e-12)[0])
@@ -75,9 +94,10 @@ def specificity_at_sensitivity(positive: ArrayLike, scores: ArrayLike, sensitivi
 
 
 def partial_auc(positive: ArrayLike, scores: ArrayLike, specificity: float, corrected: bool = False) -> float:
-    """Area under the curve where specificity is at least this; corrected: 0.5 for chance, 1 for perfect.
+    """Computes the area under the ROC curve where the specificity is at least `specificity`.
 
-    The correction is McClish's (1989).
+    `positive` [n] are labels and `scores` is [n]. `corrected` makes it 0.5 for chance and 1 for perfect (McClish 1989).
+    Raises `StatisticsError` where the specificity is 1 or lies outside 0–1, or no ROC curve exists.
     """
     check_rate("specificity", specificity)
     limit = 1 - specificity
@@ -96,5 +116,6 @@ def partial_auc(positive: ArrayLike, scores: ArrayLike, specificity: float, corr
 
 
 def check_rate(name: str, value: float) -> None:
+    """Raises `StatisticsError` naming the rate where `value` lies outside 0–1."""
     if not 0 <= value <= 1:
         raise StatisticsError(f"a {name} lies between 0 and 1, got {value}")

@@ -8,12 +8,12 @@ import polars as pl
 
 from fibrostage.cohort.store import is_cohort
 from fibrostage.ground.errors import RunError
+from fibrostage.ground.files import write_text
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.take_in import Sources, take_in
 from fibrostage.phantom.write import RECIPE, Recipe, is_of, write_phantom
 from fibrostage.plan.run_plan import Plan
 from fibrostage.report.page import write_report
-from fibrostage.results.run_folder import replace_file, write_text
 from fibrostage.study.run_study import run_study
 
 MODALITIES = ("LSTE", "LUS")
@@ -46,6 +46,6 @@ def run_demo(out: Path, patients: int, seed: int, progress: Progress = SILENT) -
         csvs = Sources(source, source / "patients.csv", source / "images.csv")
         take_in(csvs, out / "cohort", plan.model_copy(update={"modality": kept}), progress=progress)
     file = out / "study.toml"
-    replace_file(file, lambda temporary: write_text(temporary, STUDY))
+    write_text(file, STUDY)
     results = run_study(file, out / "study", progress=progress)
     return results, write_report(out / "study", out / "report")

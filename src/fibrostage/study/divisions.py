@@ -13,7 +13,7 @@ from fibrostage.study.grid_file import Run
 
 def held_out_ratio(cohort: Cohort, plan: Plan) -> float:
     """Test over training patients of a plan's split; who validates does not train."""
-    from fibrostage.learn.train import make_task
+    from fibrostage.learn.task import make_task
 
     folds = make_task(cohort, plan).folds
     return sum(len(fold.test) / (len(fold.train) * (1 - plan.split.validation)) for fold in folds) / len(folds)

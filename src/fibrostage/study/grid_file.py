@@ -7,6 +7,7 @@ A run is addressed by what it is (plan and cohort), so that the same run is neve
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -18,11 +19,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from fibrostage.active.strategy_expression import choose_strategy
 from fibrostage.cohort.store import Cohort, open_cohort
 from fibrostage.ground.errors import PlanError, nearest
-from fibrostage.learn.train import plan_for
+from fibrostage.learn.plan_for_cohort import plan_for
+from fibrostage.plan.commands import ACTIVE, TRAIN, Reads, digest, refuse_unread
 from fibrostage.plan.file import explain, read_plan_file
+from fibrostage.plan.old_formats import says_the_same
 from fibrostage.plan.run_plan import Plan
+from fibrostage.results.run_folder import RunFolder
+from fibrostage.results.study_folder import StudyFolder
 
-RUNS = "runs"
 SOURCE = "source:"
 AXES = ("seed", "network.modalities", "active.strategy", "active.fold")
 
@@ -90,6 +94,11 @@ class StudyPlan(BaseModel):
     def supervised(self) -> bool:
         return not self.grid.strategies
 
+    @property
+    def reads(self) -> Reads:
+        """What the study's runs read of a plan."""
+        return TRAIN if self.supervised else ACTIVE
+
 
 @dataclass(frozen=True)
 class Run:
@@ -112,6 +121,8 @@ def load_study(path: Path) -> tuple[StudyPlan, Cohort]:
         raise PlanError(explain(error, str(path), StudyPlan)) from None
     for name in study.grid.strategies:
         choose_strategy(name)
+    for part in (study.plan, *study.grid.networks.values(), *study.grid.splits.values()):
+        refuse_unread(part, study.reads)
     return study, open_cohort((path.parent / study.cohort).resolve())
 
 
@@ -130,13 +141,26 @@ def cells(study: StudyPlan, cohort: Cohort, out: Path, overrides: Sequence[str] 
             data = merged(data, {"staging": {"task": task}})
         if strategy is not None:
             data = merged(data, {"active": {"strategy": strategy, "fold": fold}})
-        plan = plan_for(cohort, with_sources(data, study, out), list(overrides), "study")
+        plan = plan_for(cohort, with_sources(data, study, out), overrides, "study", study.reads)
         method = method_of(network, modalities, split)
         parts = (method, task, strategy, f"f{fold}-s{seed}" if strategy else f"s{seed}")
         label = "-".join(part for part in parts if part).replace(" ", "_").replace("/", "_").replace(":", "_")
-        folder = out / RUNS / f"{label}-{plan.digest()[:8]}{cohort.fingerprint[:8]}"
+        folder = run_folder(StudyFolder(out).runs_folder, label, plan, cohort.fingerprint[:8], study.reads)
         runs.append(Run(plan, folder, method, study.supervised))
     return runs
+
+
+def run_folder(runs: Path, label: str, plan: Plan, cohort: str, reads: Reads) -> Path:
+    """Where a run is, or will be: named by what it reads of its plan and by its cohort.
+
+    A run that an earlier version named otherwise is known again by its saved plan.
+    """
+    folder = runs / f"{label}-{digest(plan, reads)[:8]}{cohort}"
+    if not folder.exists():
+        for other in sorted(runs.glob(f"{glob.escape(label)}-????????{cohort}")):
+            if RunFolder(other).begun and says_the_same(RunFolder(other).read_plan(), plan, reads):
+                return other
+    return folder
 
 
 def method_of(network: str, modalities: Sequence[str], split: str) -> str:
@@ -158,11 +182,7 @@ def with_sources(data: Mapping[str, Any], study: StudyPlan, out: Path) -> dict[s
     if name not in study.source:
         known = ", ".join(study.source) or "none"
         raise PlanError(f"network.weights = {weights!r}{nearest(name, study.source)}: the study's sources are {known}")
-    return merged(data, {"network": {"weights": str(source_folder(out, name))}})
-
-
-def source_folder(out: Path, name: str) -> Path:
-    return out.resolve() / "sources" / name
+    return merged(data, {"network": {"weights": str(StudyFolder(out).source_folder(name))}})
 
 
 def refuse_axes(grid: Grid, overrides: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from fibrostage.cohort.store import open_cohort
 from fibrostage.ground.errors import FibrostageError
-from fibrostage.results.run_folder import PLAN
+from fibrostage.results.run_folder import RunFolder
 from fibrostage.study.grid_file import Run
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -37,7 +37,7 @@ def execute(cohort: Path, run: Run) -> str | None:
             shutil.rmtree(run.folder, ignore_errors=True)
             train(open_cohort(cohort), run.plan, run.folder)
             return None
-        resume = (run.folder / PLAN).is_file()
+        resume = RunFolder(run.folder).begun
         if run.folder.exists() and not resume:
             shutil.rmtree(run.folder)
         run_active(open_cohort(cohort), run.plan, run.folder, resume)

@@ -8,32 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from fibrostage.analysis.label_efficiency import efficiency_table
 from fibrostage.analysis.over_runs import results_table
+from fibrostage.analysis.supervised_study import SupervisedRun, supervised_tables
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import FibrostageError, RunError
 from fibrostage.ground.progress import SILENT, Progress
-from fibrostage.results.run_folder import (
-    CURVE,
-    METRICS,
-    read_json,
-    read_parquet,
-    replace_file,
-    write_json,
-    write_parquet,
-)
+from fibrostage.results.metrics import ParticipantFlow
+from fibrostage.results.run_folder import RunFolder, read_parquet
+from fibrostage.results.study_folder import CURVES, EFFICIENCY, RESULTS, StudyFolder, StudyRecord
+from fibrostage.study.comparison import check_comparison
 from fibrostage.study.divisions import check_same_divisions, held_out_ratio
-from fibrostage.study.grid_file import RUNS, Run, StudyPlan, cells, load_study
+from fibrostage.study.grid_file import Run, StudyPlan, cells, load_study
 from fibrostage.study.run_one import Engine
-from fibrostage.study.supervised import check_comparison, common_flow, supervised_tables
 from fibrostage.study.weight_sources import train_sources
 from fibrostage.study.workers import run_locally
-
-RESULTS, CURVES, EFFICIENCY, STUDY = "results.parquet", "curves.parquet", "efficiency.parquet", "study.json"
 
 
 def run_study(
@@ -43,14 +35,19 @@ def run_study(
     progress: Progress = SILENT,
     engine: Engine = run_locally,
 ) -> pl.DataFrame:
-    """Runs what is missing of the grid; writes the study's tables; returns the results table."""
-    if out.is_dir() and any(out.iterdir()) and not (out / RUNS).is_dir():
+    """Runs what is missing of the grid; writes the study's tables; returns the results table.
+
+    Raises `RunError` where `out` holds something else, `PlanError` for a study that cannot be followed, and
+    `FibrostageError` where every run failed.
+    """
+    folder = StudyFolder(out)
+    if out.is_dir() and any(out.iterdir()) and not folder.runs_folder.is_dir():
         raise RunError(f"{out} holds something else than a study; choose another --out")
     study, cohort = load_study(path)
     if study.supervised:
         check_comparison(study, cohort)
     try:
-        (out / RUNS).mkdir(parents=True, exist_ok=True)
+        folder.runs_folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot write to {out}: {error.strerror}") from None
     train_sources(study, path.parent, out, progress)
@@ -58,12 +55,12 @@ def run_study(
     if study.supervised:
         check_same_divisions(runs)
     failures = run_missing(cohort, runs, progress, engine)
-    return write_tables(study, cohort, runs, failures, out)
+    return write_tables(study, cohort, runs, failures, folder)
 
 
 def run_missing(cohort: Cohort, runs: Sequence[Run], progress: Progress, engine: Engine) -> dict[str, str]:
     """Runs every cell without results; returns the reasons of those that failed, by name."""
-    missing = [run for run in runs if not (run.folder / METRICS).is_file()]
+    missing = [run for run in runs if not RunFolder(run.folder).finished]
     failures: dict[str, str] = {}
     if missing:
         warm_cache(cohort, missing, progress)
@@ -82,57 +79,73 @@ def run_missing(cohort: Cohort, runs: Sequence[Run], progress: Progress, engine:
 
 
 def write_tables(
-    study: StudyPlan, cohort: Cohort, runs: Sequence[Run], failures: dict[str, str], out: Path
+    study: StudyPlan, cohort: Cohort, runs: Sequence[Run], failures: dict[str, str], folder: StudyFolder
 ) -> pl.DataFrame:
+    """Writes study.json and the tables of what finished; raises `FibrostageError` where nothing did."""
     finished = [run for run in runs if run.name not in failures]
-    content: dict[str, Any] = {
-        **study.model_dump(mode="json"),
-        "cohort": str(cohort.path),
-        "runs": [run.name for run in finished],
-        "methods": {run.name: run.method for run in finished},
-        "failures": failures,
-        "supervised": study.supervised,
-    }
+    record = StudyRecord.model_validate(
+        {
+            **study.model_dump(mode="json"),
+            "cohort": str(cohort.path),
+            "runs": [run.name for run in finished],
+            "methods": {run.name: run.method for run in finished},
+            "failures": failures,
+            "supervised": study.supervised,
+            "flow": common_flow(finished) if study.supervised and finished else None,
+        }
+    )
+    folder.write(record)
     if not finished:
-        write_json(out / STUDY, content)
         raise FibrostageError(f"every run of the study failed; the first: {next(iter(failures.values()))}")
-    if study.supervised:
-        write_json(out / STUDY, content | {"flow": common_flow(finished)})
-        tables = supervised_tables(study, cohort, finished)
-        for name, table in tables.items():
-            write_table(out / f"{name}.parquet", table)
-        return tables["results"]
-    write_json(out / STUDY, content)
-    return write_active_tables(cohort, finished, out)
+    tables = supervised(study, cohort, finished) if study.supervised else active(cohort, finished)
+    for name, table in tables.items():
+        folder.write_table(name, table)
+    return tables[RESULTS]
 
 
-def write_active_tables(cohort: Cohort, finished: Sequence[Run], out: Path) -> pl.DataFrame:
-    """Curves, results over them, and what labels bought."""
+def supervised(study: StudyPlan, cohort: Cohort, finished: Sequence[Run]) -> dict[str, pl.DataFrame]:
+    """The tables of a supervised study, by name."""
+    runs = [
+        SupervisedRun(
+            run.method,
+            run.plan.seed,
+            run.plan.staging.task,
+            run.plan.evaluation.confidence,
+            held_out_ratio(cohort, run.plan),
+            RunFolder(run.folder),
+        )
+        for run in finished
+    ]
+    return supervised_tables(runs, cohort, study.compare.markers, study.compare.reference or runs[0].method)
+
+
+def active(cohort: Cohort, finished: Sequence[Run]) -> dict[str, pl.DataFrame]:
+    """Curves, results over them, and what labels bought, by name."""
+    folders = [RunFolder(run.folder) for run in finished]
     curves = pl.concat(
-        [read_parquet(run.folder / CURVE).with_columns(method=pl.lit(run.method)) for run in finished],
+        [
+            read_parquet(folder.curve_file).with_columns(method=pl.lit(run.method))
+            for run, folder in zip(finished, folders, strict=True)
+        ],
         how="diagonal_relaxed",
     )
-    metrics = [read_json(run.folder / METRICS) for run in finished]
-    results = results_table(curves, metrics, finished[0].plan.staging.resolve().cuts)
-    write_table(out / CURVES, curves)
-    write_table(out / RESULTS, results)
+    simulated = any(folder.read_metrics().simulated for folder in folders)
     plans = {run.method: run.plan for run in finished}
     ratios = {method: held_out_ratio(cohort, plan) for method, plan in plans.items()}
     shared = {method: plan.split.scheme == "column" for method, plan in plans.items()}
-    efficiency = efficiency_table(curves, ratios, shared, any(m["simulated"] for m in metrics))
-    write_table(out / EFFICIENCY, efficiency)
-    return results
+    return {
+        CURVES: curves,
+        RESULTS: results_table(curves, simulated, finished[0].plan.staging.resolve().cuts),
+        EFFICIENCY: efficiency_table(curves, ratios, shared, simulated),
+    }
 
 
-def tables_beside(out: Path) -> dict[str, pl.DataFrame]:
-    """What a study's folder holds beside the results, and a program would read: by name."""
-    names = ("comparison", "pictures", "cutoffs") if read_json(out / STUDY)["supervised"] else ("efficiency",)
-    return {name: read_parquet(out / f"{name}.parquet") for name in names}
-
-
-def write_table(path: Path, table: pl.DataFrame) -> None:
-    write_parquet(path, table)
-    replace_file(path.with_suffix(".csv"), table.write_csv)
+def common_flow(runs: Sequence[Run]) -> ParticipantFlow | None:
+    """The participant flow of the first run, without its training cohort where the runs have different ones."""
+    flow = RunFolder(runs[0].folder).read_metrics().flow
+    if flow is not None and any(run.plan.split.use < 1 for run in runs):
+        return flow.model_copy(update={"training": None})
+    return flow
 
 
 def warm_cache(cohort: Cohort, runs: Sequence[Run], progress: Progress) -> None:

@@ -8,9 +8,13 @@ from pathlib import Path
 from fibrostage.cohort.store import open_cohort
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import SILENT, Progress
-from fibrostage.learn.train import plan_for, train
-from fibrostage.results.run_folder import METRICS, PLAN, read_json
-from fibrostage.study.grid_file import StudyPlan, source_folder
+from fibrostage.learn.plan_for_cohort import plan_for
+from fibrostage.learn.train import train
+from fibrostage.plan.commands import TRAIN
+from fibrostage.plan.old_formats import says_the_same
+from fibrostage.results.run_folder import RunFolder
+from fibrostage.results.study_folder import StudyFolder
+from fibrostage.study.grid_file import StudyPlan
 
 
 def train_sources(study: StudyPlan, base: Path, out: Path, progress: Progress = SILENT) -> None:
@@ -18,14 +22,15 @@ def train_sources(study: StudyPlan, base: Path, out: Path, progress: Progress = 
     for name, source in study.source.items():
         cohort = open_cohort((base / source.cohort).resolve())
         plan = plan_for(cohort, source.plan, [], f"source {name}")
-        folder = source_folder(out, name)
-        if not (folder / METRICS).is_file():
+        folder = StudyFolder(out).source_folder(name)
+        run = RunFolder(folder)
+        if not run.finished:
             progress.say(f"source {name}: {cohort.name}")
             shutil.rmtree(folder, ignore_errors=True)  # what a killed one left
             train(cohort, plan, folder, progress)
             continue
-        found, metrics = read_json(folder / PLAN), read_json(folder / METRICS)
-        if found != plan.model_dump(mode="json") or metrics["cohort"]["fingerprint"] != cohort.fingerprint:
+        same = says_the_same(run.read_plan(), plan, TRAIN)
+        if not same or run.read_metrics().cohort.fingerprint != cohort.fingerprint:
             raise RunError(
                 f"{folder} was trained with another plan or cohort than source {name!r} has now; choose another --out"
             )

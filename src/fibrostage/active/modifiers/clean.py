@@ -2,4 +2,4 @@
 
 from fibrostage.active.modifiers.spec import Modifier
 
-MODIFIER = Modifier("clean", "clean", clean=True)
+MODIFIER = Modifier("clean", "clean", postpones=lambda facts: facts.bad)

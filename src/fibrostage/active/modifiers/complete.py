@@ -6,4 +6,4 @@ only where all are there.
 
 from fibrostage.active.modifiers.spec import Modifier
 
-MODIFIER = Modifier("complete", "complete", complete=True)
+MODIFIER = Modifier("complete", "complete", postpones=lambda facts: facts.incomplete)

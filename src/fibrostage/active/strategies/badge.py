@@ -13,6 +13,8 @@ from fibrostage.active.strategies.spec import BatchStrategy
 
 
 def select(items: Items, count: int, rng: np.random.Generator) -> list[int]:
+    """Returns the positions of up to `count` items: the longest gradient first, then each drawn with a chance
+    proportional to its squared distance to the nearest one chosen. Raises `ValueError` without a fitted network."""
     gradients = items.gradients()
     norms = gradients.squared_norms
     position = items.best(norms)

@@ -12,6 +12,7 @@ from fibrostage.active.strategies.spec import Known, Strategy, entropy
 
 
 def score(known: Known) -> NDArray[np.float64]:
+    """Returns the mutual information [n] of stage and dropout mask, in nats."""
     return np.maximum(entropy(known.stages()) - known.within(), 0.0)  # never negative but for rounding
 
 

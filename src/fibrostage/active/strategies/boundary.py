@@ -12,6 +12,7 @@ from fibrostage.active.strategies.spec import Known, Strategy, entropy
 
 
 def score(known: Known) -> NDArray[np.float64]:
+    """Returns the binary entropy [n] of P(stage ≥ cut), in nats."""
     above = known.stages()[:, known.cut :].sum(axis=1)
     above = np.clip(above, 0, 1)  # a sum of float32 may exceed 1 by its rounding
     return entropy(np.stack([above, 1 - above], axis=1))

@@ -9,6 +9,8 @@ from fibrostage.active.strategies.spec import BatchStrategy
 
 
 def select(items: Items, count: int, rng: np.random.Generator) -> list[int]:
+    """Returns the positions of up to `count` items, each the farthest from what is labelled and chosen before it; where
+    nothing is labelled, the first is the one nearest to the mean."""
     nearest = items.distance_to_labelled()
     if np.isinf(nearest).all():  # nothing is chosen yet: begin in the middle
         nearest = -items.squared_distances_to_mean()

@@ -9,6 +9,7 @@ from fibrostage.active.strategies.spec import Known, Strategy
 
 
 def score(known: Known) -> NDArray[np.float64]:
+    """Returns 1 − (p₁ − p₂) [n], from 0 where one stage is certain to 1 where the two likeliest are equally likely."""
     two = np.partition(known.stages(), -2, axis=1)[:, -2:].astype(np.float64)
     return np.asarray(1 - (two[:, 1] - two[:, 0]))
 

@@ -12,6 +12,7 @@ from fibrostage.active.strategies.spec import Known, Strategy
 
 
 def score(known: Known) -> NDArray[np.float64]:
+    """Returns the variance [n] of the stage's number under the predicted probabilities, in stages squared."""
     p = known.stages().astype(np.float64)
     stages = np.arange(p.shape[1])
     mean = p @ stages

@@ -22,7 +22,8 @@ GIVEN = {"self", "X", "y", "candidates", "batch_size", "return_utilities"}
 
 
 def adapted(name: str) -> BatchStrategy:
-    """The strategy of a name like "skactiveml:CoreSet"; raises `PlanError` for one that is not there."""
+    """Returns the strategy of a name like "skactiveml:CoreSet". Raises `PlanError` where scikit-activeml is not
+    installed or has no such strategy that can be run here."""
     wanted = name.removeprefix(PREFIX)
     try:
         from skactiveml import pool
@@ -51,6 +52,8 @@ def runnable(kind: type) -> bool:
 
 
 def select(kind: Any, items: Items, count: int, rng: np.random.Generator) -> list[int]:
+    """Returns the positions of up to `count` items that a query strategy of class `kind` chooses on the embeddings of
+    the items and the labelled."""
     points = np.concatenate([items.dense(), items.dense_labelled()]).astype(np.float64)
     stages = np.full(len(points), np.nan)
     if items.stages is not None:
@@ -73,6 +76,7 @@ def select(kind: Any, items: Items, count: int, rng: np.random.Generator) -> lis
 
 
 def classifier(classes: list[int]) -> Any:
+    """Returns a logistic regression that scikit-activeml's strategies can fit, for the stages `classes`."""
     from skactiveml.classifier import SklearnClassifier
     from sklearn.linear_model import LogisticRegression
 
@@ -80,6 +84,7 @@ def classifier(classes: list[int]) -> Any:
 
 
 def ensemble(classes: list[int]) -> Any:
+    """Returns ten bagged logistic regressions that scikit-activeml's strategies can fit, for the stages `classes`."""
     from skactiveml.classifier import SklearnClassifier
     from sklearn.ensemble import BaggingClassifier
     from sklearn.linear_model import LogisticRegression
@@ -89,6 +94,7 @@ def ensemble(classes: list[int]) -> Any:
 
 
 def discriminator(_classes: list[int]) -> Any:
+    """Returns a logistic regression that tells labelled from unlabelled items, whatever the stages."""
     from skactiveml.classifier import SklearnClassifier
     from sklearn.linear_model import LogisticRegression
 

@@ -34,16 +34,21 @@ class Known:
     cut: int = 1
 
     def drawn(self) -> NDArray[np.float64]:
+        """Returns the uniform noise [n]. Raises `ValueError` where the strategy's `needs` do not ask for it."""
         if self.noise is None:
             raise ValueError("this strategy needs noise; its `needs` must say so")
         return self.noise
 
     def stages(self) -> NDArray[np.float32]:
+        """Returns the stage probabilities [n, K]. Raises `ValueError` where the strategy's `needs` do not ask for
+        them."""
         if self.probabilities is None:
             raise ValueError("this strategy needs probabilities; its `needs` must say so")
         return self.probabilities
 
     def within(self) -> NDArray[np.float32]:
+        """Returns the mean entropy of the passes [n], in nats. Raises `ValueError` where the strategy's `needs` do not
+        ask for it."""
         if self.entropies is None:
             raise ValueError("this strategy needs the passes' entropies; its `needs` must say so")
         return self.entropies
@@ -57,6 +62,11 @@ class Strategy:
     title: str
     needs: Needs
     score: Callable[[Known], NDArray[np.float64]]
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether a model must be fitted first; what draws by noise alone can begin a run."""
+        return self.needs != "noise"
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,8 @@ class BatchStrategy:
 
 
 def entropy(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    """H = −Σ p log p over the last axis, in nats, with 0 log 0 = 0; logarithms in the precision that came."""
+    """Returns H = −Σ p log p of `probabilities` […, K] over the last axis […] in nats, with 0 log 0 = 0; logarithms are
+    taken in the precision that came."""
     p = np.asarray(probabilities)
     terms = np.log(np.maximum(p, np.finfo(p.dtype).tiny))
     terms *= p

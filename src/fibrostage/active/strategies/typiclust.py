@@ -18,6 +18,8 @@ SMALLEST = 5  # a cluster of fewer items stands for nothing
 
 
 def select(items: Items, count: int, rng: np.random.Generator) -> list[int]:
+    """Returns the positions of up to `count` items: the most typical available one of the cluster with the fewest
+    labels, of these the largest, again and again."""
     from sklearn.cluster import KMeans, MiniBatchKMeans
 
     points = items.dense()
@@ -45,7 +47,8 @@ def select(items: Items, count: int, rng: np.random.Generator) -> list[int]:
 
 
 def typicality(points: NDArray[np.float32], own: NDArray[np.int64], clusters: int) -> NDArray[np.float64]:
-    """One over the mean distance to the nearest neighbours within the item's cluster; 0 for one alone."""
+    """Returns for each item one over its mean distance to its NEIGHBOURS nearest within its cluster [n]; 0 for an item
+    alone in it. `points` is [n, D], `own` [n] the cluster of each item."""
     from sklearn.neighbors import NearestNeighbors
 
     result = np.zeros(len(points))

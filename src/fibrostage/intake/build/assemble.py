@@ -54,14 +54,17 @@ class Names:
     csv: str | None = None
 
     def file(self, pictures: pl.DataFrame, row: int) -> str:
+        """Returns the name of the file that the picture in `row` came from, as the user knows it."""
         source = str(pictures["source"][row])
         return self.files.get(source, source)
 
     def patient(self, pictures: pl.DataFrame, row: int) -> str:
+        """Returns the id of the patient of the picture in `row`, as the user knows it."""
         patient = str(pictures["patient_id"][row])
         return self.patients.get(patient, patient)
 
     def note(self, problems: Problems, pictures: pl.DataFrame, row: int, reason: str) -> None:
+        """Notes a problem of the picture in `row` under its file, or under its row of I.csv where there is one."""
         file = self.file(pictures, row)
         patient = self.patient(pictures, row)
         line = int(pictures["line"][row])
@@ -139,7 +142,8 @@ def without_twins(
 
 
 def near_pairs(pictures: pl.DataFrame, print_of: Callable[[int], NDArray[np.int8]]) -> NDArray[np.intp]:
-    """Pairs of rows of different patients whose pictures are nearly the same [P, 2]."""
+    """Returns the pairs of rows [P, 2] of one modality and different patients whose pictures are nearly the same.
+    `print_of` gives the fingerprint [24, 24] int8 of a place in the journal."""
     found = []
     for (_,), part in pictures.with_row_index("_row").group_by("modality", maintain_order=True):
         if part["patient_id"].n_unique() < 2:
@@ -154,7 +158,8 @@ def near_pairs(pictures: pl.DataFrame, print_of: Callable[[int], NDArray[np.int8
 
 
 def note_pairs(pictures: pl.DataFrame, pairs: NDArray[np.intp], problems: Problems, named: Names) -> None:
-    """Names each picture that has a twin before it, and the twin."""
+    """Notes as a problem each picture that has a twin before it, and names the twin. `pairs` [P, 2] are rows of
+    `pictures`."""
     first: dict[int, int] = {}
     for a, b in sorted((int(min(pair)), int(max(pair))) for pair in pairs):
         first.setdefault(b, a)
@@ -167,7 +172,8 @@ def note_pairs(pictures: pl.DataFrame, pairs: NDArray[np.intp], problems: Proble
 
 
 def with_groups(patients: pl.DataFrame, pictures: pl.DataFrame, pairs: NDArray[np.intp]) -> pl.DataFrame:
-    """Patients who share pictures, directly or through others, get one group's name; everybody else none."""
+    """Gives patients who share pictures, directly or through others, one group's name, and everybody else none. `pairs`
+    [P, 2] are rows of `pictures`; groups that the user gave stay together."""
     row = {patient: at for at, patient in enumerate(patients["patient_id"])}
     owners = np.array([row[patient] for patient in pictures["patient_id"]], dtype=np.intp)
     joined = [owners[pairs]]
@@ -189,9 +195,10 @@ def with_days(pictures: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_markers(patients: pl.DataFrame, pictures: pl.DataFrame, readings: Readings, plan: Plan) -> pl.DataFrame:
-    """The markers that pictures give: the median stiffness of a patient's good pictures, where it is reliable.
+    """Adds the markers that pictures give: the median stiffness in kPa of a patient's good pictures, where it is
+    reliable.
 
-    A value of P.csv stays. `<marker>_n` and `<marker>_iqr` say of how many pictures and how far apart they were.
+    A value of P.csv stays. `<marker>_n` and `<marker>_iqr` say of how many pictures it is and how far apart they were.
     """
     for modality in plan.modality:
         if modality.marker is None:
@@ -208,6 +215,9 @@ def with_markers(patients: pl.DataFrame, pictures: pl.DataFrame, readings: Readi
 
 
 def with_marker(patients: pl.DataFrame, marker: str, values: dict[str, list[float]], plan: Plan) -> pl.DataFrame:
+    """Adds one marker: the median of each patient's `values` in kPa where the plan holds it reliable and no value is
+    given, with `<marker>_n` how many there were and `<marker>_iqr` their IQR/median. Raises `IntakeError` where the
+    patients have a column of either name already."""
     for column in (f"{marker}_n", f"{marker}_iqr"):
         if column in patients.columns:
             raise IntakeError(f"the patients have a column {column!r}, which intake writes itself; rename it")

@@ -48,7 +48,8 @@ class Intake:
         return self.setting.privacy
 
     def note(self, job: Job, row: int | None, reason: str, value: bool = False) -> None:
-        """A problem of a file, or of the row that asked for it; of a value alone, which stops nothing."""
+        """Notes a problem of a file, or of the `row` of I.csv that asked for it; with `value` it is one of a value
+        alone, which stops nothing."""
         request = next((r for r in job.requests or () if r.row == row), None)
         patient = request.patient_id if request else None
         target = self.notes if value else self.problems

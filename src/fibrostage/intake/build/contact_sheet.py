@@ -30,7 +30,8 @@ class Tile:
 
 
 def thumb_of(pixels: NDArray[np.uint8], roi: Roi | None, stored: Roi | None = None) -> bytes:
-    """A screen, small, black but for the part that is stored, with its region framed."""
+    """Returns a screen `pixels` [H, W] or [H, W, 3] as a small JPEG that fits a tile, black but for the part that is
+    stored, with its region framed; both are in pixels of the screen."""
     image = Image.fromarray(pixels)
     width, height = image.size
     if stored is not None:
@@ -59,6 +60,7 @@ def write_sheets(folder: Path, tiles: Iterable[Tile], title: str) -> int:
 
 
 def batched_tiles(tiles: Iterable[Tile]) -> Iterator[Sequence[Tile]]:
+    """Yields the tiles page by page, ACROSS × DOWN at a time."""
     page: list[Tile] = []
     for tile in tiles:
         page.append(tile)
@@ -70,6 +72,7 @@ def batched_tiles(tiles: Iterable[Tile]) -> Iterator[Sequence[Tile]]:
 
 
 def draw_page(tiles: Sequence[Tile], title: str) -> Image.Image:
+    """Draws one page of tiles under its title."""
     rows = -(-len(tiles) // ACROSS)
     page = Image.new("RGB", (ACROSS * (WIDTH + 4), HEAD + rows * (HEIGHT + TEXT + 4)), (32, 32, 32))
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(9)

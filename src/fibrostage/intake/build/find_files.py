@@ -50,6 +50,8 @@ class Sources:
         return (self.folder, *self.more)
 
     def check(self) -> None:
+        """Checks that the sources are there. Raises `IntakeError` where one does not exist, or with I.csv is no
+        folder."""
         for folder in self.folders:
             if self.images is not None and not folder.is_dir():
                 raise IntakeError(f"{folder} is not a folder")
@@ -57,7 +59,7 @@ class Sources:
                 raise IntakeError(f"there is no {folder}")
 
     def path_of(self, file: str) -> Path:
-        """A file of I.csv in the first folder that has it."""
+        """Returns the path of a file of I.csv in the first folder that has it; in the main folder where none has."""
         return next((folder / file for folder in self.folders if (folder / file).is_file()), self.folder / file)
 
 
@@ -70,7 +72,8 @@ def jobs_of(requests: Sequence[Request], sources: Sources) -> list[Job]:
 
 
 def survey(sources: Sources, problems: Problems) -> list[Job]:
-    """Every file under the sources, in the order of their names; folders that cannot be read are noted."""
+    """Returns a job for every file under the sources that may hold a picture, in the order of their names, and notes
+    folders that cannot be read. Raises `IntakeError` where there is no such file."""
     jobs = []
     skipped = {path.resolve() for path in (sources.patients,) if path is not None}
     for number, folder in enumerate(sources.folders):
@@ -92,7 +95,8 @@ def printable(name: str) -> str:
 
 
 def files_under(folder: Path, prefix: str, problems: Problems) -> Iterator[Path]:
-    """Files by name, depth first. Links to folders are noted and not followed, so that no loop is walked into."""
+    """Yields files by name, depth first. It notes links to folders and does not follow them, so that no loop is walked
+    into."""
 
     def name_of(path: Path) -> str:
         return prefix + printable(path.relative_to(folder).as_posix())
@@ -122,6 +126,7 @@ def files_under(folder: Path, prefix: str, problems: Problems) -> Iterator[Path]
 
 
 def any_dicom(jobs: Sequence[Job]) -> bool:
+    """Says whether any of the files is DICOM; one that cannot be opened is not."""
     for job in jobs:
         try:
             with job.path.open("rb") as file:

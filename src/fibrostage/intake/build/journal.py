@@ -54,11 +54,13 @@ class Entry:
 
 
 def folder_beside(target: Path) -> Path:
+    """Returns the folder of a target's journal, hidden beside it."""
     return target.parent / f".{target.name}.intake"
 
 
 def code_of(job: Job, setting: Setting) -> str:
-    """What names a file as it is now, and what is asked of it."""
+    """Returns a code that names a file as it is now, and what is asked of it. Raises `OSError` where the file is
+    gone."""
     state = job.path.stat()
     asked = None if job.requests is None else [asdict(request) for request in job.requests]
     text = json.dumps([job.name, state.st_size, state.st_mtime_ns, asked])
@@ -66,6 +68,7 @@ def code_of(job: Job, setting: Setting) -> str:
 
 
 def digest_of(setting: Setting) -> str:
+    """Returns a hash of what every entry depends on: version, plan, key and whether unmasked screens are accepted."""
     plan = setting.plan.model_dump(mode="json")
     text = json.dumps([__version__, plan, setting.privacy.digest("journal", ""), setting.accept_unmasked])
     return hashlib.sha256(text.encode()).hexdigest()
@@ -73,7 +76,8 @@ def digest_of(setting: Setting) -> str:
 
 @contextmanager
 def alone_at(target: Path) -> Iterator[None]:
-    """Nobody else takes anything in at `target` meanwhile; what a killed intake left half-built there is removed."""
+    """Keeps any other intake away from `target` meanwhile, and removes what a killed one left half-built there. Raises
+    `CohortError` where another intake is running, or its folder cannot be written to."""
     path = target.parent / f".{target.name}.intake.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +97,8 @@ def alone_at(target: Path) -> Iterator[None]:
 
 
 class Journal:
-    """Entries of one intake; `known` has the code of every file that is done."""
+    """Entries of one intake; `known` has the code of every file that is done, and where its entry begins. Raises
+    `CohortError` where the folder cannot be written."""
 
     def __init__(self, folder: Path, setting: Setting) -> None:
         self.folder = folder
@@ -134,12 +139,13 @@ class Journal:
 
     @staticmethod
     def head_of(body: bytes) -> dict[str, Any]:
+        """Returns the JSON head of an entry's bytes."""
         (size,) = JSON_HEAD.unpack(body[: JSON_HEAD.size])
         content: dict[str, Any] = json.loads(body[JSON_HEAD.size : JSON_HEAD.size + size])
         return content
 
     def add(self, code: str, outcome: Outcome) -> None:
-        """Appends what a file gave; raises `CohortError` when the disk is full."""
+        """Appends what a file gave. Raises `CohortError` where it cannot be written, as when the disk is full."""
         head = {
             "code": code,
             "taken": [[each.record, each.pixels.nbytes, len(each.thumb)] for each in outcome.taken],
@@ -162,7 +168,7 @@ class Journal:
         self.known[code] = offset
 
     def entry(self, code: str) -> Entry:
-        """What is written of a file that is done."""
+        """Returns what is written of a file that is done, but for the bytes of its pictures."""
         start = self.known[code]
         self.file.seek(start + HEAD.size)
         (size,) = JSON_HEAD.unpack(self.file.read(JSON_HEAD.size))
@@ -182,22 +188,28 @@ class Journal:
         )
 
     def bytes_at(self, offset: int, length: int) -> bytes:
+        """Returns `length` bytes of the journal from `offset`; threads may do so side by side."""
         return os.pread(self.file.fileno(), length, offset)
 
     def pixels(self, place: Place, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Returns a picture's stored pixels, read-only, in their `shape` [S, S, C]."""
         return np.frombuffer(self.bytes_at(place.offset, place.pixels), dtype=np.uint8).reshape(shape)
 
     def print(self, place: Place) -> NDArray[np.int8]:
+        """Returns a picture's fingerprint [24, 24], read-only."""
         found = np.frombuffer(self.bytes_at(place.offset + place.pixels, SIDE * SIDE), dtype=np.int8)
         return found.reshape(SIDE, SIDE)
 
     def thumb(self, place: Place) -> bytes:
+        """Returns a picture's thumbnail as JPEG, empty where none was made."""
         return self.bytes_at(place.offset + place.pixels + SIDE * SIDE, place.thumb)
 
     def close(self) -> None:
+        """Closes the file and leaves it for the next intake to go on from."""
         with suppress(OSError):  # a full disk: what was to be flushed is lost, and read again
             self.file.close()
 
     def remove(self) -> None:
+        """Closes the file and deletes the journal."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)

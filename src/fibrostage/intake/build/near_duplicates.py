@@ -37,7 +37,8 @@ Print = NDArray[np.int8]  # [SIDE, SIDE]
 
 
 def fingerprint(pixels: NDArray[np.uint8]) -> Print:
-    """What stands out where in a picture [H, W] or [H, W, 3], int8 [24, 24]; all 0 where nothing does."""
+    """Returns what stands out where in a picture [H, W], [H, W, 1] or [H, W, 3], as int8 [24, 24]; all 0 where nothing
+    does."""
     flat = pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
     image = Image.fromarray(flat).convert("L").convert("F")
     grey = np.asarray(image.resize((FINE, FINE), Image.Resampling.BOX), dtype=np.float32)
@@ -54,18 +55,19 @@ def fingerprint(pixels: NDArray[np.uint8]) -> Print:
 
 @lru_cache(maxsize=8)
 def smoother(width: float) -> NDArray[np.float32]:
-    """Gaussian weights [FINE, FINE]; each row sums to 1, at the borders too."""
+    """Returns Gaussian weights [48, 48] of a width in fine cells; each row sums to 1, at the borders too."""
     distance = np.subtract.outer(np.arange(FINE), np.arange(FINE))
     weights = np.exp(-0.5 * (distance / width) ** 2)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def smooth(grid: NDArray[np.float32], width: float) -> NDArray[np.float32]:
+    """Smooths `grid` [48, 48] down and across by a Gaussian of `width` fine cells; returns [48, 48]."""
     return np.asarray(smoother(width) @ grid @ smoother(width).T, dtype=np.float32)
 
 
 def perceptual_hash(prints: NDArray[np.int8]) -> NDArray[np.uint64]:
-    """120 bits of each fingerprint [N, 24, 24], as two words [N, 2]."""
+    """Returns 120 bits of each fingerprint [N, 24, 24], as two words [N, 2]."""
     words = np.empty((len(prints), 2), dtype=np.uint64)
     for start in range(0, len(prints), BATCH):
         cosines = dctn(prints[start : start + BATCH].astype(np.float32), axes=(1, 2))[:, :LOW, :LOW]
@@ -77,7 +79,8 @@ def perceptual_hash(prints: NDArray[np.int8]) -> NDArray[np.uint64]:
 
 
 def near_twins(prints: NDArray[np.int8], distance: int = DISTANCE, alike: float = ALIKE) -> NDArray[np.intp]:
-    """The pairs (i, j), i < j, of fingerprints [N, 24, 24] that are twins [P, 2]; memory does not grow with N²."""
+    """Returns the pairs (i, j), i < j, of fingerprints [N, 24, 24] that are twins [P, 2]: at most `distance` bits apart
+    and correlated by at least `alike`. Memory does not grow with N²."""
     found = []
     for first, second in candidates(prints, distance):
         same = likeness(prints[first], prints[second]) >= alike
@@ -86,7 +89,8 @@ def near_twins(prints: NDArray[np.int8], distance: int = DISTANCE, alike: float 
 
 
 def candidates(prints: NDArray[np.int8], distance: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Pairs whose hashes differ in at most `distance` bits, about BATCH at a time; blank pictures pair with none."""
+    """Yields pairs (i, j), i < j, of fingerprints [N, 24, 24] whose hashes differ in at most `distance` bits, as [P]
+    and [P], about BATCH at a time; blank pictures pair with none."""
     shown = np.flatnonzero(prints.any(axis=(1, 2)))
     low, high = np.ascontiguousarray(perceptual_hash(prints[shown]).T)
     first: list[NDArray[np.intp]] = []
@@ -106,6 +110,7 @@ def candidates(prints: NDArray[np.int8], distance: int) -> Iterator[tuple[NDArra
 
 
 def set_bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Counts the set bits in each of `words` [N]; returns [N] uint8."""
     if hasattr(np, "bitwise_count"):
         return np.bitwise_count(words)
     return np.asarray(bits_of_half_words()[words.view(np.uint16).reshape(-1, 4)].sum(axis=1), dtype=np.uint8)
@@ -113,12 +118,13 @@ def set_bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=1)
 def bits_of_half_words() -> NDArray[np.uint8]:
-    """For numpy 1, which cannot count bits."""
+    """Returns how many bits are set in each 16-bit number [65536], for numpy 1, which cannot count bits."""
     return np.array([number.bit_count() for number in range(1 << 16)], dtype=np.uint8)
 
 
 def likeness(a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArray[np.float32]:
-    """The best correlation of fingerprints a and b [P, 24, 24], b moved and scaled a little [P]."""
+    """Returns the best correlation [P] of fingerprints `a` and `b` [P, 24, 24], each of `b` moved and scaled a
+    little."""
     result = np.empty(len(a), dtype=np.float32)
     for start in range(0, len(a), CACHED):
         part = slice(start, start + CACHED)
@@ -127,7 +133,8 @@ def likeness(a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArray[np.float32]:
 
 
 def fitted(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Three steps of Gauss and Newton over (sideways, down, scale), for the pairs that are not hopeless."""
+    """Returns the best correlation [P] of `a` and `b` [P, 24, 24] in up to three steps of Gauss and Newton over how far
+    to read `b` (sideways, down, scale); pairs that are hopeless take no further step."""
     best = correlation(a, b)
     shift = np.zeros((len(a), 3), dtype=np.float32)
     moved = b.copy()
@@ -143,7 +150,8 @@ def fitted(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32
 
 
 def correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of the inner cells, which a move of one cell does not take out of the picture [P]."""
+    """Returns Pearson's correlation [P] of `a` and `b` [P, 24, 24] over the inner cells, which a move of one cell does
+    not take out of the picture."""
     x, y = (centred(cells[:, 1:-1, 1:-1].reshape(len(cells), -1)) for cells in (a, b))
     product = np.einsum("pc,pc->p", x, y)
     scale = np.sqrt(np.einsum("pc,pc->p", x, x) * np.einsum("pc,pc->p", y, y))
@@ -151,11 +159,13 @@ def correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.fl
 
 
 def centred(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Takes from each row of `cells` [P, cells] its mean; returns [P, cells]."""
     return np.asarray(cells - cells.mean(axis=1, keepdims=True), dtype=np.float32)
 
 
 def step(moving: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far (in cells: sideways, down, and outwards at the border) to read `moving` to meet `target` [P, 3]."""
+    """Returns how far (in cells: sideways, down, and outwards at the border) to read `moving` to meet `target` [P, 3];
+    both are fingerprints [P, 24, 24]."""
     count, outwards = len(moving), np.linspace(-1, 1, SIDE, dtype=np.float32)
     down, sideways = (np.asarray(slope, dtype=np.float32) for slope in np.gradient(moving, axis=(1, 2)))
     spread = sideways * outwards[None, None, :] + down * outwards[None, :, None]
@@ -169,7 +179,8 @@ def step(moving: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np
 
 
 def warped(prints: NDArray[np.float32], shift: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fingerprints read between their cells, at each cell's place + shift (`step`)."""
+    """Returns fingerprints [P, 24, 24] read between their cells, at each cell's place + `shift` [P, 3] in cells:
+    sideways, down, and outwards at the border."""
     pair = np.arange(len(prints))[:, None, None]
     x, right = places(shift[:, 0], shift[:, 2])
     y, lower = places(shift[:, 1], shift[:, 2])
@@ -180,7 +191,8 @@ def warped(prints: NDArray[np.float32], shift: NDArray[np.float32]) -> NDArray[n
 
 
 def places(move: NDArray[np.float32], scale: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """The cell to read along one axis, and the share of the one after it [P, SIDE]."""
+    """Returns the cell to read along one axis, and the share of the one after it, both [P, 24]; `move` and `scale` [P]
+    are how far to read off each cell, everywhere and outwards at the border."""
     outwards = np.linspace(-1, 1, SIDE, dtype=np.float32)
     at = np.clip(np.arange(SIDE) + move[:, None] + scale[:, None] * outwards, 0, SIDE - 1.001)
     cell = at.astype(np.intp)
@@ -188,7 +200,8 @@ def places(move: NDArray[np.float32], scale: NDArray[np.float32]) -> tuple[NDArr
 
 
 def groups(pairs: NDArray[np.intp], n: int) -> NDArray[np.intp]:
-    """The group of each of n pictures: those joined by pairs, directly or through others; numbered by first member."""
+    """Returns the group of each of `n` pictures or patients [n]: those joined by `pairs` [P, 2], directly or through
+    others, numbered by first member."""
     ones = np.ones(len(pairs), dtype=np.int8)
     _, labels = connected_components(coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(n, n)), directed=False)
     return np.asarray(labels, dtype=np.intp)

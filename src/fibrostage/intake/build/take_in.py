@@ -39,7 +39,8 @@ def take_in(
     progress: Progress = SILENT,
     choices: Choices | None = None,
 ) -> Cohort:
-    """Makes the cohort at `out`; raises `IntakeError` with all problems, leaving nothing behind.
+    """Makes the cohort at `out`, whole or not at all. Raises `IntakeError` with every problem that was found, and
+    `CohortError` where `out` is not empty, cannot be written, or another intake is at it.
 
     An interrupted intake leaves a journal beside `out` and goes on from it.
     """
@@ -61,7 +62,11 @@ def take_in(
 
 
 def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> Intake:
-    """Reads the CSVs and finds the files."""
+    """Reads the CSVs, finds the files and the key. `out` is None in a dry run, which needs no rule.
+
+    Raises `IntakeError` where a source or CSV is missing or cannot be read, I.csv comes without P.csv, neither I.csv
+    nor a rule of the plan says what a file is, or key or link cannot be where they are.
+    """
     sources.check()
     if choices.link is not None and out is not None:
         check_link(choices.link, out)
@@ -97,7 +102,8 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
 
 
 def key_for(path: Path, out: Path | None) -> bytes:
-    """The user's key; a dry run, which writes nothing, makes do with one that nobody will know."""
+    """Returns the user's key, which must not lie in `out`; a dry run, which writes nothing and has no `out`, makes do
+    with one that nobody will know."""
     if out is None:
         return read_key(path, make=False) if path.exists() else secrets.token_bytes(KEY_BYTES)
     refuse_key_inside(path, out)
@@ -105,6 +111,8 @@ def key_for(path: Path, out: Path | None) -> bytes:
 
 
 def check_link(link: Path, out: Path) -> None:
+    """Checks where the link file is to be written. Raises `IntakeError` where it lies in the cohort, its folder is
+    missing, or it exists already."""
     if link.resolve().is_relative_to(out.resolve()):
         raise IntakeError(f"--link {link} lies in the cohort {out}; it must stay with you, choose another place")
     if not link.parent.is_dir():
@@ -114,7 +122,7 @@ def check_link(link: Path, out: Path) -> None:
 
 
 def in_request_order(requests: list[Request], patients: list[str], modalities: list[str]) -> list[Request]:
-    """By modality, then patient, then row."""
+    """Sorts requests by modality, then patient, then row."""
     patient_rank = {patient: rank for rank, patient in enumerate(patients)}
     modality_rank = {modality: rank for rank, modality in enumerate(modalities)}
     return sorted(requests, key=lambda r: (modality_rank[r.modality], patient_rank[r.patient_id], r.row))
@@ -143,7 +151,8 @@ def read_into(journal: Journal, intake: Intake, progress: Progress) -> list[str 
 def look_at(
     sources: Sources, plan: Plan, choices: Choices, progress: Progress = SILENT
 ) -> tuple[list[dict[str, Any]], Problems]:
-    """A dry run: what every file is taken for, or why it is refused; nothing is written."""
+    """Makes a dry run: returns what every file is taken for, or why it is refused, and the problems of the CSVs and
+    folders; nothing is written."""
     intake = begin(sources, plan, choices, None)
     rows = []
     with progress.task("looking at files", len(intake.jobs)) as advance:
@@ -154,6 +163,8 @@ def look_at(
 
 
 def taken_for(outcome: Outcome) -> dict[str, Any]:
+    """Returns what a dry run says of one file: how many pictures of which modality, a stiffness in kPa, how sure its
+    box is, and what was refused."""
     kinds: dict[str, int] = {}
     for each in outcome.taken:
         kinds[each.record["modality"]] = kinds.get(each.record["modality"], 0) + 1

@@ -45,7 +45,8 @@ class Box:
 
 @dataclass(frozen=True)
 class Patch:
-    """An overlay: where it is, and its cells on the coarse grid over the whole picture."""
+    """An overlay: where it is, and its cells [H // CELL, W // CELL] on the coarse grid over the whole part of the
+    screen that was looked at."""
 
     extent: Roi
     cells: NDArray[np.bool_]
@@ -59,10 +60,10 @@ class Patch:
 def find_box(
     pixels: NDArray[np.uint8], within: Sequence[Roi] = (), lossy: bool = False, tint: Tint | None = None
 ) -> Box | None:
-    """The colour box of RGB pixels [H, W, 3], or None where there is none to be sure of.
+    """Finds the colour box of RGB pixels [H, W, 3]; None where there is none to be sure of.
 
-    `within` are the tissue areas, where they are known; `lossy` says that the picture was JPEG; `tint` is that of
-    its grey.
+    `within` are the tissue areas, where they are known; `lossy` says that the picture was JPEG; `tint` is that of its
+    grey.
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         return None
@@ -78,7 +79,8 @@ def find_box(
 
 @dataclass(frozen=True)
 class Look:
-    """A part of a screen, where its colour is, and the overlay in it if there is one."""
+    """A part of a screen, where its colour is, and the overlay in it if there is one: `pixels` [h, w, 3] of the area,
+    `strength` and `coloured` [h, w]."""
 
     area: Roi
     pixels: NDArray[np.uint8]
@@ -89,6 +91,8 @@ class Look:
 
 
 def look_in(screen: NDArray[np.uint8], area: Roi, lossy: bool, tint: Tint) -> Look:
+    """Looks at one area of a screen [H, W, 3]: how strong the colour of each pixel is beyond the `tint`, and the
+    overlay that it makes."""
     pixels = np.ascontiguousarray(screen[area.part])
     strength = colour_strength(pixels, tint)
     coloured = strength > COLOURED
@@ -96,7 +100,7 @@ def look_in(screen: NDArray[np.uint8], area: Roi, lossy: bool, tint: Tint) -> Lo
 
 
 def around_overlay(look: Look) -> Box | None:
-    """The frame around an overlay, or the overlay's own extent."""
+    """Returns the frame around an overlay, or where none is drawn the overlay's own extent if it is large enough."""
     patch = look.patch
     if patch is None:
         return None
@@ -119,21 +123,22 @@ def around_overlay(look: Look) -> Box | None:
 
 
 def straight_lines(look: Look) -> Box | None:
-    """A frame of straight lines around sparse colour."""
+    """Returns the frame of straight lines around sparse colour; its confidence grows with the sides that were seen."""
     overlay = None if look.patch is None else look.patch.extent
     frame = straight_frame(look.pixels, look.coloured, overlay, look.lossy)
     return None if frame is None else Box(moved(frame.roi, look.area), round(0.9 * frame.seen / 4, 3), "lines")
 
 
 def grown(roi: Roi, shape: tuple[int, ...]) -> Roi:
-    """A region with half of itself around it, inside the picture."""
+    """Returns a region with half of itself around it, inside a picture of `shape` (H, W, …)."""
     x, y = roi.x - roi.width // 2, roi.y - roi.height // 2
     right, bottom = roi.x + roi.width * 3 // 2, roi.y + roi.height * 3 // 2
     return clipped(between(x, y, right, bottom), shape[1], shape[0])
 
 
 def near_cells(cells: NDArray[np.bool_], window: Roi) -> NDArray[np.bool_]:
-    """Which pixels of a window lie in a patch's cells or the next ones."""
+    """Says of each pixel of a window [window.height, window.width] whether it lies in a patch's cells or the next ones;
+    `cells` [H // CELL, W // CELL] cover the picture that the window is of."""
     wide = dilated(cells, 3)
     rows = np.minimum(np.arange(window.y, window.bottom) // CELL, wide.shape[0] - 1)
     columns = np.minimum(np.arange(window.x, window.right) // CELL, wide.shape[1] - 1)
@@ -141,7 +146,8 @@ def near_cells(cells: NDArray[np.bool_], window: Roi) -> NDArray[np.bool_]:
 
 
 def frame_around(pixels: NDArray[np.uint8], overlay: NDArray[np.bool_], lossy: bool) -> Roi | None:
-    """The extent of the closed line of one colour around an overlay; None where there is none."""
+    """Returns the extent of the closed line of one colour around an overlay, in pixels of the window; None where there
+    is none. `pixels` [h, w, 3] and `overlay` [h, w] are of the window."""
     whole = filled(eroded(dilated(overlay, DASH), DASH))
     rim = dilated(whole, 2 * RIM + 1) & ~eroded(whole, 2 * RIM + 1)
     colour = rim_colour(pixels, rim, overlay, lossy)
@@ -169,7 +175,8 @@ def frame_around(pixels: NDArray[np.uint8], overlay: NDArray[np.bool_], lossy: b
 def rim_colour(
     pixels: NDArray[np.uint8], rim: NDArray[np.bool_], overlay: NDArray[np.bool_], lossy: bool
 ) -> NDArray[np.int16] | None:
-    """The colour that is common along an overlay's rim and rare elsewhere."""
+    """Returns the RGB colour [3] that is common along an overlay's rim and rare elsewhere; None where there is none.
+    `pixels` is [h, w, 3], `rim` and `overlay` are [h, w]."""
     shift = 4 if lossy else 0
     codes = codes_of(pixels, shift)
     drawn_everywhere = np.ones_like(rim) if lossy else paired(codes)
@@ -188,13 +195,13 @@ def rim_colour(
 
 
 def around_of(overlay: NDArray[np.bool_]) -> int:
-    """Half the way around a mask's extent."""
+    """Returns half the way around the extent of a mask [h, w] in pixels, its width and height; 0 where it is empty."""
     extent = extent_of(overlay)
     return 0 if extent is None else extent.width + extent.height
 
 
 def extent_of(overlay: NDArray[np.bool_]) -> Roi | None:
-    """The extent of a mask; None where it is empty."""
+    """Returns the extent of a mask [h, w]; None where it is empty."""
     rows, columns = np.flatnonzero(overlay.any(axis=1)), np.flatnonzero(overlay.any(axis=0))
     if not len(rows):
         return None
@@ -202,7 +209,8 @@ def extent_of(overlay: NDArray[np.bool_]) -> Roi | None:
 
 
 def overlay_of(pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], lossy: bool) -> Patch | None:
-    """The largest dense patch of colour on tissue, with the pieces that drop-outs cut off."""
+    """Returns the largest dense patch of colour on tissue, with the pieces that drop-outs cut off; None where there is
+    none. `pixels` is [h, w, 3], `coloured` [h, w]."""
     patches, _ = ndimage.label(cell_sums(coloured, CELL) > CELL**2 // 2, np.ones((3, 3)))
     if not patches.size:
         return None
@@ -227,7 +235,8 @@ def overlay_of(pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], lossy: bo
 
 
 def joined(patches: NDArray[np.int32], main: int, extent: Roi, pieces: dict[int, Roi]) -> Patch:
-    """A patch with those next to it, which drop-outs cut off."""
+    """Returns the patch labelled `main` with those next to it, which drop-outs cut off. `patches`
+    [h // CELL, w // CELL] are labels, and `pieces` the places in pixels of those that may join, by label."""
     chosen = {main}
     while True:
         reach = max(6 * CELL, round(0.4 * min(extent.width, extent.height)))
@@ -239,11 +248,13 @@ def joined(patches: NDArray[np.int32], main: int, extent: Roi, pieces: dict[int,
 
 
 def enlarged(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Repeats each of the cells [r, c] for every pixel in it [CELL · r, CELL · c]."""
     return np.repeat(np.repeat(cells, CELL, axis=0), CELL, axis=1)
 
 
 def on_tissue(pixels: NDArray[np.uint8], roi: Roi) -> bool:
-    """Whether what surrounds a patch varies from pixel to pixel, as a picture does and an interface does not."""
+    """Says whether what surrounds a patch of pixels [h, w, 3] varies from pixel to pixel, as a picture does and an
+    interface does not."""
     height, width = pixels.shape[:2]
     strips = []
     for distance in (8, 12, 16):
@@ -259,6 +270,6 @@ def on_tissue(pixels: NDArray[np.uint8], roi: Roi) -> bool:
 
 
 def is_bar(cells: NDArray[np.bool_]) -> bool:
-    """Whether a patch is a narrow, full strip."""
+    """Says whether the cells [r, c] of a patch make a narrow, full strip."""
     h, w = cells.shape
     return max(h, w) > 3.5 * min(h, w) and float(cells.mean()) > 0.8

@@ -32,7 +32,8 @@ OUTSIDE = (4, 6, 8)  # pixels from a side
 
 @dataclass(frozen=True)
 class Frame:
-    """Four sides (inclusive), and how many were seen; a side on the picture's border counts half."""
+    """Four sides (inclusive, in pixels), how many were seen, and the brightness of the brightest; a side on the
+    picture's border counts half."""
 
     left: int
     top: int
@@ -52,7 +53,8 @@ Rough = tuple[int, int, int, int]  # left, top, right, bottom
 def straight_frame(
     pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], overlay: Roi | None, lossy: bool
 ) -> Frame | None:
-    """The frame of straight lines that holds colour (the overlay, where there is one), with most of its sides seen."""
+    """Returns the frame of straight lines that holds colour (the overlay, where there is one), with most of its sides
+    seen; None where there is none. `pixels` is [h, w, 3], `coloured` [h, w]."""
     steady = STEADY_LOSSY if lossy else STEADY
     across, down = horizontal_lines(pixels, steady), vertical_lines(pixels, steady)
     height, width = coloured.shape
@@ -88,6 +90,7 @@ def rectangles(across: Sequence[Line], down: Sequence[Line]) -> Iterator[Rough]:
 
 
 def alike(one: Line, other: Line) -> bool:
+    """Says whether two lines are close enough in colour to be sides of one frame."""
     return max(abs(a - b) for a, b in zip(one.colour, other.colour, strict=True)) <= ALIKE
 
 
@@ -132,17 +135,21 @@ def side(lines: Sequence[Line], at: int, span: tuple[int, int]) -> Line | None:
 
 
 def holds_colour(frame: Frame, coloured: NDArray[np.bool_], overlay: Roi | None) -> bool:
+    """Says whether enough of the coloured pixels [h, w] lie inside a frame and, where there is an overlay, nearly all
+    of it does."""
     if np.count_nonzero(inner(frame, coloured)) < FEW:
         return False
     return overlay is None or shared(overlay, frame.roi) >= 0.85 * overlay.area
 
 
 def inner(frame: Frame, array: NDArray[Any]) -> NDArray[Any]:
+    """Returns the part of an array [h, w, …] that lies inside a frame, without the 3 pixels along each side."""
     return array[frame.top + 3 : frame.bottom - 2, frame.left + 3 : frame.right - 2]
 
 
 def lies_in_tissue(frame: Frame, pixels: NDArray[np.uint8]) -> bool:
-    """Whether what lies outside the sides varies from pixel to pixel, as tissue does and an interface does not."""
+    """Says whether what lies outside the sides, in pixels [h, w, 3], varies from pixel to pixel, as tissue does and an
+    interface does not."""
     height, width = pixels.shape[:2]
     strips = []
     for distance in OUTSIDE:

@@ -42,7 +42,8 @@ class Bar:
 
 
 def find_bar(pixels: NDArray[np.uint8], outside: Roi | None = None) -> Bar | None:
-    """The colour bar of RGB pixels, which lies outside an elastogram's box; None where there is none."""
+    """Finds the colour bar of RGB pixels [H, W, 3], which lies `outside` an elastogram's box; None where there is
+    none."""
     strength = colour_strength(pixels, (1.0, 1.0, 1.0))
     cells = cell_sums(strength > COLOURED, CELL) >= DENSE * CELL**2
     if outside is not None:
@@ -55,14 +56,16 @@ def find_bar(pixels: NDArray[np.uint8], outside: Roi | None = None) -> Bar | Non
 
 
 def bar_at(pixels: NDArray[np.uint8], roi: Roi) -> Bar:
-    """A bar whose place is known; raises `ValueError` where that is outside the picture."""
+    """Returns the bar whose place in RGB pixels [H, W, 3] is known. Raises `ValueError` where that is outside the
+    picture or one row high."""
     if not roi.fits(pixels.shape[1], pixels.shape[0]) or roi.height < 2:
         raise ValueError(f"the bar at {roi.x}, {roi.y} leaves the {pixels.shape[1]}×{pixels.shape[0]} picture")
     return Bar(roi, row_colours(pixels, roi)[::-1].copy())
 
 
 def strips_of(cells: NDArray[np.bool_]) -> list[Roi]:
-    """Upright patches of colour, whole or in parts, as wide as a bar may be; in pixels."""
+    """Returns upright patches of coloured cells [H // CELL, W // CELL], whole or in parts, as wide as a bar may be; in
+    pixels."""
     patches, _ = ndimage.label(cells)
     boxes = []
     for rows, columns in ndimage.find_objects(patches):
@@ -73,7 +76,7 @@ def strips_of(cells: NDArray[np.bool_]) -> list[Roi]:
 
 
 def stacked(strips: Sequence[Roi]) -> list[Roi]:
-    """Strips that stand on one another in one column, joined; each alone too."""
+    """Returns the strips and, joined, those that stand on one another in one column."""
     joined = list(strips)
     for strip in strips:
         column = [s for s in strips if abs(s.x - strip.x) <= CELL and abs(s.width - strip.width) <= 2 * CELL]
@@ -85,14 +88,16 @@ def stacked(strips: Sequence[Roi]) -> list[Roi]:
 
 
 def row_colours(pixels: NDArray[np.uint8], roi: Roi) -> NDArray[np.float32]:
-    """The median colour of each row, away from the bar's own border."""
+    """Returns the median colour of each row of a bar in pixels [H, W, 3], away from the bar's own border, as [rows, 3]
+    from its top to its bottom."""
     inset = max(1, roi.width // 4) if roi.width > 4 else 0
     part = pixels[roi.y : roi.bottom, roi.x + inset : roi.right - inset]
     return np.asarray(np.median(part, axis=1), dtype=np.float32)
 
 
 def follow(pixels: NDArray[np.uint8], strength: NDArray[np.uint8], strip: Roi) -> Bar | None:
-    """The bar that a strip is part of, grown over its nearly grey ends; None where its rows are not even."""
+    """Returns the bar that a strip is part of, grown over its nearly grey ends; None where its rows are not even.
+    `pixels` is [H, W, 3], `strength` [H, W] that of their colour."""
     area = strength[strip.part]
     columns = np.flatnonzero(np.count_nonzero(area > COLOURED, axis=0) > 0.4 * strip.height)
     if not len(columns) or not NARROWEST <= columns[-1] + 1 - columns[0] <= WIDEST:
@@ -124,8 +129,9 @@ def follow(pixels: NDArray[np.uint8], strength: NDArray[np.uint8], strip: Roi) -
 
 
 def end_of(colours: NDArray[np.floating], even: NDArray[np.bool_], row: int, step: int) -> int:
-    """The last row of a bar, followed from one of its rows as long as rows are even, lit, like the one before, and
-    change: flat ground that touches a bar is none of it."""
+    """Returns the last row of a bar, followed from one of its rows in direction `step` (−1 up, 1 down) as long as rows
+    are even, lit, like the one before, and change: flat ground that touches a bar is none of it. `colours` [H, 3] and
+    `even` [H] are of every row of the picture."""
     same = 0
     while 0 <= row + step < len(even) and even[row + step] and same < FLAT:
         one, other = colours[row], colours[row + step]
@@ -137,13 +143,14 @@ def end_of(colours: NDArray[np.floating], even: NDArray[np.bool_], row: int, ste
 
 
 def longest(mask: NDArray[np.bool_]) -> int:
-    """The length of the longest stretch of True."""
+    """Returns the length of the longest stretch of True in a mask [n]."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 def hues(colours: NDArray[np.floating]) -> int:
-    """How many of the three channels lead somewhere along a bar; a bar in one hue shows brightness."""
+    """Returns how many of the three channels lead somewhere along a bar's colours [n, 3]; a bar in one hue shows
+    brightness."""
     spread = colours - colours.min(axis=1, keepdims=True)
     strong = spread / np.maximum(spread.max(axis=1, keepdims=True), 1) > 0.8
     return int((strong & (spread.max(axis=1, keepdims=True) > COLOURED)).any(axis=0).sum())

@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fibrostage.ground.cache import compiled
+from fibrostage.ground.kernels import compiled
 
 
 @compiled()
 def dilated(mask, size):  # type: ignore[no-untyped-def]
-    """What lies within `size` // 2 of the mask, across and down [H, W]; beyond the border is nothing."""
+    """Returns what lies within `size` // 2 pixels of a mask [H, W], across and down [H, W]; beyond the border is
+    nothing."""
     height, width = mask.shape
     reach = size // 2
     across = np.zeros((height, width), np.bool_)
@@ -38,13 +39,14 @@ def dilated(mask, size):  # type: ignore[no-untyped-def]
 
 
 def eroded(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
-    """What has nothing but the mask within `size` // 2; beyond the border counts as mask."""
+    """Returns where a mask [H, W] has nothing but itself within `size` // 2 pixels, across and down [H, W]; beyond the
+    border counts as mask."""
     return np.asarray(~dilated(~mask, size))
 
 
 @compiled()
 def outside_of(mask):  # type: ignore[no-untyped-def]
-    """What can be reached from the border without crossing the mask (straight steps) [H, W]."""
+    """Returns what can be reached from the border in straight steps without crossing a mask [H, W], as [H, W]."""
     height, width = mask.shape
     reached = np.zeros((height, width), np.bool_)
     stack = np.empty((height * width + 4, 2), np.int32)
@@ -69,12 +71,13 @@ def outside_of(mask):  # type: ignore[no-untyped-def]
 
 
 def filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A mask with its holes."""
+    """Returns a mask [H, W] with its holes filled."""
     return np.asarray(~outside_of(mask))
 
 
 def without_specks(mask: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
-    """A mask without the patches of fewer than `least` pixels."""
+    """Returns a mask [H, W] without its patches of fewer than `least` pixels; pixels that touch at a corner are of one
+    patch."""
     labels, _ = ndimage.label(mask, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
@@ -83,7 +86,7 @@ def without_specks(mask: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
 
 @compiled()
 def like(pixels, colour, tolerance):  # type: ignore[no-untyped-def]
-    """Which pixels [H, W, 3] are within `tolerance` of a colour in every channel."""
+    """Says which of the pixels [H, W, 3] are within `tolerance` of a colour [3] in every channel, as [H, W]."""
     height, width = pixels.shape[0], pixels.shape[1]
     result = np.zeros((height, width), np.bool_)
     for y in range(height):
@@ -98,7 +101,7 @@ def like(pixels, colour, tolerance):  # type: ignore[no-untyped-def]
 
 @compiled()
 def codes_of(pixels, shift):  # type: ignore[no-untyped-def]
-    """One number a colour [H, W], after dropping `shift` bits of each channel."""
+    """Gives each colour of pixels [H, W, 3] one number, after dropping `shift` bits of each channel [H, W]."""
     height, width = pixels.shape[0], pixels.shape[1]
     result = np.empty((height, width), np.int32)
     for y in range(height):
@@ -110,7 +113,8 @@ def codes_of(pixels, shift):  # type: ignore[no-untyped-def]
 
 @compiled()
 def paired(codes):  # type: ignore[no-untyped-def]
-    """Which pixels have a neighbour of their own code, as those of a drawn line have."""
+    """Says which pixels have a neighbour of their own code, of eight, as those of a drawn line have; codes [H, W],
+    result [H, W]."""
     height, width = codes.shape
     result = np.zeros((height, width), np.bool_)
     for y in range(height):
@@ -130,7 +134,7 @@ def paired(codes):  # type: ignore[no-untyped-def]
 
 @compiled()
 def cell_sums(mask, cell):  # type: ignore[no-untyped-def]
-    """How many pixels of the mask lie in each square cell [H // cell, W // cell]."""
+    """Counts how many pixels of a mask [H, W] lie in each square cell [H // cell, W // cell]."""
     rows, columns = mask.shape[0] // cell, mask.shape[1] // cell
     result = np.zeros((rows, columns), np.int32)
     for y in range(rows * cell):

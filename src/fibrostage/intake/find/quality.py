@@ -46,7 +46,8 @@ Area = tuple[int, int, int, int]  # x, y, width, height in stored pixels
 
 
 def measure(pixels: NDArray[np.uint8], region: Area | None = None, picture: Area | None = None) -> Quality:
-    """Measures of stored pixels [S, S, C]: `region` is the box of an elastogram, `picture` what is no padding."""
+    """Measures stored pixels [S, S, C]: `region` is the box of an elastogram, `picture` what is no padding, both in
+    stored pixels."""
     grey = pixels.astype(np.float32).mean(axis=2)
     lit = grey > DARK
     x, y, width, height = picture or (0, 0, pixels.shape[1], pixels.shape[0])
@@ -60,6 +61,8 @@ def measure(pixels: NDArray[np.uint8], region: Area | None = None, picture: Area
 
 
 def sharpness_of(grey: NDArray[np.float32], lit: NDArray[np.bool_]) -> float:
+    """Returns the mean absolute Laplacian of `grey` [S, S] over its standard deviation, both where `lit` [S, S]; 0
+    where nothing varies."""
     inner = grey[1:-1, 1:-1]
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     seen = lit[1:-1, 1:-1]
@@ -70,6 +73,7 @@ def sharpness_of(grey: NDArray[np.float32], lit: NDArray[np.bool_]) -> float:
 
 
 def fill_of(pixels: NDArray[np.uint8], region: Area | None) -> float | None:
+    """Returns the share of a region of stored pixels [S, S, C] that carries colour; None without a region or colour."""
     if region is None or pixels.shape[2] != 3:
         return None
     x, y, width, height = region

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fibrostage.ground.cache import compiled
 from fibrostage.ground.geometry import Roi
+from fibrostage.ground.kernels import compiled
 from fibrostage.ground.quantities import kpa_from_speed
 from fibrostage.intake.find.colour import Tint, tint_of
 from fibrostage.intake.find.colour_bar import Bar
@@ -66,7 +66,11 @@ class MisfitError(Exception):
 def read_stiffness(
     pixels: NDArray[np.uint8], box: Roi, bar: Bar, scale: Scale, lossy: bool = False, tint: Tint | None = None
 ) -> Stiffness:
-    """The stiffness of the map in `box`; raises `MisfitError`."""
+    """Reads the stiffness of the map in `box` of RGB pixels [H, W, 3].
+
+    Raises `MisfitError` where the box is too small, too little of it is coloured, too many of its colours are not the
+    bar's, or its median is 0 kPa.
+    """
     inner = pixels[box.y + EDGE : box.bottom - EDGE, box.x + EDGE : box.right - EDGE]
     if min(inner.shape[:2]) < 8:
         raise MisfitError(f"the box {box.width}×{box.height} is too small to read")
@@ -94,21 +98,23 @@ def read_stiffness(
 
 @lru_cache(maxsize=64)
 def grey_free(direction: tuple[float, ...]) -> NDArray[np.float32]:
-    """Two directions [2, 3] at right angles to the picture's grey, which a scanner may tint."""
+    """Returns two directions [2, 3] at right angles to the picture's grey, which a scanner may tint."""
     _, _, rows = np.linalg.svd(np.array([direction]))
     return np.asarray(rows[1:], dtype=np.float32)
 
 
 def resampled(colours: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A bar's colours at POINTS even places."""
+    """Returns a bar's colours [n, 3] at POINTS even places [POINTS, 3]."""
     at, wanted = np.linspace(0, 1, len(colours)), np.linspace(0, 1, POINTS)
     return np.stack([np.interp(wanted, at, colours[:, c]) for c in range(3)], axis=1).astype(np.float32)
 
 
 def likely_opacity(pixels: NDArray[np.uint8], box: Roi, coloured: NDArray[np.bool_], thinned: int) -> float | None:
-    """What the overlay leaves of the tissue's grain, against the grain around the box; None where there is none.
+    """Returns the opacity that the grain tells: what the overlay leaves of it, against the grain around the box; None
+    where there is none.
 
-    A map is smooth, so steps from pixel to pixel are the tissue's, times 1 − o.
+    A map is smooth, so steps from pixel to pixel are the tissue's, times 1 − o. `pixels` is [H, W, 3], `coloured`
+    [h, w] of every `thinned`-th pixel of the box within its EDGE.
     """
     reach = max(8, min(box.width, box.height) // 4)
     top, left = max(0, box.y - reach), max(0, box.x - reach)
@@ -127,9 +133,10 @@ def likely_opacity(pixels: NDArray[np.uint8], box: Roi, coloured: NDArray[np.boo
 
 
 def fitted_opacity(colours: NDArray[np.float32], curve: NDArray[np.float32], likely: float | None) -> float:
-    """The opacity under which the colours lie nearest to the bar's; where several do, the likely one.
+    """Returns the opacity under which the colours lie nearest to the bar's; where several do, the likely one.
 
-    Colours of one hue and different brightness, which many maps begin or end with, fit at any opacity.
+    Colours of one hue and different brightness, which many maps begin or end with, fit at any opacity. `colours` [n, 2]
+    and `curve` [POINTS, 2] have the grey projected out.
     """
     sample = np.ascontiguousarray(colours[:: max(1, len(colours) // 400)])
     costs = np.array([np.minimum(looked_up(sample, curve[::2], o)[1], MISFIT).mean() for o in OPACITIES])
@@ -141,14 +148,16 @@ def fitted_opacity(colours: NDArray[np.float32], curve: NDArray[np.float32], lik
 def looked_up(
     colours: NDArray[np.float32], curve: NDArray[np.float32], opacity: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The nearest point of the curve, and how far it is."""
+    """Returns for each of `colours` [n, 2] the index [n] of the nearest point of the bar's `curve` [m, 2] at an
+    opacity, and how far it is [n] in grey levels; both have the grey projected out."""
     found, distance = nearest_points(np.ascontiguousarray(colours), np.float32(opacity) * curve)
     return found, distance
 
 
 @compiled()
 def nearest_points(colours, curve):  # type: ignore[no-untyped-def]
-    """For each colour [n, 2] the index of the nearest point of a curve [m, 2], and its distance."""
+    """Returns for each of `colours` [n, 2] the index [n] of the nearest point of a `curve` [m, 2], and its distance
+    [n]."""
     index = np.empty(len(colours), np.int64)
     distance = np.empty(len(colours), np.float32)
     for at in range(len(colours)):
@@ -169,7 +178,8 @@ def fill_pale(
     bar: Bar,
     opacity: float,
 ) -> None:
-    """Gives pixels without colour the bar's pale stretch, where it has one inside and they are bright enough."""
+    """Gives pixels without colour the bar's pale stretch, where it has one inside and they are bright enough. `values`
+    [h, w] (0–1 of the bar, NaN for none) is changed in place; `part` is RGB [h, w, 3], `coloured` [h, w]."""
     curve = resampled(bar.colours)
     spread = curve.max(axis=1) - curve.min(axis=1)
     pale = np.flatnonzero((spread * opacity < FAINT) & (curve.min(axis=1) > 150))
@@ -184,6 +194,8 @@ def fill_pale(
 def summary(
     values: NDArray[np.float32], distance: NDArray[np.float32], scale: Scale, opacity: float, lossy: bool
 ) -> Stiffness:
+    """Sums up a map in kPa. `values` [h, w] are 0–1 of the bar, NaN where nothing is shown, and `distance` [n] how far
+    its coloured pixels lie from the bar's curve, in grey levels. Raises `MisfitError` where the median is 0 kPa."""
     shown = np.isfinite(values)
     filled = float(shown.mean())
     if lossy:  # subsampled chroma smears the borders of drop-outs

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.ground.cache import compiled
+from fibrostage.ground.kernels import compiled
 
 SHORTEST = 24  # pixels
 RIDGE = 14  # by which a line differs from both its sides
@@ -22,7 +22,7 @@ MOST = 4096  # lines kept; a picture that has more is no ultrasound picture
 
 @dataclass(frozen=True)
 class Line:
-    """A line at row or column `at`, `thick` pixels wide, from `start` to `stop` (exclusive)."""
+    """A line at row or column `at`, `thick` pixels wide, from `start` to `stop` (exclusive), and its RGB colour."""
 
     at: int
     thick: int
@@ -36,17 +36,20 @@ class Line:
 
 
 def horizontal_lines(pixels: NDArray[np.uint8], steady: int) -> list[Line]:
-    """The horizontal lines of RGB pixels [H, W, 3]; neighbours on a line differ by at most `steady`."""
+    """Returns the horizontal lines of RGB pixels [H, W, 3]; neighbours on a line differ by at most `steady` grey
+    levels."""
     found = scan(np.ascontiguousarray(pixels), steady)
     return joined([Line(y, t, a, b, (r, g, blue)) for y, t, a, b, r, g, blue in found.tolist()], steady)
 
 
 def vertical_lines(pixels: NDArray[np.uint8], steady: int) -> list[Line]:
+    """Returns the vertical lines of RGB pixels [H, W, 3], `at` their column; neighbours on a line differ by at most
+    `steady` grey levels."""
     return horizontal_lines(pixels.transpose(1, 0, 2), steady)
 
 
 def joined(lines: list[Line], steady: int) -> list[Line]:
-    """Lines of one row and colour with little between them, made one."""
+    """Joins lines of one row and colour that have little between them."""
     result: list[Line] = []
     for line in sorted(lines, key=lambda line: (line.at, line.thick, line.start)):
         last = result[-1] if result else None
@@ -64,7 +67,7 @@ def joined(lines: list[Line], steady: int) -> list[Line]:
 
 @compiled()
 def apart(p, y, x, v, u):  # type: ignore[no-untyped-def]
-    """The largest difference of any channel between two pixels."""
+    """Returns the largest difference of any channel between pixels (y, x) and (v, u) of `p` [H, W, 3]."""
     most = 0
     for c in range(3):
         difference = abs(int(p[y, x, c]) - int(p[v, u, c]))
@@ -74,7 +77,8 @@ def apart(p, y, x, v, u):  # type: ignore[no-untyped-def]
 
 @compiled()
 def scan(p, steady):  # type: ignore[no-untyped-def]
-    """Rows (y, thickness, start, stop, red, green, blue) of every line of p [H, W, 3]."""
+    """Returns every line of `p` [H, W, 3], MOST at most, as rows (y, thickness, start, stop, red, green, blue)
+    [n, 7]."""
     height, width = p.shape[0], p.shape[1]
     found = np.empty((MOST, 7), np.int64)
     count = 0

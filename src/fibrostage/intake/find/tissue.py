@@ -22,7 +22,7 @@ SECOND = 0.4  # of the largest area, that another must have to be a picture of i
 
 
 def find_tissue(pixels: NDArray[np.uint8]) -> tuple[Roi, ...]:
-    """The areas of tissue, left to right, of grey [H, W] or RGB [H, W, 3]; none where nothing varies."""
+    """Returns the areas of tissue, left to right, of grey [H, W] or RGB [H, W, 3] pixels; none where nothing varies."""
     grey = pixels if pixels.ndim == 2 else pixels[..., 1]
     varies = np.zeros(grey.shape, dtype=bool)
     varies[:, 1:] = np.abs(np.diff(grey.astype(np.int16), axis=1)) >= VARIES

@@ -31,7 +31,8 @@ PANEL = 0.4  # of the largest rectangle of a mask, that another must have to be 
 
 @dataclass(frozen=True)
 class Shown:
-    """A frame as it was decoded, and blanked; `areas` are its pictures of tissue where scanner or mask says so."""
+    """A frame as it was decoded, and blanked, both [H, W] or [H, W, 3]; `areas` are its pictures of tissue where
+    scanner or mask says so."""
 
     whole: NDArray[np.uint8]
     masked: NDArray[np.uint8]
@@ -44,12 +45,13 @@ class Shown:
         return tint_of(self.whole)
 
     def number(self, roi: Roi | None) -> int | None:
-        """Which of two panels a region is; None where there is one."""
+        """Returns which of two panels a region is; None where there is one."""
         return self.areas.index(roi) if roi in self.areas and len(self.areas) > 1 else None
 
 
 def tissue_part(medium: Medium, frame: NDArray[np.uint8], request: Request) -> tuple[slice, slice]:
-    """The part of a loop's frames in which it moves."""
+    """Returns the part of a loop's frames in which it moves, as seen on one `frame` [H, W] or [H, W, 3]. Raises
+    `UnreadableImageError` where the region that was asked for leaves the frame."""
     if request.roi is not None:
         check_region(request.roi, frame.shape[1], frame.shape[0])
     marked = [r.roi for r in medium.regions(0) if r.kind in TISSUE]
@@ -68,7 +70,11 @@ def shown_of(
     accept_unmasked: bool,
     hides: bool,
 ) -> Shown:
-    """A frame with everything blanked that may hold a name."""
+    """Returns a frame [H, W] or [H, W, 3] with everything blanked that may hold a name.
+
+    Raises `UnreadableImageError` where scanner, plan and user all leave open whether a name is burned in, or where a
+    mask or the region that was asked for leaves the frame.
+    """
     surveyed = request.row == 0
     regions = [region for region in medium.regions(index) if region.kind in ALLOWED]
     tissue = [r.roi for r in regions if r.kind == "tissue"]
@@ -97,7 +103,7 @@ def shown_of(
 
 
 def covers(areas: list[Roi], frame: NDArray[np.uint8]) -> bool:
-    """Whether areas leave next to nothing of a screen to be blanked."""
+    """Says whether areas leave next to nothing of a screen [H, W] or [H, W, 3] to be blanked."""
     left = np.ones(frame.shape[:2], dtype=bool)
     for roi in areas:
         left[roi.part] = False
@@ -111,6 +117,7 @@ def distinct(areas: list[Roi]) -> list[Roi]:
 
 
 def blanked(frame: NDArray[np.uint8], keep: list[Roi]) -> NDArray[np.uint8]:
+    """Returns a frame [H, W] or [H, W, 3] that is black but for the regions `keep`; its shape stays."""
     result = np.zeros_like(frame)
     for roi in keep:
         result[roi.part] = frame[roi.part]
@@ -118,7 +125,8 @@ def blanked(frame: NDArray[np.uint8], keep: list[Roi]) -> NDArray[np.uint8]:
 
 
 def masks_for(header: Header | None, frame: NDArray[np.uint8], plan: Plan) -> list[Roi]:
-    """What the plan says to keep of this device's screens of this size."""
+    """Returns what the plan says to keep of this device's screens of the size of `frame` [H, W] or [H, W, 3]; nothing
+    where no mask fits. Raises `UnreadableImageError` where the one that fits leaves the picture."""
     height, width = frame.shape[:2]
     for mask in plan.mask:
         if mask.device is not None and not re.search(mask.device, header.device if header else "", re.IGNORECASE):
@@ -135,7 +143,7 @@ def masks_for(header: Header | None, frame: NDArray[np.uint8], plan: Plan) -> li
 def stored_part(
     modality: ModalityPlan, roi: Roi | None, click: tuple[int, int] | None, pixels: NDArray[np.uint8]
 ) -> Roi | None:
-    """The part of a screen that is stored; None where all of it is."""
+    """Returns the part of a screen `pixels` [H, W] or [H, W, 3] that is stored; None where all of it is."""
     height, width = pixels.shape[:2]
     squares = [square for square in squares_of(modality, roi, click, width, height) if square is not None]
     if not squares:

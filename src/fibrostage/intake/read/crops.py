@@ -43,11 +43,13 @@ def around_click(click: Click, size: int, width: int, height: int) -> list[Squar
 
 
 def start(centre: int, side: int, limit: int) -> int:
-    """Where a stretch of `side` around `centre` begins."""
+    """Returns where a stretch of `side` pixels around `centre` begins, inside a picture of `limit` pixels if it
+    fits."""
     if side > limit:
         return (limit - side) // 2
     return min(max(centre - side // 2, 0), limit - side)
 
 
 def centre_of(roi: Roi) -> Click:
+    """Returns the pixel in the middle of a region, to be taken for a click."""
     return roi.x + roi.width // 2, roi.y + roi.height // 2

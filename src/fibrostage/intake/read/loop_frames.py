@@ -29,7 +29,7 @@ Thumbnail = NDArray[np.float32]  # [CELLS, CELLS]
 
 @dataclass(frozen=True)
 class Picked:
-    """A frame that becomes a picture: its index and seconds in the loop, and its pixels."""
+    """A frame that becomes a picture: its index and seconds in the loop, and its pixels [H, W] or [H, W, 3]."""
 
     index: int
     seconds: float | None
@@ -98,6 +98,8 @@ class Picker:
     probe_off: int = 0
 
     def see(self, picked: Picked) -> None:
+        """Takes the next frame of the loop, with which the motion of the one before is known; one that repeats the one
+        before is dropped."""
         frame = Frame(picked, thumbnail(picked.pixels[self.part]))
         self.seen += 1
         if tissue(frame.thumbnail) < self.rules.lit:
@@ -141,6 +143,9 @@ class Picker:
         return self.stretches[-1]
 
     def number_of(self, picked: Picked) -> int:
+        """Returns the number of the stretch that a frame lies in: by the plan's step in seconds, by equal shares of a
+        loop of known length, or its own index. Raises `UnreadableImageError` where a step is given and the frame
+        carries no time."""
         if self.rules.step is not None:
             if picked.seconds is None:
                 raise UnreadableImageError("its frames carry no times, which the plan's step in seconds needs")
@@ -160,6 +165,7 @@ class Picker:
         self.stretches[at : at + 2] = [Stretch(after.number, before.first, after.last, best)]
 
     def finish(self) -> Chosen:
+        """Ends the loop and returns the chosen frames, each unlike the one before."""
         if self.waiting is not None:
             self.judge(self.waiting)
             self.waiting = None
@@ -176,13 +182,14 @@ class Picker:
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> Thumbnail:
-    """Mean grey levels of [H, W] or [H, W, 3], float32 [CELLS, CELLS]."""
+    """Returns the mean grey levels of pixels [H, W] or [H, W, 3], as float32 [CELLS, CELLS]."""
     grey = Image.fromarray(pixels).convert("L").convert("F")  # as float, or means would be rounded to grey levels
     return np.asarray(grey.resize((CELLS, CELLS), Image.Resampling.BOX), dtype=np.float32)
 
 
 def change(a: Thumbnail, b: Thumbnail) -> float:
-    """√(1 − r), r Pearson's correlation over the cells that are lit in either: gain and contrast drop out."""
+    """Returns how much two thumbnails [CELLS, CELLS] differ: √(1 − r), r Pearson's correlation over the cells that are
+    lit in either, so that gain and contrast drop out."""
     lit = (a > DARK) | (b > DARK)
     if not lit.any():
         return 0.0
@@ -195,7 +202,7 @@ def change(a: Thumbnail, b: Thumbnail) -> float:
 
 
 def tissue(thumb: Thumbnail) -> float:
-    """The share of the picture that is lit and varies sideways, 0–1."""
+    """Returns the share of a thumbnail [CELLS, CELLS] that is lit and varies sideways, 0–1."""
     left, right = thumb[:, :-1], thumb[:, 1:]
     mean = (left + right) / 2
     return float(((mean > DARK) & (np.abs(left - right) > VARIES * mean)).mean())

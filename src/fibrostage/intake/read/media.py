@@ -24,7 +24,8 @@ Frame = tuple[int, float | None, NDArray[np.uint8]]
 
 
 class Medium(Protocol):
-    """An opened file. `count` is how many frames it says it has; `lossy` whether JPEG smeared its colours."""
+    """An opened file. `count` is how many frames it says it has; `lossy` whether JPEG smeared its colours. `frames`
+    yields (index, seconds or None, pixels [H, W] or [H, W, 3]) of all or the wanted ones."""
 
     @property
     def format(self) -> str: ...
@@ -61,7 +62,7 @@ class Still:
 
 @dataclass(frozen=True)
 class Clip:
-    """A video."""
+    """A video, whose frames are decoded only when they are asked for."""
 
     path: Path
     format: str = "VIDEO"
@@ -81,7 +82,8 @@ class Clip:
 
 
 def open_medium(path: Path, modalities: Sequence[str]) -> Medium | dicom.Report:
-    """The file, opened; raises `UnreadableImageError` with the reason."""
+    """Opens a file as what its first bytes say it is. Raises `UnreadableImageError` where it cannot be read, is empty,
+    or is nothing that intake reads."""
     try:
         with path.open("rb") as file:
             start = file.read(START)

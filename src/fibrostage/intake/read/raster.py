@@ -45,7 +45,8 @@ class Picture:
 def read_pictures(
     path: Path, modality: ModalityPlan, roi: Roi | None = None, click: Click | None = None
 ) -> list[Picture]:
-    """Reads, crops and scales one picture file; raises `UnreadableImageError` with the reason."""
+    """Reads, crops and scales one picture file. Raises `UnreadableImageError` with the reason where it cannot be
+    decoded, or as `pictures_of` does."""
     image, source_format = decode(path)
     return pictures_of(image, source_format, modality, roi, click)
 
@@ -53,7 +54,8 @@ def read_pictures(
 def pictures_of(
     image: Image.Image, source_format: str, modality: ModalityPlan, roi: Roi | None = None, click: Click | None = None
 ) -> list[Picture]:
-    """The stored squares of one decoded picture; raises `UnreadableImageError` with the reason."""
+    """Returns the stored squares of one decoded picture. Raises `UnreadableImageError` where region or click leave it,
+    fit = "click" has neither, or all pixels of a square are the same."""
     width, height = image.size
     if roi is not None:
         check_region(roi, width, height)
@@ -75,6 +77,8 @@ def pictures_of(
 
 
 def check_region(roi: Roi, width: int, height: int) -> None:
+    """Checks that a region lies in a picture of `width` × `height` pixels. Raises `UnreadableImageError` where it does
+    not."""
     if not roi.fits(width, height):
         raise UnreadableImageError(
             f"the region {roi.width}×{roi.height} at ({roi.x}, {roi.y}) leaves the {width}×{height} picture"
@@ -82,7 +86,8 @@ def check_region(roi: Roi, width: int, height: int) -> None:
 
 
 def decode(path: Path) -> tuple[Image.Image, str]:
-    """The picture, upright, and its format."""
+    """Decodes a picture file: the picture, upright, and its format. Raises `UnreadableImageError` where it is gone,
+    damaged, none of FORMATS, not 8-bit grey or RGB, of several frames, or of more than MOST_PIXELS."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.mode not in RGB_MODES:
@@ -107,14 +112,15 @@ def decode(path: Path) -> tuple[Image.Image, str]:
 
 
 def why(error: Exception, path: Path) -> str:
-    """What a library says of a file, without the file's name."""
+    """Returns what a library says of a file, without the file's name."""
     return str(error).replace(repr(str(path)), "the file").replace(str(path), "the file") or type(error).__name__
 
 
 def squares_of(
     modality: ModalityPlan, roi: Roi | None, click: Click | None, width: int, height: int
 ) -> list[Square | None]:
-    """The squares to store; None is the whole picture, or the whole of its region."""
+    """Returns the squares to store; None is the whole picture, or the whole of its region. Raises
+    `UnreadableImageError` where fit = "click" has neither a click nor a region."""
     if modality.fit == "click":
         if click is None and roi is None:
             raise UnreadableImageError(
@@ -128,11 +134,14 @@ def squares_of(
 
 
 def native_square(image: Image.Image, square: Square, size: int, mode: str) -> Image.Image:
+    """Cuts a square of a picture's own pixels in `mode`, black outside the picture, and scales it where its side is not
+    `size`."""
     native = image.crop((square.x, square.y, square.x + square.side, square.y + square.side)).convert(mode)
     return native if square.side == size else native.resize((size, size), Image.Resampling.BILINEAR)
 
 
 def whole_square(image: Image.Image, modality: ModalityPlan, roi: Roi | None) -> Image.Image:
+    """Makes a square of the whole picture, or of its region, stretched or padded with black as the plan says."""
     size = (modality.size, modality.size)
     if roi is not None:
         image = image.crop((roi.x, roi.y, roi.right, roi.bottom))
@@ -143,7 +152,7 @@ def whole_square(image: Image.Image, modality: ModalityPlan, roi: Roi | None) ->
 
 
 def stored_picture(roi: Roi | None, modality: ModalityPlan, width: int, height: int) -> Area | None:
-    """Where the picture lies in a padded square; None where it fills it."""
+    """Returns where the picture lies in a padded square, in stored pixels; None where it fills it."""
     if modality.fit == "stretch":
         return None
     if roi is not None:
@@ -154,7 +163,8 @@ def stored_picture(roi: Roi | None, modality: ModalityPlan, width: int, height: 
 
 
 def stored_box(roi: Roi, square: Square, modality: ModalityPlan) -> Area | None:
-    """Where an elastogram's region lies in a stored square, as far as it does."""
+    """Returns where an elastogram's region lies in a stored square, in stored pixels and as far as it does; None where
+    it does not, or the picture is no elastogram."""
     if modality.kind != "elastogram":
         return None
     scale = modality.size / square.side

@@ -65,7 +65,8 @@ class Setting:
 
 @dataclass
 class Taken:
-    """One picture: its row of the images table (but for its id), its pixels, and what twins are known by."""
+    """One picture: its row of the images table (but for its id), its pixels [S, S, C], and what twins are known by,
+    `print` [24, 24]."""
 
     record: dict[str, Any]
     pixels: NDArray[np.uint8]
@@ -94,7 +95,8 @@ class Outcome:
 
 
 def read_file(job: Job, setting: Setting) -> Outcome:
-    """Everything of one file; never raises for what a file holds."""
+    """Reads everything of one file. It never raises for what a file holds, only `FibrostageError` where something is
+    missing here."""
     outcome = Outcome()
     try:
         read_into(outcome, job, setting)
@@ -109,6 +111,8 @@ def read_file(job: Job, setting: Setting) -> Outcome:
 
 
 def read_into(outcome: Outcome, job: Job, setting: Setting) -> None:
+    """Adds to `outcome` what a file gives: readings of a report, or the pictures of every request; refusals are noted
+    there."""
     try:
         medium = open_medium(job.path, setting.plan.dicom.modalities)
         if isinstance(medium, Report):
@@ -142,7 +146,7 @@ def read_into(outcome: Outcome, job: Job, setting: Setting) -> None:
 
 
 def facts_of(medium: Medium, privacy: Privacy) -> dict[str, Any]:
-    """What a dry run shows of a file on the user's own terminal."""
+    """Returns what a dry run shows of a file on the user's own terminal."""
     header = medium.header
     facts: dict[str, Any] = {"format": medium.format, "frames": medium.count}
     if header is not None:
@@ -160,7 +164,8 @@ def facts_of(medium: Medium, privacy: Privacy) -> dict[str, Any]:
 
 
 def ruled(job: Job, medium: Medium, setting: Setting) -> Request:
-    """The request that the first fitting rule of the plan makes of a file."""
+    """Returns the request that the first fitting rule of the plan makes of a file. Raises `UnreadableImageError` where
+    the file does not say whose it is, or no rule fits."""
     header = medium.header
     if header is None or not header.patient:
         raise UnreadableImageError("does not say whose it is (no PatientID); name it in images.csv")
@@ -178,7 +183,7 @@ def ruled(job: Job, medium: Medium, setting: Setting) -> Request:
 
 
 def says(rule: RulePlan, job: Job, medium: Medium, header: Header) -> bool:
-    """Whether what a file says of itself fits a rule."""
+    """Says whether what a file tells of itself fits a rule; its `colour` is looked at elsewhere."""
     texts = (rule.series, header.series), (rule.view, header.view), (rule.device, header.device), (rule.file, job.name)
     if any(pattern is not None and not re.search(pattern, text, re.IGNORECASE) for pattern, text in texts):
         return False
@@ -189,7 +194,8 @@ def says(rule: RulePlan, job: Job, medium: Medium, header: Header) -> bool:
 
 
 def read_request(medium: Medium, request: Request, setting: Setting, outcome: Outcome) -> None:
-    """The pictures of one row or rule; a frame or a panel without one is only noted where others have some."""
+    """Adds the pictures of one row or rule. A frame or a panel without one is only noted where others have some. Raises
+    the first `UnreadableImageError` where none has."""
     before, failed = len(outcome.taken), []
     for index, _, frame in frames_of(medium, request, setting, outcome):
         try:
@@ -217,7 +223,7 @@ def read_place(
     outcome: Outcome,
     place: tuple[int, Shown, Roi | None, Box | None],
 ) -> None:
-    """The picture, or the crops, of one part of a frame."""
+    """Adds the picture, or the crops, of one part of a frame. Raises `UnreadableImageError` as `pictures_of` does."""
     index, shown, roi, box = place
     modality = setting.modalities[request.modality]
     pictures = pictures_of(Image.fromarray(shown.masked), medium.format, modality, roi, request.click)
@@ -233,7 +239,9 @@ def read_place(
 
 
 def frames_of(medium: Medium, request: Request, setting: Setting, outcome: Outcome) -> Iterator[Frame]:
-    """The frame that was asked for, the only one, or those chosen of a loop."""
+    """Yields (index, seconds or None, pixels [H, W] or [H, W, 3]) of the frame that was asked for, the only one, or
+    those chosen of a loop. Raises `UnreadableImageError` where the file has no such frame, or no frame of its loop can
+    be used."""
     if request.frame is not None:
         if medium.count is not None and request.frame >= medium.count:
             single = "but a PNG or JPEG holds one picture"
@@ -268,7 +276,8 @@ def frames_of(medium: Medium, request: Request, setting: Setting, outcome: Outco
 
 
 def places_of(shown: Shown, request: Request, modality: ModalityPlan) -> list[tuple[Roi | None, Box | None]]:
-    """Which parts of a frame become pictures: the box of an elastogram, the tissue of another picture."""
+    """Returns which parts of a frame become pictures: the box of an elastogram, the tissue of another picture; None is
+    the whole frame. Raises `UnreadableImageError` where a box or tissue has to be found and is not."""
     if request.roi is not None:
         return [(request.roi, None)]
     if modality.kind == "elastogram":
@@ -295,7 +304,8 @@ def places_of(shown: Shown, request: Request, modality: ModalityPlan) -> list[tu
 def stiffness_of(
     shown: Shown, roi: Roi | None, request: Request, setting: Setting, outcome: Outcome
 ) -> Stiffness | None:
-    """The stiffness that a map's colours say, where the plan says what its bar means."""
+    """Returns the stiffness that a map's colours say, where the plan says what its bar means; else None. It never
+    raises for a map that cannot be read: the reason goes to `outcome.refused`."""
     if setting.modalities[request.modality].kind != "elastogram" or roi is None or shown.whole.ndim != 3:
         return None
     device = str(outcome.facts.get("device") or request.device or "")
@@ -320,7 +330,7 @@ def stiffness_of(
 def record_of(
     medium: Medium, request: Request, picture: Picture, index: int, roi: Roi | None, setting: Setting
 ) -> dict[str, Any]:
-    """The images-table row of a picture, but for its id and its place."""
+    """Returns the images-table row of a picture, but for its id and its place."""
     header = medium.header
     box = dict(zip(BOX, picture.box or (None,) * 4, strict=True))
     loop = medium.count != 1
@@ -344,7 +354,8 @@ def record_of(
 
 
 def spacing_at(regions: Sequence[Region], roi: Roi | None) -> float | None:
-    """The spacing of the region that a picture was cut from; of a whole screen, the first that is said."""
+    """Returns the spacing in mm a pixel of the region that a picture was cut from; of a whole screen, the first that is
+    said."""
     told = [region for region in regions if region.spacing_mm]
     if roi is not None:
         told.sort(key=lambda r: -shared(roi, r.roi))
@@ -352,7 +363,8 @@ def spacing_at(regions: Sequence[Region], roi: Roi | None) -> float | None:
 
 
 def add_stiffness(record: dict[str, Any], request: Request, stiffness: Stiffness | None) -> None:
-    """A value of the CSV goes before one of the colours; a report's, known later, before both."""
+    """Adds a picture's stiffness in kPa to its record: a value of the CSV goes before one of the colours; a report's,
+    known later, goes before both."""
     if stiffness is not None:
         record |= {
             "kpa": stiffness.median,

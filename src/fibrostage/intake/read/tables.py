@@ -45,7 +45,8 @@ class Request:
 
 
 def parse_patients(table: CsvTable, staging: Staging, problems: Problems, left_out: Problems) -> pl.DataFrame:
-    """The patients table; a value that cannot be believed is noted and left empty, a row without id left out.
+    """Makes the patients table. A value that cannot be believed is noted and left empty; a row without an id, or with
+    one that was met before or a stage that is unknown, is noted and left out.
 
     A patient whose `excluded` cell holds a reason is no problem: they go to `left_out` with it.
     """
@@ -102,7 +103,7 @@ def parse_patients(table: CsvTable, staging: Staging, problems: Problems, left_o
 
 
 def parse_number(name: str, row: int, patient: str, quantity: Quantity, text: str, problems: Problems) -> float | None:
-    """A measured value, or None with the reason noted; never converted, never repaired."""
+    """Returns a measured value, or None with the reason noted; it is never converted and never repaired."""
     if not text:
         return None
     where = f"patient {patient!r}"
@@ -176,7 +177,7 @@ def parse_requests(
 
 
 def refuse_file(root: Path, file: str) -> str | None:
-    """Why a path cannot be a picture under the source folder, or None."""
+    """Returns why a path cannot be a picture under the source folder, or None."""
     try:
         if not (root / file).resolve().is_relative_to(root):
             return f"{file!r} lies outside the source folder"
@@ -188,6 +189,7 @@ def refuse_file(root: Path, file: str) -> str | None:
 
 
 def parse_whole(text: str, column: str, note: Note) -> int | None:
+    """Returns a whole number from 0, or None where the cell is empty or, with the reason noted, holds anything else."""
     if not text:
         return None
     try:
@@ -201,7 +203,8 @@ def parse_whole(text: str, column: str, note: Note) -> int | None:
 
 
 def parse_click(cells: dict[str, str], note: Note) -> Click | None:
-    """Where the user clicked; without a click, the caller takes the region's centre."""
+    """Returns where the user clicked, in pixels of the source picture; without a click, the caller takes the region's
+    centre."""
     given = [column for column in CLICK_COLUMNS if cells.get(column)]
     if len(given) == 1:
         note(f"the click has {given[0]} alone; give {' and '.join(CLICK_COLUMNS)}")
@@ -210,6 +213,8 @@ def parse_click(cells: dict[str, str], note: Note) -> Click | None:
 
 
 def parse_roi(cells: dict[str, str], note: Note) -> Roi | None:
+    """Returns the region of a row in pixels of the source picture; None where there is none or, with the reason noted,
+    it is incomplete or empty."""
     given = [column for column in ROI_COLUMNS if cells.get(column)]
     if not given:
         return None

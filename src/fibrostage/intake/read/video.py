@@ -42,7 +42,8 @@ class ClipFacts:
 def frames(path: Path) -> Iterator[Frame]:
     """Yields (index, seconds since the first frame or None, upright RGB uint8 [H, W, 3]); memory stays flat.
 
-    Raises `UnreadableImageError` where the video breaks, and `IntakeError` without PyAV.
+    Raises `UnreadableImageError` where the video cannot be opened, breaks off or is damaged, and `IntakeError` without
+    PyAV.
     """
     with opened(path) as (container, stream):
         first: float | None = None
@@ -63,7 +64,8 @@ def frames(path: Path) -> Iterator[Frame]:
 
 
 def describe(path: Path) -> ClipFacts:
-    """What a video announces, and the size of its first frame; raises as `frames` does."""
+    """Returns what a video announces, and the size of its first frame. Raises `UnreadableImageError` where the video
+    cannot be opened or its first frame read, and `IntakeError` without PyAV."""
     with opened(path) as (container, stream):
         first = next(decoded(container, stream), None)
         if first is None:
@@ -75,7 +77,8 @@ def describe(path: Path) -> ClipFacts:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The open container and its first stream of moving pictures; PyAV's errors become ours."""
+    """Opens a video: its container and its first stream of moving pictures. Raises `UnreadableImageError` where the
+    file is gone, no video, damaged, without moving pictures or of an unknown codec, and `IntakeError` without PyAV."""
     av = pyav()
     stream = None
     try:
@@ -96,6 +99,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def pyav() -> Any:
+    """Returns the module of PyAV. Raises `IntakeError`, which says how to install it, where there is none."""
     try:
         import av
     except ImportError:
@@ -104,7 +108,8 @@ def pyav() -> Any:
 
 
 def decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """The stream's frames in order; FFmpeg patches damaged ones up, which a picture to learn from must not be."""
+    """Yields the stream's frames in order. Raises `UnreadableImageError` at a damaged one: FFmpeg patches it up, which
+    a picture to learn from must not be."""
     for packet in container.demux(stream):
         if packet.is_corrupt:
             raise UnreadableImageError(BROKEN)
@@ -115,13 +120,14 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def upright(frame: Any) -> NDArray[np.uint8]:
+    """Returns the pixels of a decoded frame as RGB [H, W, 3], turned upright by quarter turns."""
     pixels = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
     turns = round(frame.rotation / 90) % 4  # quarter turns, counterclockwise
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
 
 def announced_seconds(container: Any, stream: Any) -> float | None:
-    """How long the moving pictures should last, if the file says so."""
+    """Returns how many seconds the moving pictures should last, if the file says so."""
     rate = stream.average_rate
     if container.format.name == "avi" and stream.frames and rate:
         return float(stream.frames / rate)  # FFmpeg shortens an AVI's duration to what the file still holds
@@ -133,6 +139,6 @@ def announced_seconds(container: Any, stream: Any) -> float | None:
 
 
 def missing(seconds: float, announced: float, stream: Any) -> bool:
-    """Whether the seconds that were announced but not found are more than two frames and a rounding."""
+    """Says whether the seconds that were announced but not found are more than two frames and a rounding."""
     two_frames = 2 / float(stream.average_rate) if stream.average_rate else 0.0
     return seconds > max(two_frames, SHORT * announced)

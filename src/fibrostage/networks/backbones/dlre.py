@@ -42,15 +42,20 @@ class DLRE(nn.Module):
             nn.init.constant_(layer.bias, 0.0)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images [B, 3, 250, 250] → activations of the fully connected layer [B, 32, 1, 1]."""
         return self.back(self.front(x))
 
     def front(self, x: Tensor) -> Tensor:
-        """Up to the freeze boundary: the second and the third pooling layer, flattened, [B, 86448, 1, 1]."""
+        """Images [B, 3, 250, 250] → what the freeze boundary holds [B, 86448, 1, 1].
+
+        That is the outputs of the second and the third pooling layer, flattened, one after the other.
+        """
         second = hidden(self.layer2, hidden(self.layer1, x))
         third = hidden(self.layer3, second)
         return torch.cat([second.flatten(1), third.flatten(1)], dim=1)[:, :, None, None]
 
     def back(self, maps: Tensor) -> Tensor:
+        """What the freeze boundary holds [B, 86448, 1, 1] → activations of the fully connected layer [B, 32, 1, 1]."""
         flat = maps.flatten(1)
         third = flat[:, SEEN[0] :].unflatten(1, (MAPS[2], POOLED[2], POOLED[2]))
         fourth = hidden(self.layer4, third)
@@ -59,11 +64,15 @@ class DLRE(nn.Module):
 
 
 def hidden(layer: nn.Module, x: Tensor) -> Tensor:
-    """One hidden layer; pooling drops the odd last row and column."""
+    """One hidden layer: maps [B, C, H, W] → [B, C′, (H − 2) // 2, (W − 2) // 2].
+
+    Pooling drops an odd last row and column.
+    """
     return F.max_pool2d(F.relu(layer(x)), 2)
 
 
 def imagenet() -> NoReturn:
+    """Always raises `WeightsError`: the DLRE network was never trained on ImageNet, so there is nothing to find."""
     raise WeightsError(
         "dlre was never trained on ImageNet; give network.weights a run folder of 'fibrostage train' or a weights file"
     )

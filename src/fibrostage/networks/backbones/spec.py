@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 class Trunk(Protocol):
     """A network cut at its freeze boundary."""
 
-    def front(self, x: Tensor) -> Tensor: ...
+    def front(self, x: Tensor) -> Tensor:
+        """Images [B, 3, S, S] → maps at the freeze boundary [B, c, h, w]."""
+        ...
 
-    def back(self, x: Tensor) -> Tensor: ...
+    def back(self, x: Tensor) -> Tensor:
+        """Maps at the freeze boundary [B, c, h, w] → the network's last maps [B, features, h′, w′]."""
+        ...
 
 
 @dataclass(frozen=True)

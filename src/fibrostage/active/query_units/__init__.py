@@ -1,0 +1,16 @@
+"""What may be asked of an oracle, one file a unit; a new one is a file and its name here, or an entry point of
+"fibrostage.query_units"."""
+
+from fibrostage.active.query_units.spec import QueryUnit
+from fibrostage.cohort.candidates import CandidateSpace
+from fibrostage.ground.registry import InFiles, Registry
+
+FILES = ("candidate", "image", "patient")
+QUERY_UNITS: Registry[type[QueryUnit]] = Registry(
+    "query unit", InFiles(__name__, "UNIT", FILES), "fibrostage.query_units"
+)
+
+
+def query_unit(name: str, space: CandidateSpace) -> QueryUnit:
+    """The items of a named unit over a space of candidates; raises `PlanError` for an unknown unit."""
+    return QUERY_UNITS[name](space)

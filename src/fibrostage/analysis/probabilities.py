@@ -1,0 +1,75 @@
+"""Whether a method's probabilities mean what they say, and whether acting on them helps: cut by cut, per patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fibrostage.ground.errors import StatisticsError
+from fibrostage.ground.stage import Staging
+from fibrostage.results.predictions import scores_of
+from fibrostage.stats.agreement import confusion, kappa
+from fibrostage.stats.calibration import Calibration, calibrate
+from fibrostage.stats.decision import DecisionCurve, decision_curve
+from fibrostage.stats.estimate import Estimate, wilson
+
+LEAST = 20  # patients; fewer say nothing about probabilities
+FEWEST = 5  # of them positive, and negative
+THRESHOLDS: NDArray[np.float64] = np.linspace(0.02, 0.9, 45)
+
+
+@dataclass(frozen=True)
+class AtCut:
+    """A method's probabilities at one cut. Where there are too few patients, `why` says so and the rest is None."""
+
+    method: str
+    cut: str
+    calibration: Calibration | None = None
+    decision: DecisionCurve | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the stage called agrees with the true one: `kappa` is weighted by squared distance, `within_one` the
+    share of `n` patients called their own stage or one beside it."""
+
+    method: str
+    n: int
+    kappa: Estimate
+    within_one: Estimate
+
+
+def at_cuts(method: str, predictions: pl.DataFrame, staging: Staging, seed: int, confidence: float) -> list[AtCut]:
+    """Calibration and decision curve at each cut, of the test patients in a predictions table."""
+    found = scores_of(predictions, staging)
+    return [at_cut(method, cut, *found.at_cut(staging, cut), seed, confidence) for cut in staging.cuts]
+
+
+def at_cut(
+    method: str, cut: str, positive: NDArray[np.bool_], score: NDArray[np.float64], seed: int, confidence: float
+) -> AtCut:
+    """Calibration and decision curve of patients: `positive` [n], and the probability `score` [n] of being so."""
+    few = int(min(positive.sum(), (~positive).sum()))
+    if len(positive) < LEAST or few < FEWEST:
+        reason = (
+            f"{len(positive)} patients, {int(positive.sum())} positive: at least {LEAST}, and {FEWEST} of each, are "
+        )
+        return AtCut(method, cut, why=reason + "needed to say anything of probabilities")
+    try:
+        calibration = calibrate(positive, np.clip(score, 0.0, 1.0), confidence=confidence, seed=seed)
+        return AtCut(method, cut, calibration, decision_curve(positive, np.clip(score, 0, 1), THRESHOLDS, confidence))
+    except StatisticsError as error:
+        return AtCut(method, cut, why=str(error))
+
+
+def agreement_of(method: str, predictions: pl.DataFrame, staging: Staging, confidence: float) -> Agreement:
+    """Agreement of called and true stage, of the test patients in a predictions table."""
+    found = scores_of(predictions, staging)
+    called = found.probabilities.argmax(axis=1)
+    counts = confusion(found.stages, called, len(staging.classes))
+    near = int((np.abs(called - found.stages) <= 1).sum())
+    return Agreement(method, len(called), kappa(counts, "quadratic", confidence), wilson(near, len(called), confidence))

@@ -1,0 +1,140 @@
+"""What the benchmarks show a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fibrostage.views.table import TableView, view
+
+
+class Growing:
+    """A table that grows row by row."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.columns: list[str] = []
+        self.numbers: list[int] = []
+        self.rows: list[tuple[str, ...]] = []
+
+    def add_column(self, name: str, justify: str = "left") -> None:
+        if justify == "right":
+            self.numbers.append(len(self.columns))
+        self.columns.append(name)
+
+    def add_row(self, *cells: str) -> None:
+        self.rows.append(cells)
+
+    def view(self) -> TableView:
+        return view(self.title, self.columns, self.rows, numbers=self.numbers)
+
+
+def stats_view(content: dict[str, Any]) -> TableView:
+    where = content["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
+    table = Growing(title=f"{where['cpu']}, {where['cores']} cores, one thread each; {versions}")
+    for column in ("task", "n", "other", "ours [ms]", "other [ms]", "other / ours", "answers apart"):
+        table.add_column(column)
+    for row in content["rows"]:
+        task = row["task"] + (f", {row['resamples']} resamples" if row["resamples"] else "")
+        times = (f"{1000 * row[name]:.3g}" for name in ("ours_s", "other_s"))
+        table.add_row(task, f"{row['n']:,}", row["other"], *times, f"{row['ratio']:.3g}×", f"{row['apart']:.1e}")
+    return table.view()
+
+
+def pool_views(content: dict[str, Any]) -> Iterator[TableView]:
+    where = content["machine"]
+    for shape in content["shapes"]:
+        images = " × ".join(f"{count:,}" for count in shape["images"])
+        table = Growing(
+            title=f"{shape['shape']}: {shape['candidates']:,} candidates of {images} images, T = {shape['passes']}; "
+            f"{content['backbone']}, {where['cpu']}, {where['threads']} threads",
+        )
+        for column in ("way", "measured on", "wall [s]", "CPU [s]", "CPU a candidate [ms]", "× ours", "peak [MB]"):
+            table.add_column(column, justify="left" if column == "way" else "right")
+        for name, way in shape["ways"].items():
+            each = 1000 * way["cpu_s"] / way["candidates"]
+            ratio = f"{way['cpu_ratio']:.3g}" if "cpu_ratio" in way else "–"
+            extra = f" ({way['setting']})" if "setting" in way else ""
+            if "candidates_per_s" in way:
+                extra = f" ({way['candidates_per_s'] / 1e6:.3g} million/s)"
+            table.add_row(
+                name + extra, f"{way['candidates']:,}", f"{way['wall_s']:.3g}", f"{way['cpu_s']:.3g}", f"{each:.3g}",
+                ratio, f"{way['peak_mb']:.0f}",
+            )  # fmt: skip
+        yield table.view()
+        if "agreement" in shape:
+            yield agreement_table(shape)
+
+
+def agreement_table(shape: dict[str, Any]) -> TableView:
+    found, over = shape["agreement"], shape["over_floor"]
+    table = Growing(title="entropies, and the floor")
+    table.add_column("what")
+    table.add_column("figure")
+    table.add_row("ours against the literal network, same masks, float32", f"{found['same_masks_float32']:.1e}")
+    table.add_row("the same with features as run", f"{found['same_masks_as_run']:.1e}")
+    table.add_row("Monte-Carlo standard deviation", f"{found['monte_carlo_sd']:.1e}")
+    for name, ratio in found["own_masks_in_sd"].items():
+        table.add_row(f"{name}, its own masks: distance in standard deviations", f"{ratio:.2f}")
+    table.add_row("ours over the floor, wall / CPU", f"{over['wall']:.2f} / {over['cpu']:.2f}")
+    return table.view()
+
+
+def train_view(content: dict[str, Any]) -> TableView:
+    where = content["machine"]
+    table = Growing(
+        title=f"{content['backbone']} on 5 × 21 pictures a patient, {where['cpu']}, {where['threads']} threads",
+    )
+    for column in ("batches", "way", "pairs/s", "images/s", "ratio", "peak [MB]"):
+        table.add_column(column, justify="left" if column in ("batches", "way") else "right")
+    for name, ways in content["ways"].items():
+        for way, ratio in (("ours", "ratio"), ("ours, float32", "ratio_float32"), ("naive", None)):
+            row = ways[way]
+            times = f"{ways[ratio]:.1f}× pairs/s" if ratio else ""
+            speeds = (f"{row['pairs_per_s']:.1f}", f"{row['images_per_s']:.1f}")
+            table.add_row(name, way, *speeds, times, f"{row['peak_mb']:.0f}")
+    row = content["boundary"]
+    speeds = (f"{row['pairs_per_s']:.1f}", f"{row['images_per_s']:.1f}")
+    name = f"last blocks from the boundary (cache made in {row['cache_s']:.1f} s)"
+    table.add_row(name, "ours", *speeds, f"{row['ratio']:.1f}× images/s", f"{row['peak_mb']:.0f}")
+    head = content["head"]
+    table.add_row(
+        f"head on cached features: {head['candidates']:,} candidates, {head['epochs']} epochs", "ours",
+        "", "", f"{head['wall_s']:.2f} s", "",
+    )  # fmt: skip
+    return table.view()
+
+
+def intake_view(content: dict[str, Any]) -> TableView:
+    where, peak = content["machine"], content["peak_mb"]
+    table = Growing(
+        title=f"SIMULATED: {content['files']} DICOM files, {content['pictures']} pictures; {where['cpu']}",
+    )
+    for column in ("way", "files/s", "of bare decoding"):
+        table.add_column(column, justify="left" if column == "way" else "right")
+    table.add_row("bare decoding, one core", f"{content['bare_files_per_s']:.1f}", "1")
+    table.add_row("intake, one core", f"{content['ours_files_per_s']:.1f}", f"{content['ratio']:.2f}")
+    spread = content["ours_files_per_s"] * content["scaling"]
+    table.add_row(f"intake, {content['cores']} cores", f"{spread:.1f}", f"{content['ratio'] * content['scaling']:.2f}")
+    table.add_row(f"memory: half of the files {peak['half']:.0f} MB, all of them {peak['all']:.0f} MB", "", "")
+    return table.view()
+
+
+def boxes_view(content: dict[str, Any]) -> TableView:
+    table = Growing(title=f"SIMULATED screens, {content['layouts']}")
+    for column in ("saved", "boxes", "IoU ≥ 0.95", "IoU ≥ 0.9", "false boxes", "kPa error, opacity fitted", "given"):
+        table.add_column(column, justify="left" if column == "saved" else "right")
+    for row in content["rows"]:
+        shares = [f"{row[k]['value']:.3f} [{row[k]['lo']:.3f}–{row[k]['hi']:.3f}]" for k in ("iou_95", "iou_90")]
+        table.add_row(
+            row["saved"], str(row["n"]), *shares, f"{row['false_boxes']} of {row['plain']}",
+            error_of(row["kpa_fitted"]), error_of(row["kpa_given"]),
+        )  # fmt: skip
+    return table.view()
+
+
+def error_of(found: dict[str, Any]) -> str:
+    if found["half_width"] is None:
+        return "–"
+    return f"{found['mean_absolute_error']:.2f} ± {found['half_width']:.2f} (n = {found['n']})"

@@ -1,0 +1,1 @@
+"""Who answers: the archive at once, a person later."""

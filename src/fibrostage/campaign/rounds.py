@@ -1,0 +1,115 @@
+"""One round's fit and its figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fibrostage.campaign.budget import total_cost
+from fibrostage.campaign.setting import CampaignSetting
+from fibrostage.campaign.stopping import asked_rules
+from fibrostage.ground.draws import Stream
+from fibrostage.ground.errors import RunError
+from fibrostage.learn.checkpoint import save_state
+from fibrostage.learn.fit_head import Examples
+from fibrostage.learn.learner import predict
+from fibrostage.learn.patient_predictions import predictions_of, test_predictions
+from fibrostage.learn.run_metrics import evaluate_predictions
+from fibrostage.learn.task import examples_of
+from fibrostage.ledger.state import State
+from fibrostage.results.predictions import VALIDATION
+from fibrostage.results.rounds import AT_CUT, Round
+from fibrostage.stats.agreement import confusion, kappa
+from fibrostage.stats.estimate import Estimate
+
+WATCHED = 1000  # candidates of the pool whose predicted stages are compared from round to round
+
+
+def fit_round(setting: CampaignSetting, state: State, round_: int) -> Round:
+    """Fits on everything that is known, saves the weights, and returns the round's figures.
+
+    Raises `RunError` where nothing that was asked for could be labelled.
+    """
+    plan, learner, run = setting.plan, setting.learner, setting.run
+    if not state.labels and not len(setting.known):
+        raise RunError(f"round {round_}: no item that was asked for could be labelled, so there is nothing to fit")
+    watched = watched_candidates(setting) if round_ and watches_pool(setting) else None
+    before = None if watched is None else predict(learner, watched).argmax(axis=1)
+    if not plan.active.warm_start:
+        learner.restore(setting.fresh_learner().state())
+    epochs = plan.active.epochs if round_ and plan.active.warm_start else None
+    learner.fit(learned_from(setting, state), plan.seed + 1000 * (round_ + 1), epochs=epochs)
+    tested = test_predictions(learner, setting.task, setting.fold) if len(setting.fold.test) else None
+    save_state(run.state_file(round_), learner.state(), {"round": str(round_)})
+    agreement = None
+    if watched is not None and before is not None:
+        agreement = agreement_of(before, predict(learner, watched).argmax(axis=1), learner.head.classes)
+    closed = measured(setting, state, round_, tested, agreement)
+    shown = {key: value for key, value in closed.as_row().items() if not key.endswith(("lo", "hi"))}
+    run.log(event="round", **shown)
+    return closed
+
+
+def learned_from(setting: CampaignSetting, state: State) -> Examples:
+    """Candidates of everything labelled, and of the patients whose stage was known before."""
+    parts = []
+    if len(setting.known):
+        parts.append(examples_of(setting.task, setting.known, setting.plan.seed))
+    if state.labels:
+        parts.append(setting.units.examples(state.items, state.stages, setting.plan.seed))
+    if len(parts) == 1:
+        return parts[0]
+    return Examples(np.concatenate([p.rows for p in parts]), np.concatenate([p.stages for p in parts]))
+
+
+def measured(
+    setting: CampaignSetting, state: State, round_: int, tested: pl.DataFrame | None, agreement: float | None
+) -> Round:
+    """The round's figures, of test patients where there are any."""
+    plan, task = setting.plan, setting.task
+    own = np.array([item for item, asked in state.label_rounds.items() if asked == round_], dtype=np.int64)
+    bad = setting.selector.is_bad(own)
+    figures: dict[str, Estimate] = {}
+    patients = 0
+    if tested is not None:
+        evaluation = evaluate_predictions(tested, task)
+        figures = {"accuracy": evaluation.accuracy, "auc_macro": evaluation.auc_macro}
+        figures |= {AT_CUT + cut: figure for cut, figure in evaluation.auc_at_cut.items()}
+        patients = evaluation.n_patients
+    validation_auc = None
+    if len(setting.aside):
+        known = predictions_of(setting.learner, task, setting.fold, setting.aside, VALIDATION)
+        validation_auc = evaluate_predictions(known, task, VALIDATION).auc_macro.value
+    return Round(
+        round_,
+        total_cost(setting.units, state.paid, plan.cost, setting.aside),
+        items=len(state.labels),
+        asked=len(state.spent),
+        next_items=setting.following(round_),
+        rejected=len(state.rejected),
+        bad_share=float(bad.mean()) if len(bad) else None,
+        share=len(state.paid) / setting.capacity,
+        n_patients=patients,
+        figures=figures,
+        validation_auc=validation_auc,
+        validated=bool(len(setting.aside)),
+        agreement=agreement,
+    )
+
+
+def watches_pool(setting: CampaignSetting) -> bool:
+    """Whether a stopping rule of the plan looks at how predictions on the pool change."""
+    return any(rule.watches_pool for rule in asked_rules(setting.plan.stopping))
+
+
+def watched_candidates(setting: CampaignSetting) -> NDArray[np.int64]:
+    """A few candidates [n] of the pool's patients, the same in every round."""
+    ids = setting.task.space.draw(setting.askable, 4, Stream.WATCHED.of(setting.plan.seed))
+    return ids[:: max(1, len(ids) // WATCHED)]
+
+
+def agreement_of(before: NDArray[np.int64], now: NDArray[np.int64], classes: int) -> float:
+    """Cohen's κ of two lists of stages [n]; 1 where both are the same single stage throughout."""
+    value = kappa(confusion(before, now, classes), "none").value
+    return 1.0 if value is None else value

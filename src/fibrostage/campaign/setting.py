@@ -1,0 +1,163 @@
+"""The fixed parts of a campaign: the cohort and plan it is of, who may be asked about, and how its model learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fibrostage.active.pool import Pool
+from fibrostage.active.query_selector import Selector
+from fibrostage.active.query_units import query_unit
+from fibrostage.active.query_units.spec import QueryUnit
+from fibrostage.active.strategy_expression import choose_strategy
+from fibrostage.campaign.query_sizes import schedule
+from fibrostage.campaign.stopping import check_rules
+from fibrostage.cohort.pictures import space_of
+from fibrostage.cohort.splits import Fold
+from fibrostage.cohort.store import Cohort
+from fibrostage.ground.errors import CohortError, PlanError
+from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.learn.learner import Learner, make_learner
+from fibrostage.learn.task import Task, make_task, set_aside
+from fibrostage.ledger.state import State
+from fibrostage.plan.run_plan import Plan
+from fibrostage.results.run_folder import RunFolder
+
+NOBODY = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class CampaignSetting:
+    """Everything that does not change from question to question.
+
+    `askable` [P] are the rows of the patients who may be asked about, `known` [k] those whose stage is known without
+    asking and who are learned from, `aside` [a] those kept for validation. `targets` are the items that will have been
+    asked for by the end of each round.
+    """
+
+    task: Task
+    fold: Fold
+    units: QueryUnit
+    askable: NDArray[np.int64]
+    known: NDArray[np.int64]
+    aside: NDArray[np.int64]
+    targets: list[int]
+    selector: Selector
+    run: RunFolder
+
+    @property
+    def learner(self) -> Learner:
+        return self.selector.learner
+
+    @property
+    def plan(self) -> Plan:
+        return self.task.plan
+
+    @property
+    def cohort(self) -> Cohort:
+        return self.task.cohort
+
+    @property
+    def patients(self) -> NDArray[np.int64]:
+        """Rows [n] of the patients whose images, labels unseen, may shape the features."""
+        return np.union1d(self.fold.train, self.askable)
+
+    @property
+    def capacity(self) -> int:
+        """How many items there were before any was asked for."""
+        return Pool(self.units, self.askable, NOBODY).capacity
+
+    def open_pool(self, state: State) -> Pool:
+        """What may still be asked for."""
+        return Pool(self.units, self.askable, state.asked)
+
+    def fresh_learner(self) -> Learner:
+        """A model that has learned nothing."""
+        return make_learner(self.cohort, self.plan, self.task.space, self.patients, self.plan.seed)
+
+    def following(self, round_: int) -> int:
+        """The items that will have been asked for by the end of the round after."""
+        return self.targets[min(round_ + 1, len(self.targets) - 1)]
+
+    def beginning_with(self, carried: int) -> CampaignSetting:
+        """The same with a schedule that begins with labels carried over."""
+        return replace(self, targets=[carried, *(target for target in self.targets if target > carried)])
+
+
+def retrospective(cohort: Cohort, plan: Plan, run: RunFolder, progress: Progress = SILENT) -> CampaignSetting:
+    """Played back from an archive: the training patients of the plan's fold are asked about, all of whom have a stage.
+
+    Raises `PlanError` for a fold that the split does not have.
+    """
+    task = make_task(cohort, plan)
+    if plan.active.fold >= len(task.folds):
+        raise PlanError(f"active.fold = {plan.active.fold}, but the split has {len(task.folds)} folds")
+    fold = task.folds[plan.active.fold]
+    aside = set_aside(task, fold)
+    askable = np.setdiff1d(fold.train, aside)
+    return setting_of(task, fold, askable, NOBODY, aside, run, progress)
+
+
+def prospective(cohort: Cohort, plan: Plan, run: RunFolder, progress: Progress = SILENT) -> CampaignSetting:
+    """A clinic's own: patients without a stage are asked about; those with one are learned from, or test.
+
+    Where too few have a stage to test on, nobody tests, and all of them are learned from. Raises `PlanError` for a fold
+    that the split does not have, and where nobody without a stage has pictures.
+    """
+    try:
+        task = make_task(cohort, plan)
+        if plan.active.fold >= len(task.folds):
+            raise PlanError(f"active.fold = {plan.active.fold}, but the split has {len(task.folds)} folds")
+        fold = task.folds[plan.active.fold]
+    except CohortError:
+        task, fold = untested(cohort, plan)
+    aside = set_aside(task, fold) if len(fold.test) else NOBODY
+    usable = task.space.per_patient > 0
+    askable = np.flatnonzero(usable & (task.cohort.stages < 0))
+    if not len(askable):
+        raise PlanError(
+            f"cohort {cohort.name!r} has no patient without a stage who has pictures of {' and '.join(plan.fused)}: "
+            "there is nobody to ask about"
+        )
+    return setting_of(task, fold, askable, np.setdiff1d(fold.train, aside), aside, run, progress)
+
+
+def untested(cohort: Cohort, plan: Plan) -> tuple[Task, Fold]:
+    """A task whose labelled patients, however few, all train."""
+    own = cohort.at(plan.staging.task) if plan.staging.task is not None else cohort
+    space = space_of(own, plan.fused, plan.network.missing == "keep")
+    labelled = np.flatnonzero((own.stages >= 0) & (space.per_patient > 0))
+    fold = Fold(0, 0, labelled, NOBODY)
+    return Task(own, plan, space, [fold]), fold
+
+
+def setting_of(
+    task: Task,
+    fold: Fold,
+    askable: NDArray[np.int64],
+    known: NDArray[np.int64],
+    aside: NDArray[np.int64],
+    run: RunFolder,
+    progress: Progress,
+) -> CampaignSetting:
+    """A campaign about the patients' rows `askable` [P], with `known` [k] stages and `aside` [a] for validation.
+
+    Raises `PlanError` for a strategy, unit, cut or stopping rule that is none.
+    """
+    plan, cohort = task.plan, task.cohort
+    chosen, units = choose_strategy(plan.active.strategy), query_unit(plan.active.unit, task.space)
+    check_rules(plan.stopping)
+    if units.parts_modalities and plan.network.missing == "drop":
+        raise PlanError(
+            f'active.unit = "{units.name}" labels one modality before another: it needs network.missing = "keep"'
+        )
+    staging = plan.staging.resolve()
+    cut = staging.classes.index(plan.active.cut or staging.classes[1])
+    learner = make_learner(cohort, plan, task.space, np.union1d(fold.train, askable), plan.seed, progress)
+    selector = Selector(learner, units, chosen, plan.active, plan.seed, cohort.bad_images(plan.fused), cut)
+    capacity = Pool(units, askable, NOBODY).capacity
+    stages = cohort.stages[askable]
+    targets = schedule(capacity, len(np.unique(stages[stages >= 0])), plan.active)
+    return CampaignSetting(task, fold, units, askable, known, aside, targets, selector, run)

@@ -1,0 +1,11 @@
+"""The commands, one file each, in the order in which people use them; a new one is a file and its name here, or an
+entry point of "fibrostage.commands"."""
+
+from fibrostage.cli.commands.spec import Command
+from fibrostage.ground.registry import InFiles, Registry
+
+FILES = (
+    "intake", "describe", "train", "predict", "explain", "active", "ledger", "doubts", "study", "markers", "compare",
+    "precision", "report", "demo", "phantom", "bench",
+)  # fmt: skip
+COMMANDS: Registry[Command] = Registry("command", InFiles(__name__, "COMMAND", FILES), "fibrostage.commands")

@@ -1,0 +1,62 @@
+"""`fibrostage compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fibrostage.cli.commands.spec import Command
+from fibrostage.cli.console import err, out, print_json, show_caveats
+from fibrostage.cli.options import AsJson, Classes, Confidence, Encoding, split
+from fibrostage.cli.render import show
+from fibrostage.ground.errors import IntakeError
+
+
+def compare(
+    table: Annotated[Path, typer.Argument(metavar="S.csv", help="A row a patient (or an image, with --cluster).")],
+    truth: Annotated[str, typer.Option(help="Column of 1 and 0, or with --ordinal of stages.")],
+    score: Annotated[list[str] | None, typer.Option(help="A score that is high in disease (repeat for more).")] = None,
+    lower: Annotated[list[str] | None, typer.Option(help="A score that is low in disease.")] = None,
+    positive: Annotated[list[str] | None, typer.Option(help="A label of the truth that counts as positive.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="Column that names the patient of each row.")] = None,
+    ordinal: Annotated[bool, typer.Option("--ordinal", help="The truth is stages: Obuchowski index and cuts.")] = False,
+    classes: Classes = None,
+    penalty: Annotated[str, typer.Option(help="Of the Obuchowski index: linear or unit.")] = "linear",
+    reference: Annotated[
+        str | None, typer.Option(help="Compare this score with every other, instead of each with each.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the ROC curves as SVG.")] = None,
+    encoding: Encoding = "utf-8",
+    confidence: Confidence = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """Compare scores against one truth: AUCs, paired differences, and what may be concluded."""
+    from fibrostage.analysis.compare_scores import Question, compare_scores
+    from fibrostage.analysis.conclusion import as_dict, conclusion
+    from fibrostage.views.comparison import comparison_views
+
+    question = Question(
+        truth, tuple(score or ()), tuple(lower or ()), tuple(positive or ()), cluster, ordinal, split(classes),
+        penalty, confidence, reference,  # type: ignore[arg-type]
+    )  # fmt: skip
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise IntakeError(f"--plot {plot} must end in .svg")
+    made = compare_scores(table, question, encoding)
+    if as_json:
+        print_json(as_dict(made))
+    else:
+        for view in comparison_views(made):
+            show(view)
+        out.print(conclusion(made), markup=False, soft_wrap=True)
+    show_caveats(made.caveats, made.simulated)
+    if plot is not None:
+        from fibrostage.ground.files import write_text
+        from fibrostage.report.roc import scores_figure
+
+        write_text(plot, scores_figure(made))
+        err.print(f"ROC curves in {plot}", markup=False, soft_wrap=True)
+
+
+COMMAND = Command("compare", "Compare and report", compare)

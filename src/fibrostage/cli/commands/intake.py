@@ -1,0 +1,166 @@
+"""The command intake: what a dry run shows, what a real one asks and says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from fibrostage.cli.commands.spec import Command
+from fibrostage.cli.console import err, make_progress, out, print_json
+from fibrostage.cli.options import AsJson, PlanFile, Sets, read_plan
+from fibrostage.cli.shown import show_description
+from fibrostage.ground.errors import PlanError, Problems
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from fibrostage.ground.files import Json
+
+COLUMNS = {
+    "file": "file",
+    "format": "format",
+    "frames": "frames",
+    "patient": "patient",
+    "series": "series",
+    "device": "device",
+    "regions": "regions",
+    "taken_for": "taken for",
+    "kpa": "kPa",
+}
+
+
+def intake(
+    src: Annotated[
+        list[Path], typer.Argument(help="Folders (or files); the files of I.csv are relative to one of them.")
+    ],
+    target: Annotated[Path | None, typer.Option("--out", help="The cohort folder to make.")] = None,
+    patients: Annotated[
+        Path | None, typer.Option(help="P.csv: patient_id, stage, … Without it nobody has a stage.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="I.csv: file, patient_id, modality, … Without it the plan's [[rule]]s say it.")
+    ] = None,
+    plan: PlanFile = None,
+    sets: Sets = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what every file is taken for, or why it is refused.")
+    ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out what is bad and record it, instead of stopping.")
+    ] = False,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="The key that ids are hashed with (or $FIBROSTAGE_KEY); made where there is none."),
+    ] = None,
+    link: Annotated[
+        Path | None, typer.Option(help="Write what leads from pseudonyms back to ids and files here, for you alone.")
+    ] = None,
+    accept_unmasked: Annotated[
+        bool, typer.Option("--accept-unmasked", help="Take pictures in that may have names burned into them.")
+    ] = False,
+    allow_duplicates: Annotated[
+        bool, typer.Option("--allow-duplicates", help="Go on although two patients share pictures.")
+    ] = False,
+    group_near_duplicates: Annotated[
+        bool,
+        typer.Option("--group-near-duplicates", help="Keep patients who share pictures on one side of every split."),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask whether the rules took the files for the right thing.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read; one a core otherwise.")] = None,
+    encoding: Annotated[str, typer.Option(help="Encoding of the CSVs.")] = "utf-8",
+    as_json: AsJson = False,
+) -> None:
+    """Take a hospital's own files in as a cohort: DICOM, pictures and videos, without names."""
+    from fibrostage.cohort.describe import describe as describe_cohort
+    from fibrostage.intake.build.take_in import Choices, Sources, look_at, take_in
+    from fibrostage.plan.commands import INTAKE, refuse_unread
+    from fibrostage.plan.run_plan import Plan
+
+    if plan is None:
+        raise PlanError("intake needs --plan, whose [[modality]] rows name the modalities and their kinds")
+    if target is None and not dry_run:
+        raise PlanError("intake needs --out, a new folder for the cohort (or --dry-run)")
+    refuse_unread(sets or [], INTAKE)
+    data, source = read_plan(plan, INTAKE)
+    parsed = Plan.parse(data, sets or [], source)
+    sources = Sources(src[0], patients, images, encoding, tuple(src[1:]))
+    choices = Choices(
+        skip_bad, key, accept_unmasked, allow_duplicates, group_near_duplicates, link, workers,
+        None if yes or images is not None else confirm,
+    )  # fmt: skip
+    if dry_run:
+        show_survey(*look_at(sources, parsed, choices, make_progress()), as_json)
+        return
+    assert target is not None
+    cohort = take_in(sources, target, parsed, progress=make_progress(), choices=choices)
+    description = describe_cohort(cohort)
+    if as_json:
+        print_json(description.as_dict())
+    else:
+        show_description(description)
+    if len(cohort.exclusions):
+        err.print(f"{len(cohort.exclusions)} left out; the reasons are in {target}/exclusions.parquet")
+    if (target / "contact_sheet").is_dir():
+        err.print(f"look at {target}/contact_sheet before you share it", soft_wrap=True)
+    err.print(f"cohort in {target}; next: fibrostage train {target} --out RUN", soft_wrap=True)
+
+
+def show_survey(rows: Sequence[Mapping[str, Json]], problems: Problems, as_json: bool) -> None:
+    """Every file with what it is taken for or why not, then how many of each."""
+    if as_json:
+        others = [{"file": problem.file, "reason": str(problem)} for problem in problems]
+        print_json({"files": [dict(row) for row in rows], "problems": others, "written": False})
+        return
+    shown = [key for key in COLUMNS if key == "taken_for" or any(row.get(key) not in (None, "") for row in rows)]
+    table = Table(*(COLUMNS[key] for key in shown), title="a dry run; nothing was written")
+    for row in rows:
+        cells = [text_of(row.get(key)) for key in shown]
+        if row.get("refused"):
+            reason = f"[red]{escape(str(row['refused']))}[/]"
+            at = shown.index("taken_for")
+            cells[at] = f"{cells[at]} {reason}".strip()
+        table.add_row(*cells)
+    out.print(table)
+    for problem in problems:
+        out.print(f"[red]{escape(str(problem))}[/]", soft_wrap=True)
+    taken = Counter(str(row["taken_for"]).split(" ×")[0] for row in rows if row.get("taken_for"))
+    refused = sum(bool(row.get("refused")) for row in rows)
+    summary = ", ".join(f"{count} files as {name}" for name, count in sorted(taken.items())) or "no file"
+    out.print(f"{summary}; {refused} refused; {len(rows)} files in all", markup=False, soft_wrap=True)
+
+
+def text_of(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1f}" if isinstance(value, float) else escape(str(value))
+
+
+def confirm(counts: pl.DataFrame) -> bool:
+    """Shows what the rules made of the files; asks where somebody can answer."""
+    table = Table("taken for", "pictures", "files", "patients")
+    for row in counts.iter_rows():
+        table.add_row(*map(str, row))
+    err.print(table)
+    if not err.is_terminal:
+        return True
+    return asked("write the cohort?")
+
+
+def asked(question: str) -> bool:
+    """A question that a person must answer: Enter asks again, as a long reading hangs on it."""
+    while True:
+        answer = err.input(f"{question} [y/n] ", markup=False).strip().lower()
+        if answer in ("y", "yes", "n", "no"):
+            return answer.startswith("y")
+        err.print("please answer y or n")
+
+
+COMMAND = Command("intake", "Bring data in", intake)

@@ -1,0 +1,62 @@
+"""`fibrostage phantom`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fibrostage import SIMULATED
+from fibrostage.cli.commands.spec import Command
+from fibrostage.cli.console import err, make_progress
+from fibrostage.ground.errors import PlanError
+
+
+def phantom(
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder for pictures and CSVs.")],
+    patients: Annotated[int, typer.Option(min=5, help="How many patients.")] = 168,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    bmode_signal: Annotated[float, typer.Option(min=0, help="How much B-mode shows of fibrosis.")] = 1.0,
+    bad: Annotated[float, typer.Option(min=0, max=1, help="Share of bad pictures.")] = 0.08,
+    missing: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of patients lacking LUS, LSTQ or SSTE, each.")
+    ] = 0.08,
+    video: Annotated[float, typer.Option(min=0, max=1, help="Share of patients with 20–30 more B-mode frames.")] = 0.0,
+    modality: Annotated[
+        list[str] | None, typer.Option(help="Only this modality (repeat for several): LSTE LUS LSTQ SSTE.")
+    ] = None,
+    pictures: Annotated[
+        int | None, typer.Option(min=1, help="Pictures of each modality a patient; else as in the MMFN paper.")
+    ] = None,
+    excluded: Annotated[
+        int, typer.Option(min=0, help="How many of the patients carry a reason not to be studied.")
+    ] = 0,
+    form: Annotated[
+        str, typer.Option("--format", help='"png" pictures, or "dicom": scanner screens with names to remove.')
+    ] = "png",
+) -> None:
+    """Simulate a cohort: pictures, CSVs and a plan, with the truth in files of its own."""
+    from fibrostage.ground.errors import nearest
+    from fibrostage.phantom.write import COUNTS, Recipe, write_phantom
+
+    chosen = tuple(modality or COUNTS)
+    for name in chosen:
+        if name not in COUNTS:
+            raise PlanError(f"--modality {name!r}{nearest(name, COUNTS)}; the phantom has {', '.join(COUNTS)}")
+    if excluded > patients - 5:
+        raise PlanError(
+            f"--excluded {excluded} leaves {patients - excluded} of {patients} patients; at least 5 must stay"
+        )
+    recipe = Recipe(patients, seed, bmode_signal, bad, missing, video, chosen, pictures, excluded, form)
+    write_phantom(target, recipe, make_progress())
+    err.print(f"{SIMULATED} cohort of {patients} patients in {target}")
+    listed = "" if form == "dicom" else f"--images {target}/images.csv "  # rules of the plan tell DICOM files apart
+    err.print(
+        f"next: fibrostage intake {target} --patients {target}/patients.csv {listed}"
+        f"--plan {target}/plan.toml --out COHORT",
+        soft_wrap=True,
+    )
+
+
+COMMAND = Command("phantom", "Try and measure", phantom)

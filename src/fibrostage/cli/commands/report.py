@@ -1,0 +1,24 @@
+"""`fibrostage report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fibrostage.cli.commands.spec import Command
+from fibrostage.cli.console import err
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="A run's or a study's folder.")],
+    target: Annotated[Path | None, typer.Option("--out", help="Where the report goes; DIR/report by default.")] = None,
+) -> None:
+    """One self-contained HTML page of a run or a study."""
+    from fibrostage.report.page import write_report
+
+    err.print(f"report in {write_report(folder, target)}", soft_wrap=True)
+
+
+COMMAND = Command("report", "Compare and report", report)

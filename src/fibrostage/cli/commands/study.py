@@ -1,0 +1,47 @@
+"""`fibrostage study`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fibrostage.cli.commands.spec import Command
+from fibrostage.cli.console import err, make_progress, print_json
+from fibrostage.cli.options import AsJson, Sets
+
+
+def study(
+    file: Annotated[Path, typer.Argument(metavar="STUDY.toml")],
+    target: Annotated[Path, typer.Option("--out", help="The study's folder; goes on if it was begun.")],
+    sets: Sets = None,
+    engine: Annotated[str, typer.Option(help='"local" (a process a core), or "ray".')] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="A running Ray cluster; without it one is begun on this machine.")
+    ] = None,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs a run takes on Ray; parts of one too.")] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """A grid of active-learning runs and what labels bought, or of supervised runs beside markers."""
+    from fibrostage.cli.shown import show_study
+    from fibrostage.results.study_folder import StudyFolder
+    from fibrostage.study.engines import engine_named
+    from fibrostage.study.run_study import run_study
+
+    results = run_study(file, target, sets or [], make_progress(), engine_named(engine, address, gpus))
+    folder = StudyFolder(target)
+    record = folder.read()
+    beside = folder.beside(record)
+    if as_json:
+        others = {name: table.to_dicts() for name, table in beside.items()}
+        print_json({"results": results.to_dicts(), **others, "failures": record.failures})
+    else:
+        show_study(record, results, beside)
+    if record.failures:
+        where = folder.record_file
+        err.print(f"{len(record.failures)} runs failed, see {where}; another call tries them again", soft_wrap=True)
+    err.print(f"study in {target}; next: fibrostage report {target}", soft_wrap=True)
+
+
+COMMAND = Command("study", "Compare and report", study)

@@ -1,0 +1,37 @@
+"""`fibrostage train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fibrostage.cli.commands.spec import Command
+from fibrostage.cli.console import make_progress
+from fibrostage.cli.options import AsJson, CohortFolder, PlanFile, Sets, read_plan
+from fibrostage.cli.shown import show_run
+
+
+def train(
+    cohort: CohortFolder,
+    target: Annotated[Path, typer.Option("--out", help="A new run folder.")],
+    plan: PlanFile = None,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> None:
+    """One supervised run, evaluated on held-out patients (on every fold, with kfold or column)."""
+    from fibrostage.cohort.store import open_cohort
+    from fibrostage.learn.plan_for_cohort import plan_for
+    from fibrostage.learn.train import train as run
+    from fibrostage.plan.commands import TRAIN, refuse_unread
+
+    opened = open_cohort(cohort)
+    data, source = read_plan(plan, TRAIN)
+    parsed = plan_for(opened, data, sets or [], source, TRAIN)
+    refuse_unread(sets or [], TRAIN, parsed)
+    run(opened, parsed, target, make_progress())
+    show_run(target, opened, as_json)
+
+
+COMMAND = Command("train", "Train and stage", train)

@@ -1,0 +1,61 @@
+"""What several commands show: a cohort, a run, a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fibrostage.cli.console import err, out, print_json, show_caveats
+from fibrostage.cli.render import show
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from fibrostage.cohort.describe import Description
+    from fibrostage.cohort.store import Cohort
+    from fibrostage.results.study_folder import StudyRecord
+
+
+def show_description(description: Description) -> None:
+    """What is in a cohort, and who lacks what."""
+    from fibrostage.views.cohort import description_view
+
+    show_caveats(description.cohort.caveats, description.cohort.simulated)
+    show(description_view(description))
+    for name, count in description.missing.items():
+        if count:
+            out.print(f"{count} patients have no {name}", markup=False)
+    if description.no_images:
+        out.print(f"{description.no_images} patients have no image at all")
+    out.print(f"fingerprint {description.cohort.fingerprint[:16]}")
+
+
+def show_run(target: Path, cohort: Cohort, as_json: bool) -> None:
+    """A finished run's figures, and what to do next."""
+    from fibrostage.results.run_folder import RunFolder
+    from fibrostage.views.run import figures_view
+
+    run = RunFolder(target)
+    metrics = run.read_metrics()
+    show_caveats(cohort.caveats, cohort.simulated)
+    if as_json:
+        print_json(metrics.as_dict())
+    else:
+        show(figures_view(metrics, metrics.staging(cohort.staging.name)))
+    err.print(f"run in {target}; next: fibrostage report {target}", markup=False, soft_wrap=True)
+
+
+def show_study(record: StudyRecord, results: pl.DataFrame, beside: Mapping[str, pl.DataFrame]) -> None:
+    """A study's tables."""
+    from fibrostage.results.study_folder import EFFICIENCY
+    from fibrostage.views.diagnosis import study_views
+    from fibrostage.views.study import efficiency_view, results_view
+
+    if record.supervised:
+        for view in study_views(results, beside, record.compare.reference or results["method"][0]):
+            show(view)
+        return
+    show(results_view(results))
+    if len(beside[EFFICIENCY]):
+        show(efficiency_view(beside[EFFICIENCY]))

@@ -1,0 +1,50 @@
+"""Every random draw of the package by name, so that no two share numbers unless they are meant to.
+
+A draw's generator is numpy's, seeded with the run's seed and the draw's own number. The numbers are part of what a run
+is: a resumed run must repeat its draws bit for bit, so they never change. Some stand twice, in places that never draw
+for the same purpose from the same run; those that must be equal have one name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One purpose of drawing; `salt` is what its seeds are told apart by."""
+
+    purpose: str
+    salt: int
+
+    def of(self, seed: int, *more: int) -> np.random.Generator:
+        """The generator of a seed, and of what more tells this draw from others of its purpose."""
+        return np.random.default_rng([seed, self.salt, *more])
+
+    def within(self, seed: int, round_: int) -> np.random.Generator:
+        """The generator of a seed in a round."""
+        return np.random.default_rng([seed, round_, self.salt])
+
+
+class Stream:
+    """The draws there are."""
+
+    HOLDOUT = Draw("who tests, where a share of the patients does", 1)
+    FOLDS = Draw("which fold a patient tests in", 2)
+    USE = Draw("which training patients there are, for learning curves over patients", 3)
+    CONFOUNDING = Draw("folds and shuffles of the confounding check", 3)
+    MACRO_AUC = Draw("resamples of patients for the average AUC", 4)
+    CALIBRATION = Draw("resamples of patients for calibration", 5)
+    HEAD_FIT = Draw("batches of a head on cached features", 5)
+    MACRO_DIFFERENCE = Draw("resamples of patients for a difference of average AUCs", 6)
+    NETWORK_FIT = Draw("batches and moves of a network on pixels", 6)
+    EXAMPLES = Draw("which candidates of a labelled patient are learned from", 7)
+    VALIDATION = Draw("which training patients validate", 8)
+    EVALUATED = Draw("which candidates of a patient are averaged", 9)
+    PASSES = Draw("dropout masks of a round's passes", 10)
+    EXPLAINED = Draw("which test patients are explained", 10)
+    FIRST_QUERY = Draw("a first query in which every stage occurs", 11)
+    TOGETHER = Draw("a round's choice of items that are chosen together", 12)
+    WATCHED = Draw("candidates whose predicted stages are compared from round to round", 13)

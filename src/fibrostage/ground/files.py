@@ -1,0 +1,110 @@
+"""Files that are whole or absent: written to a temporary name beside the target, then renamed.
+
+What a killed process leaves has a name that says whose it was, and is swept away by the next that comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from fibrostage.ground.errors import RunError
+
+Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+JsonObject: TypeAlias = Mapping[str, Json]
+
+PARTIAL = ".partial"
+STALE = 24 * 3600  # seconds after which an unfinished file is nobody's
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary file that becomes `path` when the block ends well; raises `OSError` where there is no place."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{owner()}-", suffix=PARTIAL)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Lets `write` fill a temporary file and renames it to `path`; raises `RunError` where that cannot be done."""
+    try:
+        with written_whole(path) as temporary:
+            write(temporary)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text in UTF-8, whole or not at all; raises `RunError`."""
+    replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, content: JsonObject) -> None:
+    """A JSON object for people to read too, whole or not at all; raises `RunError`."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Json]:
+    """The JSON object in a file; raises `RunError` when it is missing or damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is damaged: {error}") from None
+    if not isinstance(content, dict):
+        raise RunError(f"{path} does not hold a JSON object")
+    return content
+
+
+def owner() -> str:
+    """This process, as temporary names say it: machine and number."""
+    return f"{socket.gethostname().replace('.', '-')}-{os.getpid()}"
+
+
+def is_abandoned(temporary: Path) -> bool:
+    """Whether the process that was writing a temporary file or folder is gone: of this machine, or long ago."""
+    try:
+        if time.time() - temporary.stat().st_mtime > STALE:
+            return True
+    except OSError:
+        return False
+    _, here, rest = temporary.name.rpartition(f".{socket.gethostname().replace('.', '-')}-")
+    number = rest.partition("-")[0]
+    if not here or not number.isdigit():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def sweep(folder: Path) -> None:
+    """Takes away the temporary files that killed processes left in a folder; what cannot be removed stays."""
+    with contextlib.suppress(OSError):
+        for left in folder.glob(f".*{PARTIAL}"):
+            if left.is_file() and is_abandoned(left):
+                with contextlib.suppress(OSError):
+                    left.unlink()

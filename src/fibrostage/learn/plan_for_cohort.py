@@ -1,0 +1,99 @@
+"""A plan for a cohort: what the plan leaves open comes from the cohort, and what contradicts the cohort is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from fibrostage.cohort.pictures import Pictures
+from fibrostage.cohort.store import Cohort, Modality
+from fibrostage.ground.errors import PlanError, nearest
+from fibrostage.networks.backbones import BACKBONES
+from fibrostage.networks.weights import source_of
+from fibrostage.plan.commands import TRAIN, Reads, refuse_unread
+from fibrostage.plan.run_plan import Plan
+
+
+def plan_for(
+    cohort: Cohort,
+    data: Mapping[str, object],
+    overrides: Sequence[str] = (),
+    source: str = "plan",
+    reads: Reads = TRAIN,
+) -> Plan:
+    """The validated plan of plan data; its staging and modalities are the cohort's unless the plan says them too.
+
+    Raises `PlanError` for what cannot be followed on this cohort, and for overrides of what the command does not read.
+    """
+    refuse_unread(overrides, reads)
+    content = dict(data)
+    content.setdefault("modality", [asdict(m) for m in cohort.modalities])
+    staging, own = cohort.staging, content.get("staging", {})
+    if isinstance(own, dict) and own.get("name", staging.name) == staging.name:
+        whole = {"name": staging.name, "classes": list(staging.classes), "cuts": list(staging.cuts)}
+        content["staging"] = {**whole, **own}
+    plan = Plan.parse(content, overrides, source)
+    check_fit(cohort, plan)
+    plan = with_source(plan)
+    for name in plan.fused:
+        if not len(cohort.images_of(name)):
+            raise PlanError(f"network.modalities: no patient of cohort {cohort.name!r} has a {name} image")
+    return plan
+
+
+def with_source(plan: Plan) -> Plan:
+    """The plan with what its weights' file is recorded in it; raises `PlanError` where it is not what was recorded."""
+    before, now = plan.network.source, source_of(plan.network.weights)
+    if before is not None and (now is None or now.sha256 != before.sha256):
+        came = "is not there" if now is None else f"has SHA-256 {now.sha256[:16]}…"
+        raise PlanError(
+            f"network.weights = {plan.network.weights!r} {came}; the plan was made with {before.name}, "
+            f"{before.sha256[:16]}…"
+        )
+    return plan.model_copy(update={"network": plan.network.model_copy(update={"source": now})})
+
+
+def check_fit(cohort: Cohort, plan: Plan) -> None:
+    """Raises `PlanError` where the plan speaks of other stages or otherwise stored pictures than the cohort's."""
+    check_staging(cohort, plan)
+    for asked in plan.modality:
+        check_modality(cohort, Modality(asked.name, asked.kind, asked.size, asked.stored_channels, asked.fit))
+    spec = BACKBONES[plan.network.backbone]
+    for name in plan.fused:
+        size = cohort.modality(name).size
+        if spec.exact and size != spec.size:
+            raise PlanError(
+                f"network.backbone = {spec.name!r} reads crops of {spec.size}×{spec.size} pixels, {name} of cohort "
+                f"{cohort.name!r} is stored at {size}×{size}; take it in with size = {spec.size} and fit = 'click'"
+            )
+
+
+def check_staging(cohort: Cohort, plan: Plan) -> None:
+    """Raises `PlanError` where the plan has other stages than the cohort."""
+    staging = plan.staging.whole()
+    if (staging.name, staging.classes) != (cohort.staging.name, cohort.staging.classes):
+        raise PlanError(
+            f"the plan stages {staging.name} {list(staging.classes)}, cohort {cohort.name!r} was taken in with "
+            f"{cohort.staging.name} {list(cohort.staging.classes)}; take it in again with this plan"
+        )
+
+
+def check_modality(cohort: Pictures, wanted: Modality) -> None:
+    """Raises `PlanError` where a cohort, or pictures in memory, lack a modality or store it otherwise."""
+    names = cohort.modality_names
+    if wanted.name not in names:
+        raise PlanError(
+            f"the plan's modality {wanted.name!r} is not in cohort {cohort.name!r}"
+            f"{nearest(wanted.name, names)}; it has {', '.join(names)}"
+        )
+    stored = cohort.modality(wanted.name)
+    if wanted != stored:
+        raise PlanError(
+            f"modality {wanted.name}: the plan wants {describe_modality(wanted)}, cohort {cohort.name!r} holds "
+            f"{describe_modality(stored)}; take it in again with this plan"
+        )
+
+
+def describe_modality(modality: Modality) -> str:
+    """How a modality is stored, in words."""
+    return f"{modality.kind}, {modality.size} px, {modality.channels} channels, fit {modality.fit!r}"

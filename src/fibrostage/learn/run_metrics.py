@@ -1,0 +1,91 @@
+"""metrics.json of a run: figures of its test patients, beside who trained and what computed them."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+import polars as pl
+
+from fibrostage import RESEARCH_USE, __version__
+from fibrostage.cohort.flow import flow_of
+from fibrostage.learn.patient_predictions import method_name
+from fibrostage.learn.task import Task, n_training
+from fibrostage.results.metrics import Metrics, ParticipantFlow, PictureFigures, TrainingFigures, patient_figures
+from fibrostage.results.predictions import TEST, TRAINING, scores_of
+from fibrostage.stats.auc import auc_or_why
+from fibrostage.stats.evaluate import Evaluation, evaluate
+
+PACKAGES = ("torch", "numpy", "scipy", "polars", "monai", "accelerate")
+
+
+def evaluate_predictions(predictions: pl.DataFrame, task: Task, split: str = TEST) -> Evaluation:
+    """Figures per patient, over all folds together (and repeats averaged)."""
+    staging, settings = task.plan.staging.resolve(), task.plan.evaluation
+    found = scores_of(predictions, staging, split)
+    return evaluate(found.stages, found.probabilities, staging, settings.bootstrap, task.plan.seed, settings.confidence)
+
+
+def evaluate_pictures(predictions: pl.DataFrame, task: Task, split: str) -> PictureFigures | None:
+    """AUC at each cut over pictures, with the patient as the cluster; None where a candidate is several."""
+    if predictions["picture"].null_count():
+        return None
+    staging = task.plan.staging.resolve()
+    found = scores_of(predictions, staging, split, by="picture")
+    at_cut = {}
+    for cut in staging.cuts:
+        positive, score = found.at_cut(staging, cut)
+        at_cut[cut] = auc_or_why(positive, score, task.plan.evaluation.confidence, found.patients)
+    return PictureFigures(n_pictures=len(found), n_patients=len(set(found.patients.tolist())), auc_at_cut=at_cut)
+
+
+def metrics_of(evaluation: Evaluation, task: Task, **more: object) -> Metrics:
+    """The figures, what they were made from, and what a reader must know; `more` are the fields of the kind of run."""
+    return Metrics.model_validate(
+        {
+            **patient_figures(evaluation),
+            "method": method_name(task.plan),
+            "simulated": task.cohort.simulated,
+            "caveats": tuple(task.cohort.caveats),
+            "cohort": {"name": task.cohort.name, "fingerprint": task.cohort.fingerprint},
+            "seed": task.plan.seed,
+            "confidence": task.plan.evaluation.confidence,
+            "split": task.plan.split,
+            "tool": __version__,
+            "versions": versions(),
+            "notice": RESEARCH_USE,
+            **more,
+        }
+    )
+
+
+def supervised_metrics(predictions: pl.DataFrame, task: Task) -> Metrics:
+    """metrics.json of a supervised run: pictures beside patients, who trained, and the training cohort if asked for."""
+    training = None
+    if task.plan.evaluation.training:
+        fitted = evaluate_predictions(predictions, task, TRAINING)
+        pictures = evaluate_pictures(predictions, task, TRAINING)
+        training = TrainingFigures.model_validate({**patient_figures(fitted), "pictures": pictures})
+    return metrics_of(
+        evaluate_predictions(predictions, task),
+        task,
+        n_training=n_training(task),
+        flow=participant_flow(task),
+        pictures=evaluate_pictures(predictions, task, TEST),
+        training=training,
+    )
+
+
+def participant_flow(task: Task) -> ParticipantFlow:
+    """Who came, left and is studied; who tests where one division holds, and who trains where all the others do."""
+    flow, split = flow_of(task.cohort).as_dict(), task.plan.split
+    if split.scheme == "holdout":
+        flow["test"] = len(task.folds[0].test)
+        if split.use == 1:
+            flow["training"] = n_training(task)
+    return ParticipantFlow.model_validate(flow)
+
+
+def versions() -> dict[str, str]:
+    """What computed the figures."""
+    return {"Python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

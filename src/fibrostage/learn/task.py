@@ -1,0 +1,59 @@
+"""A plan applied to a cohort: the candidates there are, who trains, who validates and who tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fibrostage.cohort.candidates import CandidateSpace
+from fibrostage.cohort.pictures import space_of
+from fibrostage.cohort.splits import Fold, draw_stratified, groups_of, make_folds
+from fibrostage.cohort.store import Cohort
+from fibrostage.ground.draws import Stream
+from fibrostage.learn.fit_head import Examples
+from fibrostage.plan.run_plan import Plan
+
+TRAINING_CANDIDATES = 64  # of one patient, or as many as it takes to show each of their images
+
+
+@dataclass(frozen=True)
+class Task:
+    """A plan applied to a cohort; of a task at a cut, the cohort's stages are below it and at or above it."""
+
+    cohort: Cohort
+    plan: Plan
+    space: CandidateSpace
+    folds: list[Fold]
+
+
+def make_task(cohort: Cohort, plan: Plan) -> Task:
+    """The task of a plan on a cohort; raises `PlanError` where the split cannot be drawn."""
+    if plan.staging.task is not None:
+        cohort = cohort.at(plan.staging.task)
+    space = space_of(cohort, plan.fused, plan.network.missing == "keep")
+    folds = make_folds(cohort, plan.split, plan.seed, space.per_patient > 0)
+    return Task(cohort, plan, space, folds)
+
+
+def examples_of(task: Task, patients: NDArray[np.int64], seed: int) -> Examples:
+    """Candidates of the given patients (rows [P]) with their stages: a few of each, every image among them."""
+    ids = task.space.draw(patients, TRAINING_CANDIDATES, Stream.EXAMPLES.of(seed))
+    return Examples(task.space.decode(ids), task.cohort.stages[task.space.patient_of(ids)])
+
+
+def set_aside(task: Task, fold: Fold) -> NDArray[np.int64]:
+    """The training patients (rows [P]) of a fold who validate and do not train; nobody unless the plan asks for
+    some."""
+    share = task.plan.split.validation
+    if not share:
+        return np.empty(0, dtype=np.int64)
+    drawn = draw_stratified(fold.train, task.cohort.strata, share, Stream.VALIDATION.of(task.plan.seed))
+    groups = groups_of(task.cohort)
+    return fold.train[np.isin(groups[fold.train], groups[drawn])]
+
+
+def n_training(task: Task) -> int:
+    """Patients who train in a fold, on average, without those who validate."""
+    return round(float(np.mean([len(fold.train) - len(set_aside(task, fold)) for fold in task.folds])))

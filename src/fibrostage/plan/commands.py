@@ -1,0 +1,106 @@
+"""What each command reads of a plan. What it does not read is refused by name, and is no part of a run's identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fibrostage.ground.errors import PlanError
+from fibrostage.ground.files import Json
+from fibrostage.plan.intake import ModalityPlan
+from fibrostage.plan.run_plan import Plan
+
+STORED = ("name", "kind", "size", "channels", "fit")  # of a modality, as a cohort holds it
+
+
+@dataclass(frozen=True)
+class Reads:
+    """The sections of a plan that a command reads, and the keys of its modalities."""
+
+    command: str
+    sections: tuple[str, ...]
+    modality: tuple[str, ...] = STORED
+
+
+INTAKE = Reads(
+    "intake",
+    (
+        "cohort",
+        "staging",
+        "modality",
+        "rule",
+        "stiffness",
+        "reliability",
+        "mask",
+        "dicom",
+        "cine",
+        "privacy",
+        "quality",
+    ),
+    tuple(ModalityPlan.model_fields),
+)  # fmt: skip
+TRAIN = Reads("train", ("seed", "staging", "modality", "split", "network", "training", "evaluation"))
+ACTIVE = Reads("active", (*TRAIN.sections, "active", "oracle", "cost", "stopping"))
+READERS = (INTAKE, TRAIN, ACTIVE)
+
+FROZEN = ("frozen_batch", "frozen_lr", "frozen_l2", "mirror", "components")  # of a head on cached features
+WHOLE = ("batch", "together", "backbone_lr", "head_lr", "weight_decay", "augment", "average")  # of a trained backbone
+SCHEME = {"holdout": ("test",), "kfold": ("folds", "repeats"), "column": ("column",)}  # keys of each split.scheme
+
+
+def idle_keys(plan: Plan) -> dict[str, str]:
+    """Keys that another key's value leaves unread, "section.key", and that other key."""
+    tune, scheme = plan.training.finetune, plan.split.scheme
+    idle = WHOLE if tune == "head" else FROZEN
+    found = {f"training.{key}": f'training.finetune = "{tune}"' for key in idle}
+    if tune != "last":
+        found["training.boundary"] = f'training.finetune = "{tune}"'
+    others = (key for name, keys in SCHEME.items() if name != scheme for key in keys)
+    return found | {f"split.{key}": f'split.scheme = "{scheme}"' for key in others}
+
+
+def refuse_unread(overrides: Iterable[str], reads: Reads, plan: Plan | None = None) -> None:
+    """Raises `PlanError` for a `--set` (or a key, "section.key") that the command does not read.
+
+    With a `plan`, keys that its other values leave unread are refused too.
+    """
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        section, _, rest = key.partition(".")
+        if section in Plan.model_fields and section not in reads.sections:
+            readers = [other.command for other in READERS if section in other.sections]
+            raise PlanError(
+                f"{key}: {reads.command} does not read [{section}] of a plan, {' and '.join(readers)} "
+                f"{'does' if len(readers) == 1 else 'do'}"
+            )
+        idle = {} if plan is None else idle_keys(plan)
+        if rest and key in idle:
+            raise PlanError(f"{key} is not read with {idle[key]}")
+
+
+def unread_sections(data: Mapping[str, object], reads: Reads) -> tuple[str, ...]:
+    """Sections of a plan's file that are for other commands."""
+    return tuple(name for name in data if name in Plan.model_fields and name not in reads.sections)
+
+
+def content_read(plan: Plan, reads: Reads) -> dict[str, Json]:
+    """What a command reads of a plan, as JSON: what two runs must share to be the same run.
+
+    Trained weights count by what they are and not by where they lie.
+    """
+    data = {name: value for name, value in plan.model_dump(mode="json").items() if name in reads.sections}
+    data["modality"] = [{key: row[key] for key in reads.modality} for row in data["modality"]]
+    for key in idle_keys(plan):
+        section, _, name = key.partition(".")
+        if section in data:
+            del data[section][name]
+    if "network" in data and plan.network.source is not None:
+        data["network"]["weights"] = data["network"].pop("source")["sha256"]
+    return data
+
+
+def digest(plan: Plan, reads: Reads) -> str:
+    """What names exactly this plan for a command: SHA-256 of what it reads."""
+    return hashlib.sha256(json.dumps(content_read(plan, reads), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,44 @@
+"""What is fitted: backbone, streams, fusion and where their first weights come from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from fibrostage.plan.section import Section
+
+
+class SourcePlan(Section):
+    """Where trained weights came from, recorded when a run begins: the file's hash, and of a run of this tool its
+    cohort and task."""
+
+    name: str
+    sha256: str
+    cohort: str | None = None
+    fingerprint: str | None = None
+    task: str | None = None
+    simulated: bool | None = None
+
+
+class NetworkPlan(Section):
+    """The fusion network of the MMFN paper, §3, whose single modality is its mono-modal baseline; or another name of
+    `presets`, which sets several keys at once.
+
+    `stream` is a modality's path after its backbone: "reduced" (point-wise reduction, squeeze-excitation, linear) or
+    "plain" (linear). `load` = "front" takes from `weights` only what lies before the freeze boundary.
+    """
+
+    name: str = "mmfn"
+    modalities: tuple[str, ...] | None = None
+    backbone: str = "efficientnet_lite0"
+    weights: str = "imagenet"
+    load: Literal["whole", "front"] = "whole"
+    source: SourcePlan | None = None
+    stream: Literal["reduced", "plain"] = "reduced"
+    share_backbone: bool = False
+    reduce: int = Field(256, ge=1, le=8192)
+    se_reduction: int = Field(16, ge=1)
+    dropout: float = Field(0.5, ge=0, lt=1)
+    head: str = "softmax"
+    missing: Literal["keep", "drop"] = "keep"

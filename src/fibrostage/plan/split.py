@@ -1,0 +1,24 @@
+"""Who trains and who tests."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from fibrostage.plan.section import Section
+
+
+class SplitPlan(Section):
+    """Who tests, always by patient; `validation` is a share of the training patients that stops a fit early.
+
+    `use` is the share of the training patients that there are: with the same test patients, what more would bring.
+    """
+
+    scheme: Literal["holdout", "kfold", "column"] = "holdout"
+    test: float = Field(0.2, gt=0, lt=1)
+    folds: int = Field(5, ge=2)
+    repeats: int = Field(1, ge=1)
+    column: str = "fold"
+    validation: float = Field(0.0, ge=0, lt=1)
+    use: float = Field(1.0, gt=0, le=1)

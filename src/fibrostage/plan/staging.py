@@ -1,0 +1,41 @@
+"""Which stages there are, and what a network learns to tell apart."""
+
+from __future__ import annotations
+
+from fibrostage.ground.errors import PlanError
+from fibrostage.ground.stage import KNOWN, Staging
+from fibrostage.plan.section import Section
+
+
+class StagingPlan(Section):
+    """A known system by name (METAVIR, Scheuer, Ishak), or any ordered list of classes.
+
+    `task` is a cut: the network learns "at or above it" instead of every stage.
+    """
+
+    name: str = "METAVIR"
+    classes: tuple[str, ...] | None = None
+    cuts: tuple[str, ...] | None = None
+    task: str | None = None
+
+    def resolve(self) -> Staging:
+        """What the network learns to tell apart."""
+        whole = self.whole()
+        return whole if self.task is None else whole.at(self.task)
+
+    def whole(self) -> Staging:
+        """The system that patients are labelled in."""
+        known = KNOWN.get(self.name)
+        if self.classes is None and known is None:
+            raise PlanError(
+                f"staging.name = {self.name!r} is not a known system ({', '.join(KNOWN)}); "
+                "give staging.classes as an ordered list, mildest first"
+            )
+        classes = self.classes if self.classes is not None else known.classes  # type: ignore[union-attr]
+        if known is not None and classes != known.classes:
+            raise PlanError(
+                f"staging.name = {self.name!r} has classes {list(known.classes)}, got {list(classes)}; "
+                "give your own system another name"
+            )
+        default_cuts = known.cuts if known is not None else classes[1:]
+        return Staging(self.name, classes, self.cuts if self.cuts is not None else default_cuts)

@@ -1,0 +1,44 @@
+"""How it is fitted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from fibrostage.plan.section import Section
+
+
+class TrainingPlan(Section):
+    """How a fit is done; the papers state none of it (docs/decisions 0001 and 0002 say why).
+
+    `finetune = "head"` fits on frozen, cached features with the `frozen_*` values, each the mean of a picture's and
+    its mirror image's with `mirror`; "last" and "all" train the
+    backbones too, with `batch`, the two learning rates, and an exponential `average` of the weights.
+    `together` candidates of a patient share a batch and every pair of their images joins it. `boundary` lets
+    "last" train from cached maps at the freeze boundary instead of pixels.
+    `loss` is cross-entropy, or the sum of squared errors of the probabilities (DLRE paper, §2.1).
+    `stream_loss` is the weight of each stream's own loss beside that of their fusion.
+    `augment` is of pictures: flips, moves and grey levels; "mirror" is flips alone.
+    """
+
+    finetune: Literal["head", "last", "all"] = "head"
+    loss: Literal["cross_entropy", "squared"] = "cross_entropy"
+    epochs: int = Field(40, ge=1)
+    batch: int = Field(16, ge=1)
+    together: int = Field(1, ge=1)
+    boundary: bool = True
+    backbone_lr: float = Field(1e-4, gt=0, le=1)
+    head_lr: float = Field(1e-3, gt=0, le=1)
+    weight_decay: float = Field(1e-2, ge=0)
+    frozen_batch: int = Field(20_000, ge=1)
+    frozen_lr: float = Field(3e-3, gt=0, le=1)
+    frozen_l2: float = Field(0.1, ge=0)
+    mirror: bool = True
+    components: int = Field(400, ge=1)
+    stream_loss: float = Field(0.5, ge=0)
+    class_weights: bool = False
+    patience: int = Field(8, ge=1)
+    augment: bool | Literal["mirror"] = True
+    average: float = Field(0.98, ge=0, lt=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -1,0 +1,81 @@
+"""ROC curves: panels of curves with their areas, wherever they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from fibrostage.analysis.compare_scores import Comparison, Data, Panel
+from fibrostage.ground.stage import Staging
+from fibrostage.report.style import FAINT, drawing, figure, line_style, mark_simulated, to_svg, to_svg_file
+from fibrostage.results.predictions import scores_of
+from fibrostage.stats.auc import auc_interval
+from fibrostage.stats.roc import roc_curve
+
+
+def roc_figure(predictions: Mapping[str, pl.DataFrame], staging: Staging, simulated: bool) -> str:
+    """One panel a cut, one curve a method, with AUC, DeLong interval and n."""
+    with drawing():
+        made, axes = figure(3.7 * len(staging.cuts), 3.9, len(staging.cuts))
+        for ax, cut in zip(axes, staging.cuts, strict=True):
+            lines: list[Line | None] = []
+            for method, table in predictions.items():
+                positive, score = scores_of(table, staging).at_cut(staging, cut)
+                drawable = min(positive.sum(), (~positive).sum()) >= 2
+                label = f"{method.replace('+', ' ⊕ ')}  {auc_interval(positive, score) if drawable else ''}"
+                lines.append((label, positive, score) if drawable else None)
+            roc_panel(ax, staging.cut_name(cut), lines, simulated)
+        axes[0].set_ylabel("sensitivity")
+        return to_svg(made)
+
+
+Line = tuple[str, NDArray[np.bool_], NDArray[np.float64]]  # label, who is positive, score
+
+
+def roc_panel(ax: Axes, title: str, curves: Sequence[Line | None], simulated: bool) -> None:
+    """One panel of ROC curves, None where a curve is not defined: its colour stays its own in every panel.
+
+    Labels are given to the legend, as matplotlib hides those that begin with "_".
+    """
+    lines = {}
+    for index, found in enumerate(curves):
+        if found is not None:
+            label, positive, score = found
+            curve = roc_curve(positive, score)
+            lines[label] = ax.plot(curve.fpr, curve.tpr, linewidth=1.6, **line_style(index))[0]
+    ax.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, zorder=0)
+    ax.set_aspect("equal")
+    ax.set_title(title)
+    ax.set_xlabel("1 − specificity")
+    if lines:
+        ax.legend(lines.values(), lines.keys(), loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
+    mark_simulated(ax, simulated)
+
+
+def scores_figure(made: Comparison) -> str:
+    """An .svg file: the ROC curve of each score, a panel a cut, with the area and interval of the table."""
+    data, names = made.data, made.question.every
+    panels = [(made.question.truth, made.main, data.truth == 1)]
+    if data.staging is not None:
+        staging = data.staging
+        panels = [(staging.cut_name(cut.name), cut, staging.at_or_above(data.truth, cut.name)) for cut in made.cuts]
+    with drawing():
+        made_figure, axes = figure(max(4.4, 3.7 * len(panels)), 4.3, len(panels))
+        for ax, (title, panel, positive) in zip(axes, panels, strict=True):
+            roc_panel(ax, title, panel_lines(panel, names, data, positive), made.simulated)
+        axes[0].set_ylabel("sensitivity")
+        return to_svg_file(made_figure)
+
+
+def panel_lines(panel: Panel, names: Sequence[str], data: Data, positive: NDArray[np.bool_]) -> list[Line | None]:
+    """The curve of each score on the rows that have it, labelled with the area of the table."""
+    lines: list[Line | None] = []
+    for index, name in enumerate(names):
+        rows, area = ~np.isnan(data.scores[index]), panel.areas[name]
+        label = f"{name}  {area.figure}, n = {area.n}"
+        lines.append(None if area.figure.value is None else (label, positive[rows], data.scores[index, rows]))
+    return lines

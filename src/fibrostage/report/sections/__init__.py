@@ -1,0 +1,12 @@
+"""The sections of the page, one file each, in their order; a new one is a file and its name here, or an entry point of
+"fibrostage.sections"."""
+
+from fibrostage.ground.registry import InFiles, Registry
+from fibrostage.report.sections.spec import Section
+
+FILES = (
+    "caveats", "figures", "learning_curves", "labels_bought", "failures", "roc_beside_markers",
+    "reference_against_each", "over_pictures", "thresholds", "attributions", "roc_curves", "stages_called",
+    "agreement", "calibration", "decision_curves", "participants", "provenance",
+)  # fmt: skip
+SECTIONS: Registry[Section] = Registry("section", InFiles(__name__, "SECTION", FILES), "fibrostage.sections")

@@ -1,0 +1,30 @@
+"""Where networks look, as `explain` found it."""
+
+from __future__ import annotations
+
+from fibrostage.report.results import Results
+from fibrostage.report.sections.spec import Block, Heading, Note, Section, Svg
+
+
+def blocks(results: Results) -> list[Block]:
+    """A picture a run, with how much of the attribution lies inside the box."""
+    shown: list[Block] = []
+    for one in results.attributions:
+        found = one.inside
+        inside = ""
+        if found.share is not None:
+            inside = (
+                f" Of the attribution {found.share} lies inside the box, which covers {found.area:.3f} of the "
+                f"picture (mean over {found.n} test patients, one picture each)."
+            )
+        note = (
+            f"{one.how.capitalize()} against the picture without colour, blurred; red speaks for the stage that "
+            "this picture alone calls (with an ordinal head: for more fibrosis), blue against it, the box is the "
+            "elastogram's region. A patient's stage is called from all pictures together and can be "
+            f"another.{inside}"
+        )
+        shown += [Heading(one.title), Svg(one.picture), Note(note)]
+    return shown
+
+
+SECTION = Section("attributions", "Where the network looks", lambda results: bool(results.attributions), blocks)

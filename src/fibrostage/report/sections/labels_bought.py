@@ -1,0 +1,21 @@
+"""What labels bought: areas under learning curves, and labels to a share of the all-data AUC."""
+
+from __future__ import annotations
+
+from fibrostage.report.results import Results
+from fibrostage.report.sections.spec import Block, Section, Shown
+from fibrostage.views.study import efficiency_view
+
+
+def blocks(results: Results) -> list[Block]:
+    """One table."""
+    assert results.efficiency is not None
+    return [Shown(efficiency_view(results.efficiency))]
+
+
+def wanted(results: Results) -> bool:
+    """Whether there is a study that asked by something else than "all"."""
+    return results.efficiency is not None and len(results.efficiency) > 0
+
+
+SECTION = Section("labels_bought", "What labels bought", wanted, blocks)

@@ -1,0 +1,24 @@
+"""The reference method against every other and against the markers."""
+
+from __future__ import annotations
+
+from fibrostage.report.results import Results
+from fibrostage.report.sections.spec import Block, Note, Section, Shown
+from fibrostage.views.diagnosis import comparison_panels
+
+
+def blocks(results: Results) -> list[Block]:
+    """A table a cohort and cut."""
+    found = results.diagnosis
+    assert found is not None
+    panels = comparison_panels(found.of_seed(found.comparison), found.reference, results.staging)
+    note = Note(
+        f"Seed {found.seed}; the reference is {found.reference}. Two scores are compared on the patients who have "
+        "both, by DeLong's test; p is adjusted after Holm within a table."
+    )
+    return [*(Shown(panel, titled=True) for panel in panels), note]
+
+
+SECTION = Section(
+    "reference_against_each", "The reference against each", lambda results: results.diagnosis is not None, blocks
+)

@@ -1,0 +1,81 @@
+"""What a section of the page is: a title, when it is wanted, and the blocks it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fibrostage.report.results import Results
+from fibrostage.views.table import TableView
+
+
+@dataclass(frozen=True)
+class Svg:
+    """A figure."""
+
+    drawing: str
+    kind: str = "svg"
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a reader must know of what stands above."""
+
+    text: str
+    kind: str = "note"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading within the section."""
+
+    text: str
+    kind: str = "heading"
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list; a line may begin with a name that is set as code."""
+
+    lines: tuple[tuple[str, str], ...]
+    kind: str = "bullets"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names with what stands behind them."""
+
+    pairs: tuple[tuple[str, str], ...]
+    kind: str = "facts"
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A long text that is shown when it is asked for."""
+
+    summary: str
+    text: str
+    kind: str = "folded"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table with its note."""
+
+    view: TableView
+    titled: bool = False
+    kind: str = "table"
+
+
+Block = Svg | Note | Heading | Bullets | Facts | Folded | Shown
+
+
+@dataclass(frozen=True)
+class Section:
+    """`blocks` is only called where `wanted`; `warns` sets the section apart, for what must be read first."""
+
+    name: str
+    title: str
+    wanted: Callable[[Results], bool]
+    blocks: Callable[[Results], list[Block]]
+    warns: bool = False

@@ -1,0 +1,1 @@
+"""Tables as people read them: built once, shown by the terminal and by the report's page alike."""

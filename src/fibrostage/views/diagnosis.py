@@ -1,0 +1,172 @@
+"""The tables of a supervised study: networks beside each other and beside markers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from fibrostage.analysis.networks_and_markers import COHORTS
+from fibrostage.analysis.supervised_study import REFERENCE
+from fibrostage.ground.stage import Staging
+from fibrostage.results.estimate_columns import Row, estimate_in, figure_in, number, text, whole
+from fibrostage.results.predictions import TEST
+from fibrostage.results.rounds import AT_CUT
+from fibrostage.views.study import is_simulated
+from fibrostage.views.table import (
+    Cell,
+    TableView,
+    figure_text,
+    marked,
+    method_text,
+    number_text,
+    p_text,
+    signed_text,
+    view,
+)
+
+
+def supervised_view(results: pl.DataFrame, staging: Staging | None, reference: str) -> TableView:
+    """A row a method and cut: test and training AUC over seeds, and against the reference.
+
+    Where the staging is not at hand, cuts are named as the table has them.
+    """
+    rows = [cells for row in results.iter_rows(named=True) for cells in method_rows(row, staging)]
+    columns = (
+        "method", "cut", "runs", "training patients", "test patients", "test AUC", "training AUC",
+        "minus the reference", "p (Holm)",
+    )  # fmt: skip
+    note = (
+        "Per patient, mean over seeds, each of which divides the patients anew unless the split is a column; "
+        f"interval and p by the corrected resampled t-test on the same divisions; the reference is {reference}."
+    )
+    title = marked("per patient: mean over seeds (interval over divisions)", is_simulated(results))
+    return view(title, columns, rows, note, range(5, len(columns)))
+
+
+def method_rows(row: Row, staging: Staging | None) -> list[list[str | Cell]]:
+    """A method's rows: one for each cut it speaks to, one for all stages where it tells them apart."""
+    own = [method_text(text(row, "method"))]
+    counts = [str(whole(row, name)) for name in ("runs", "n_training", "n_patients")]
+    rows: list[list[str | Cell]] = []
+    for name in row:
+        cut = name.removeprefix(AT_CUT)
+        if not name.startswith(AT_CUT) or f"{name}_lo" not in row or cut.endswith(f"_vs_{REFERENCE}"):
+            continue
+        figure = figure_in(row, name, REFERENCE)
+        if figure is None:
+            continue
+        versus = figure.versus
+        rows.append(
+            [
+                *own,
+                cut if staging is None else staging.cut_name(cut),
+                *counts,
+                figure_text(figure.estimate),
+                number_text(number(row, f"training_{name}")),
+                "" if versus is None else signed_text(versus.difference),
+                "" if versus is None else p_text(versus.p_holm),
+            ]
+        )
+    macro = estimate_in(row, "auc_macro")
+    if macro is not None and macro.value is not None:
+        accuracy = figure_text(estimate_in(row, "accuracy"))
+        average = Cell(figure_text(macro), ("average one-vs-rest AUC", f"accuracy {accuracy}"))
+        rows.append([*own, "all stages", *counts, average, "", "", ""])
+    return rows
+
+
+def comparison_view(
+    comparison: pl.DataFrame, reference: str, title: str, staging: Staging | None = None, with_cut: bool = False
+) -> TableView:
+    """The reference against each on common patients, the reference first; with the cut where the table has several."""
+    ordered = sorted(comparison.iter_rows(named=True), key=lambda row: (row["cut"], row["method"] != reference))
+    rows = []
+    for row in ordered:
+        area, difference = estimate_in(row, "auc"), estimate_in(row, "difference")
+        both = number(row, "n_both")
+        cut = text(row, "cut")
+        rows.append(
+            [
+                *([cut if staging is None else staging.cut_name(cut)] if with_cut else []),
+                method_text(text(row, "method")),
+                f"{row['n']} ({row['positives']})",
+                figure_text(area),
+                signed_text(difference),
+                p_text(number(row, "p_holm")),
+                "" if both is None else f"{both:.0f}",
+            ]
+        )
+    names = ("method", "n (positive)", "AUC", f"{method_text(reference)} minus it", "p (Holm)", "patients with both")
+    columns = ("cut", *names) if with_cut else names
+    return view(marked(title, is_simulated(comparison)), columns, rows)
+
+
+def first_test_cohort(comparison: pl.DataFrame) -> pl.DataFrame:
+    """The first seed's test cohort."""
+    return comparison.filter((pl.col("seed") == comparison["seed"][0]) & (pl.col("split") == TEST))
+
+
+def comparison_panels(comparison: pl.DataFrame, reference: str, staging: Staging) -> list[TableView]:
+    """One seed's AUCs, a table a cohort and cut."""
+    panels = []
+    for split, title in COHORTS.items():
+        for cut in staging.cuts:
+            own = comparison.filter((pl.col("split") == split) & (pl.col("cut") == cut))
+            if len(own):
+                panels.append(comparison_view(own, reference, f"{staging.cut_name(cut)}, {title}"))
+    return panels
+
+
+def pictures_view(pictures: pl.DataFrame, staging: Staging) -> TableView:
+    """AUCs over pictures beside the error that independent pictures would have."""
+    rows = [
+        [
+            method_text(text(row, "method")),
+            f"{staging.cut_name(text(row, 'cut'))}, {COHORTS[text(row, 'split')]}",
+            f"{whole(row, 'n_pictures'):,} of {row['n_patients']}",
+            figure_text(estimate_in(row, "auc", text(row, "why") or "not defined")),
+            number_text(number(row, "se")),
+            number_text(number(row, "se_if_independent")),
+        ]
+        for row in pictures.iter_rows(named=True)
+    ]
+    columns = (
+        "method", "where", "pictures of patients", "AUC", "its standard error", "if pictures were independent",
+    )  # fmt: skip
+    note = (
+        "A picture's probability is the mean over its crops. Pictures of one patient are alike: the interval "
+        "takes the patient as the cluster (Obuchowski 1997); the last column is the error that counting them as "
+        "independent would claim."
+    )
+    return view(marked("over pictures", is_simulated(pictures)), columns, rows, note, range(3, 6))
+
+
+def cutoffs_view(cutoffs: pl.DataFrame, staging: Staging, seed: int) -> TableView:
+    """What thresholds do in the test cohort."""
+    rows = [
+        [
+            staging.cut_name(text(row, "cut")),
+            method_text(text(row, "method")),
+            f"{number(row, 'threshold') or 0.0:.3g}",
+            *(figure_text(estimate_in(row, rate, "nobody")) for rate in ("sensitivity", "specificity")),
+            text(row, "origin"),
+        ]
+        for row in cutoffs.iter_rows(named=True)
+    ]
+    columns = ("cut", "method", "positive from", "sensitivity", "specificity", "where the threshold is from")
+    note = (
+        f"Seed {seed}. Published thresholds belong to a population, a technique and a vendor. A network's "
+        "threshold from training patients, whom it has seen, need not fit new ones."
+    )
+    return view(marked("thresholds, judged on test patients", is_simulated(cutoffs)), columns, rows, note)
+
+
+def study_views(results: pl.DataFrame, beside: Mapping[str, pl.DataFrame], reference: str) -> list[TableView]:
+    """A supervised study's tables for the terminal."""
+    comparison = first_test_cohort(beside["comparison"])
+    title = f"test cohort of seed {comparison['seed'][0]}: AUC with interval, DeLong, Holm"
+    return [
+        supervised_view(results, None, reference),
+        comparison_view(comparison, reference, title, with_cut=True),
+    ]

@@ -1,0 +1,50 @@
+"""The tables of one run."""
+
+from __future__ import annotations
+
+from fibrostage.ground.stage import Staging
+from fibrostage.results.metrics import Metrics
+from fibrostage.views.table import TableView, figure_text, marked, method_text, view
+
+PER_PATIENT = (
+    "Per patient: a patient's probabilities are the mean over the patient's candidates. Accuracy with Wilson's "
+    "interval, AUC at a cut with DeLong's, the average AUC with a bootstrap over patients."
+)
+ALIKE = (
+    "Pictures of one patient are alike: their interval takes the patient as the cluster. What is reached on training "
+    "patients says how far the network can bend, not how well it stages."
+)
+
+
+def figures_view(metrics: Metrics, staging: Staging) -> TableView:
+    """Accuracy, average AUC and AUC at each cut, of the test patients."""
+    positives = {
+        cut: sum(metrics.n_by_stage[c] for c in staging.classes[staging.threshold(cut) :]) for cut in staging.cuts
+    }
+    n = metrics.n_patients
+    rows = [
+        ["accuracy", figure_text(metrics.accuracy), str(n), ""],
+        ["average one-vs-rest AUC", figure_text(metrics.auc_macro), str(n), ""],
+    ]
+    rows += [
+        [f"AUC {staging.cut_name(cut)}", figure_text(figure), str(n), str(positives[cut])]
+        for cut, figure in metrics.auc_at_cut.items()
+    ]
+    columns = ("figure", f"value [{round(100 * metrics.confidence)} % CI]", "test patients", "positive")
+    return view(marked(f"{method_text(metrics.method)} · test patients", metrics.simulated), columns, rows, PER_PATIENT)
+
+
+def beside_view(metrics: Metrics, staging: Staging) -> TableView | None:
+    """AUC at each cut of the training cohort and over pictures; None where a run has neither."""
+    rows = []
+    if metrics.training is not None:
+        figures = [figure_text(figure) for figure in metrics.training.auc_at_cut.values()]
+        rows.append(["training cohort, patients", *figures, f"{metrics.training.n_patients} patients"])
+    if metrics.pictures is not None:
+        found = metrics.pictures
+        figures = [figure_text(figure) for figure in found.auc_at_cut.values()]
+        rows.append(["test cohort, pictures", *figures, f"{found.n_pictures} pictures of {found.n_patients} patients"])
+    if not rows:
+        return None
+    columns = ("AUC", *(staging.cut_name(cut) for cut in metrics.auc_at_cut), "n")
+    return view(marked("beside the test patients", metrics.simulated), columns, rows, ALIKE)

@@ -1,0 +1,103 @@
+"""The tables of an active-learning study: what was reached, and what labels bought."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from fibrostage.active.strategy_expression import title_of
+from fibrostage.analysis.label_efficiency import LEVELS, RANDOM
+from fibrostage.ground.stage import Staging
+from fibrostage.results.estimate_columns import Figure, Row, estimate_in, figure_in, number, text, whole
+from fibrostage.results.rounds import AT_CUT
+from fibrostage.stats.estimate import Estimate
+from fibrostage.views.table import NONE, Cell, TableView, figure_text, marked, method_text, number_text, p_text, view
+
+OVER_RUNS = (
+    "Mean over runs with Student's 95 % interval over folds, or over seeds where there is one fold: it says how "
+    "much divisions of the patients differ, not how sure we are of new patients (the ROC curves say that). The "
+    "figures are those of the last round, with every label of the pool that the plan allows; “curve mean” is the "
+    "average AUC over all rounds, each counted once. Test patients choose nothing."
+)
+BOUGHT = (
+    "Area: mean average-AUC along the learning curve, by share of the pool, with the difference to RAND on the "
+    "same folds and seeds and Holm’s p (corrected resampled t-test). Needs: share of the pool, and beside it "
+    "candidates · images · patients, until a run’s curve, made rising, reaches a share of the AUC with all "
+    "labels; a run that never does counts with the whole pool."
+)
+COUNTS = ("candidates", "images", "patients")
+
+
+def results_view(results: pl.DataFrame, cuts: Staging | None = None) -> TableView:
+    """A row a method and strategy: figures of the last round; with `cuts`, the AUC at each of them too."""
+    names = [] if cuts is None else [AT_CUT + cut for cut in cuts.cuts]
+    figures = ["accuracy", "auc_macro", *names, "curve_mean_auc"]
+    rows = [
+        [
+            method_text(row["method"]),
+            title_of(row["strategy"]),
+            str(row["runs"]),
+            str(row["n_patients"]),
+            *(figure_text(known(row, figure)) for figure in figures),
+        ]
+        for row in results.iter_rows(named=True)
+    ]
+    at_cuts = [] if cuts is None else [f"AUC {cuts.cut_name(cut)}" for cut in cuts.cuts]
+    columns = ("method", "strategy", "runs", "test patients", "accuracy", "average AUC", *at_cuts, "curve mean")
+    title = marked("last round: mean over runs [95 % CI over folds, or seeds]", is_simulated(results))
+    return view(title, columns, rows, OVER_RUNS, range(4, len(columns)))
+
+
+def efficiency_view(efficiency: pl.DataFrame) -> TableView:
+    """What labels bought, the best area first within a method."""
+    table = efficiency.sort("method", "aulc", descending=[False, True], maintain_order=True)
+    rows: list[list[str | Cell]] = [
+        [
+            method_text(text(row, "method")),
+            title_of(text(row, "strategy")),
+            str(whole(row, "runs")),
+            number_text(number(row, "all_data_auc")),
+            *(area_cell(figure_in(row, name, RANDOM)) for name in ("aulc", "aulc_early")),
+            *(needed_cell(row, level) for level in LEVELS),
+        ]
+        for row in table.iter_rows(named=True)
+    ]
+    needs = [f"to {level} % of it" for level in LEVELS]
+    columns = ("method", "strategy", "runs", "all-data AUC", "area under the curve", "area, first 30 %", *needs)
+    return view(marked("what labels bought", is_simulated(efficiency)), columns, rows, BOUGHT, range(3, len(columns)))
+
+
+def area_cell(figure: Figure | None) -> Cell:
+    """An area with its interval, and beside it its difference to RAND and p."""
+    if figure is None:
+        return Cell(NONE)
+    versus = figure.versus
+    beside = ""
+    if versus is not None and versus.difference.value is not None:
+        p = p_text(versus.p_holm)
+        beside = f"{versus.difference.value:+.3f} to RAND" + (
+            f", p {p if p.startswith('<') else f'= {p}'}" if p else ""
+        )
+    return Cell(figure_text(figure.estimate), (beside,) if beside else ())
+
+
+def needed_cell(row: Row, level: int) -> Cell:
+    """Labels to a share of the all-data AUC: of the pool, beside it the three currencies and how many runs got
+    there."""
+    share = number(row, f"needed_{level}_share")
+    if share is None:
+        return Cell(NONE)
+    counts = " · ".join(f"{number(row, f'needed_{level}_{name}') or 0.0:.0f}" for name in COUNTS)
+    reached = number(row, f"reached_{level}")
+    fewer = "" if reached is None or reached == 1 else f" ({reached:.0%} of runs)"
+    return Cell(f"{share:.0%}", (counts + fewer,))
+
+
+def known(row: Row, name: str) -> Estimate | None:
+    """A figure of a row, None where it is absent or null."""
+    found = estimate_in(row, name)
+    return None if found is None or found.value is None else found
+
+
+def is_simulated(table: pl.DataFrame) -> bool:
+    """Whether a table is of patients who do not exist."""
+    return "simulated" in table.columns and bool(table["simulated"].any())

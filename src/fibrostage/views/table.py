@@ -1,0 +1,85 @@
+"""A table ready to be shown: text in cells, whatever shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from fibrostage import SIMULATED
+from fibrostage.stats.estimate import Estimate
+
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a cell; `beside` is said smaller, below or after it."""
+
+    text: str
+    beside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A table: `columns` are headings, each row has a cell a column. `note` is for who wants to know how it was
+    made."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    numbers: frozenset[int] = frozenset()  # columns whose cells are figures
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"{self.title}: a row of {len(row)} cells under {len(self.columns)} columns")
+
+
+def view(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Iterable[str | Cell]],
+    note: str = "",
+    numbers: Sequence[int] = (),
+) -> TableView:
+    """A table of texts and cells. Raises `ValueError` for a row that does not fit the columns."""
+    cells = tuple(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row) for row in rows)
+    return TableView(title, tuple(columns), cells, note, frozenset(numbers))
+
+
+def marked(title: str, simulated: bool) -> str:
+    """A title that says so where the patients do not exist."""
+    return f"{title} · {SIMULATED}" if simulated else title
+
+
+def method_text(name: str) -> str:
+    """A method as it is written: its modalities are fused."""
+    return name.replace("+", " ⊕ ")
+
+
+def figure_text(estimate: Estimate | None) -> str:
+    """An estimate with its interval; a dash where there is none."""
+    return NONE if estimate is None or (estimate.value is None and not estimate.why) else str(estimate)
+
+
+def number_text(value: float | None, digits: int = 3) -> str:
+    """A number; a dash where there is none."""
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def signed_text(difference: Estimate | None) -> str:
+    """A difference with its interval, signs shown; nothing where there is none."""
+    if difference is None or difference.value is None:
+        return ""
+    interval = (
+        "" if difference.lo is None or difference.hi is None else f" [{difference.lo:+.3f}, {difference.hi:+.3f}]"
+    )
+    return f"{difference.value:+.3f}{interval}"
+
+
+def p_text(p: float | None) -> str:
+    """A p-value; nothing where there is none."""
+    if p is None:
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

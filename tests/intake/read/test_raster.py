@@ -1,0 +1,94 @@
+"""Pictures read from files: the square around a region, proportions, formats."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fibrostage.ground.geometry import Roi
+from fibrostage.intake.read.crops import Square, around_region
+from fibrostage.intake.read.raster import Picture, UnreadableImageError, read_pictures
+from fibrostage.plan.intake import ModalityPlan
+
+ELASTOGRAM = ModalityPlan(name="LSTE", kind="elastogram", size=224)
+BMODE = ModalityPlan(name="LUS", kind="bmode", size=64)
+
+
+def read_picture(path: Path, modality: ModalityPlan, roi: Roi | None) -> Picture:
+    (only,) = read_pictures(path, modality, roi)
+    return only
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """x in red, y in green, so that a crop tells where it was taken."""
+    y, x = np.mgrid[0:240, 0:255]
+    image = np.stack([x, y, np.zeros_like(x)], axis=-1).astype(np.uint8)
+    Image.fromarray(image).save(tmp_path / "p.png")
+    return tmp_path / "p.png"
+
+
+def test_an_elastogram_is_the_native_square_around_its_region(picture: Path) -> None:
+    read = read_picture(picture, ELASTOGRAM, Roi(100, 90, 50, 40))
+    assert read.pixels.shape == (224, 224, 3)
+    assert around_region(Roi(100, 90, 50, 40), 224, 255, 240) == Square(13, 0, 224)
+    assert read.box == (100 - 13, 90, 50, 40)
+    assert read.pixels[0, 0].tolist() == [13, 0, 0]
+    assert read.pixels[223, 223].tolist() == [13 + 223, 223, 0]
+
+
+@pytest.mark.parametrize(
+    ("roi", "square"),
+    [
+        (Roi(0, 0, 50, 50), (0, 0, 224)),  # shifted inwards at the border
+        (Roi(500, 400, 100, 80), (416, 256, 224)),
+        (Roi(100, 100, 300, 60), (100, 0, 300)),  # a region larger than the square
+        (Roi(10, 10, 20, 20), (0, 0, 224)),
+    ],
+)
+def test_the_square_contains_the_region_and_stays_inside(roi: Roi, square: tuple[int, int, int]) -> None:
+    found = around_region(roi, 224, 640, 480)
+    x, y, side = found.x, found.y, found.side
+    assert (x, y, side) == square
+    assert x <= roi.x
+    assert y <= roi.y
+    assert roi.x + roi.width <= x + side <= 640
+    assert roi.y + roi.height <= y + side <= 480
+
+
+def test_a_picture_smaller_than_the_square_is_centred_in_black() -> None:
+    assert around_region(Roi(10, 10, 20, 20), 224, 100, 300) == Square(-62, 0, 224)
+
+
+def test_bmode_keeps_its_proportions_unless_told_to_stretch(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(100, 255, (30, 60), dtype=np.uint8)).save(tmp_path / "wide.png")
+    padded = read_picture(tmp_path / "wide.png", BMODE, None).pixels
+    assert padded.shape == (64, 64, 1)
+    assert padded[:15].max() == 0
+    assert padded[17:47].min() > 50
+    stretched = BMODE.model_copy(update={"fit": "stretch"})
+    assert read_picture(tmp_path / "wide.png", stretched, None).pixels.min() > 50
+
+
+def test_a_region_of_bmode_is_cut_out(picture: Path) -> None:
+    colour = BMODE.model_copy(update={"channels": 3})
+    pixels = read_picture(picture, colour, Roi(100, 50, 64, 64)).pixels
+    assert pixels[0, 0].tolist() == [100, 50, 0]
+    assert pixels[63, 63].tolist() == [163, 113, 0]
+
+
+def test_a_region_that_leaves_the_picture_is_refused(picture: Path) -> None:
+    with pytest.raises(UnreadableImageError, match=r"100×40 at \(200, 10\) leaves the 255×240 picture"):
+        read_picture(picture, ELASTOGRAM, Roi(200, 10, 100, 40))
+
+
+def test_jpeg_grey_rgb_and_palette_are_read(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    grey = Image.fromarray(rng.integers(0, 255, (50, 50), dtype=np.uint8))
+    for name, image in (("a.jpg", grey), ("b.jpg", grey.convert("RGB")), ("c.png", grey.convert("P"))):
+        image.save(tmp_path / name)
+        read = read_picture(tmp_path / name, BMODE, None)
+        assert read.pixels.shape == (64, 64, 1)
+        assert read.source_format == ("JPEG" if name.endswith("jpg") else "PNG")

@@ -1,0 +1,129 @@
+"""Fine-tuning shares images between candidates: epochs, gradients and batch statistics."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from fibrostage.cohort.pictures import space_of
+from fibrostage.cohort.store import Cohort
+from fibrostage.learn.fit_head import Examples
+from fibrostage.learn.fit_network import PixelSource, batch_loss, epoch_batches, set_training
+from fibrostage.networks.backbones import BACKBONES
+from fibrostage.networks.fusion import MMFN, Head
+from fibrostage.networks.weights import build_backbone
+from fibrostage.plan.run_plan import Plan
+from fibrostage.plan.training import TrainingPlan
+
+Build = Callable[..., Plan]
+
+
+@pytest.mark.parametrize("together", [1, 4])
+def test_an_epoch_covers_every_image_in_few_candidates(together: int) -> None:
+    rows = np.array([[5 * p + i, 21 * p + j] for p in range(6) for i in range(5) for j in range(21)])
+    patients = np.arange(6).repeat(105)
+    batches = epoch_batches(rows, patients, 16, together, np.random.default_rng(0))
+    drawn = np.concatenate(batches)
+    assert set(rows[drawn, 0]) == set(range(30))
+    assert set(rows[drawn, 1]) == set(range(126))
+    images = sum(len(np.unique(rows[part, 0])) + len(np.unique(rows[part, 1])) for part in batches)
+    if together == 1:
+        assert 126 <= len(drawn) <= 156
+    else:
+        assert len(drawn) > 2.5 * 156, "more pairs of no more images"
+    assert images <= 2 * 156
+    assert all(len(np.unique(part)) == len(part) for part in batches)
+
+
+def test_one_pair_a_patient_is_the_same_epoch_however_many_go_together() -> None:
+    rows = np.stack([np.arange(50), np.where(np.arange(50) % 7, np.arange(50), -1)], axis=1)
+    batches = epoch_batches(rows, np.arange(50), 16, 4, np.random.default_rng(0))
+    assert sorted(np.concatenate(batches)) == list(range(50))
+
+
+def whole_network(cohort: Cohort, plan: Plan) -> tuple[MMFN, PixelSource, Examples]:
+    spec = BACKBONES["resnet18"]
+    torch.manual_seed(0)
+    head = Head(("LSTE", "LUS"), dict.fromkeys(("LSTE", "LUS"), 512), 5, 8, 2)
+    network = MMFN({n: build_backbone(spec, "random", k) for k, n in enumerate(("LSTE", "LUS"))}, head)
+    space = space_of(cohort, ("LSTE", "LUS"))
+    ids = np.concatenate([np.arange(0, 12), space.all_ids([3])])
+    return (
+        network,
+        PixelSource(cohort, ("LSTE", "LUS"), spec),
+        Examples(space.decode(ids), cohort.stages[space.patient_of(ids)]),
+    )
+
+
+def test_shared_images_give_the_gradients_of_the_literal_per_candidate_network(
+    cohort: Cohort, tiny_plan: Build
+) -> None:
+    network, source, examples = whole_network(cohort, tiny_plan())
+    set_training(network, source.spec, "all")
+    for backbone in network.backbones.values():
+        backbone.eval()  # with batch statistics frozen the two are the same computation
+    loss = batch_loss(network, source, examples, None, None, None, TrainingPlan(stream_loss=0.0))
+    loss.backward()
+    shared = {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
+    network.zero_grad()
+    logits = []
+    for row in examples.rows:
+        total = network.head.link.bias
+        for k, name in enumerate(("LSTE", "LUS")):
+            stream = network.head.stream(name)
+            if row[k] < 0:
+                total = total + stream.offset
+            else:
+                total = total + stream(network.pooled(name, source.images(name, row[k : k + 1], None)))[0]
+        logits.append(total)
+    literal = torch.nn.functional.cross_entropy(torch.stack(logits), torch.from_numpy(examples.stages))
+    torch.testing.assert_close(loss, literal, rtol=1e-5, atol=1e-6)
+    literal.backward()
+    for name, parameter in network.named_parameters():
+        if name in shared and parameter.grad is not None:
+            torch.testing.assert_close(shared[name], parameter.grad, rtol=1e-3, atol=1e-4)
+
+
+class Precise(PixelSource):
+    """Pictures in float64, for backbones in float64: batch statistics of a few pictures magnify rounding."""
+
+    def images(self, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None) -> torch.Tensor:
+        return super().images(modality, rows, rng).double()
+
+
+@pytest.mark.parametrize("grid", [True, False])
+def test_batch_statistics_are_over_unique_images(cohort: Cohort, tiny_plan: Build, grid: bool) -> None:
+    """With BatchNorm training, sharing equals the literal batch when every image occurs as often; else it differs.
+
+    The literal batch holds an image once for every candidate it is in, so its statistics are weighed by that.
+    """
+    network, source, _ = whole_network(cohort, tiny_plan())
+    space = space_of(cohort, ("LSTE", "LUS"))
+    ids = np.concatenate([space.all_ids([p]) for p in (0, 1)]) if grid else np.array([0, 1, 2, 6])
+    examples = Examples(space.decode(ids), cohort.stages[space.patient_of(ids)])
+    set_training(network, source.spec, "all")
+    network.backbones.double()
+    source = Precise(source.cohort, source.modalities, source.spec)
+    loss = batch_loss(network, source, examples, None, None, None, TrainingPlan(stream_loss=0.0))
+    loss.backward()
+    shared = {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
+    network.zero_grad()
+    logits: torch.Tensor = network.head.link.bias
+    for k, name in enumerate(("LSTE", "LUS")):
+        z = network.pooled(name, source.images(name, examples.rows[:, k], None))
+        logits = logits + network.head.stream(name)(z)
+    literal = torch.nn.functional.cross_entropy(logits, torch.from_numpy(examples.stages))
+    literal.backward()
+    apart = max(
+        float((shared[n] - p.grad).abs().max())
+        for n, p in network.named_parameters()
+        if n in shared and p.grad is not None
+    )
+    largest = max(float(grad.abs().max()) for grad in shared.values())
+    if grid:
+        assert float((loss - literal).abs()) < 1e-4
+        assert apart < 1e-4 * max(1.0, largest)
+    else:
+        assert 1e-4 < float((loss - literal).abs()) < 0.5
