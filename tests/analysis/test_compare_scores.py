@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fibrostage.analysis.compare_scores import Question, compare_scores
+from fibrostage.analysis.compare_scores import ScoreQuestion, compare_scores
 from fibrostage.analysis.conclusion import as_dict, conclusion
 from fibrostage.ground.errors import FibrostageError, IntakeError
 from fibrostage.report.roc import scores_figure
@@ -33,7 +33,7 @@ def scores_csv(folder: Path, n: int = 60) -> Path:
 
 
 def test_rows_that_lack_a_score_are_left_out_pair_by_pair(tmp_path: Path) -> None:
-    made = compare_scores(scores_csv(tmp_path), Question("y", ("a", "b", "c")))
+    made = compare_scores(scores_csv(tmp_path), ScoreQuestion("y", ("a", "b", "c")))
     content = as_dict(made)
     assert (content["n"], content["positives"], content["without_truth"]) == (60, 30, 1)
     assert content["missing"] == {"b": 1}
@@ -56,27 +56,27 @@ def test_rows_that_lack_a_score_are_left_out_pair_by_pair(tmp_path: Path) -> Non
 
 def test_the_sentence_says_no_more_than_the_figures(tmp_path: Path) -> None:
     path = scores_csv(tmp_path)
-    told = conclusion(compare_scores(path, Question("y", ("a", "c"))))
+    told = conclusion(compare_scores(path, ScoreQuestion("y", ("a", "c"))))
     assert told.startswith("a is better than c by 0.")
     assert "p < 0.001" in told
-    unsure = conclusion(compare_scores(path, Question("y", ("b", "c"))))
+    unsure = conclusion(compare_scores(path, ScoreQuestion("y", ("b", "c"))))
     assert "cannot tell b from c" in unsure or "a lead only" in unsure
-    assert "do not show that c does better than chance" in conclusion(compare_scores(path, Question("y", ("c",))))
-    assert "better than chance" in conclusion(compare_scores(path, Question("y", ("a",))))
+    assert "do not show that c does better than chance" in conclusion(compare_scores(path, ScoreQuestion("y", ("c",))))
+    assert "better than chance" in conclusion(compare_scores(path, ScoreQuestion("y", ("a",))))
 
 
 def test_a_lead_is_called_a_lead(shared_data: Path) -> None:
     path = shared_data.parent / "golden" / "aSAH.csv"
-    told = conclusion(compare_scores(path, Question("y", ("s100b", "wfns", "ndka"))))
+    told = conclusion(compare_scores(path, ScoreQuestion("y", ("s100b", "wfns", "ndka"))))
     assert "p = 0.027 alone and 0.054 among 3 comparisons: a lead only" in told
 
 
 def test_lower_scores_are_turned_and_a_wrong_direction_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "s.csv"
     write_rows(path, ["y", "platelets"], [[i % 2, 200 - 50 * (i % 2) + i % 7] for i in range(40)])
-    wrong = compare_scores(path, Question("y", ("platelets",)))
+    wrong = compare_scores(path, ScoreQuestion("y", ("platelets",)))
     assert "--lower platelets" in wrong.caveats[0]
-    right = compare_scores(path, Question("y", (), ("platelets",)))
+    right = compare_scores(path, ScoreQuestion("y", (), ("platelets",)))
     assert right.main.areas["platelets"].figure.value == pytest.approx(1.0)
     assert right.main.areas["platelets"].figure.lo is not None
     assert not right.caveats
@@ -84,10 +84,10 @@ def test_lower_scores_are_turned_and_a_wrong_direction_is_noticed(tmp_path: Path
 
 def test_images_of_a_patient_are_noticed_and_clustered() -> None:
     path = GOLDEN / "clustered_840.csv"
-    naive = compare_scores(path, Question("stage", ("score",), positive=("3", "4")))
+    naive = compare_scores(path, ScoreQuestion("stage", ("score",), positive=("3", "4")))
     assert "840 rows are of 168 patients" in naive.caveats[0]
     assert "--cluster patient" in naive.caveats[0]
-    made = compare_scores(path, Question("stage", ("score", "score2"), positive=("3", "4"), cluster="patient"))
+    made = compare_scores(path, ScoreQuestion("stage", ("score", "score2"), positive=("3", "4"), cluster="patient"))
     content = as_dict(made)
     assert content["clusters"] == 168
     assert content["auc"]["score"]["se"] == pytest.approx(0.0302910860929581, rel=1e-10)
@@ -96,7 +96,7 @@ def test_images_of_a_patient_are_noticed_and_clustered() -> None:
 
 
 def test_ordinal_gives_the_index_and_every_cut() -> None:
-    made = compare_scores(GOLDEN / "ordinal_168.csv", Question("stage", ("test1", "test2"), ordinal=True))
+    made = compare_scores(GOLDEN / "ordinal_168.csv", ScoreQuestion("stage", ("test1", "test2"), ordinal=True))
     content = as_dict(made)
     assert content["n_by_stage"] == {"0": 41, "1": 51, "2": 31, "3": 27, "4": 18}
     assert content["obuchowski"]["test1"]["se"] == pytest.approx(0.00817710438767027, rel=1e-10)
@@ -115,28 +115,28 @@ def test_words_need_an_order(tmp_path: Path) -> None:
     rows = [[("mild", "severe", "none")[i % 3], i % 3 + i / 50] for i in range(30)]
     write_rows(path, ["grade", "x"], rows)
     with pytest.raises(FibrostageError, match="--classes A,B,C"):
-        compare_scores(path, Question("grade", ("x",), ordinal=True))
-    made = compare_scores(path, Question("grade", ("x",), ordinal=True, classes=("none", "mild", "severe")))
+        compare_scores(path, ScoreQuestion("grade", ("x",), ordinal=True))
+    made = compare_scores(path, ScoreQuestion("grade", ("x",), ordinal=True, classes=("none", "mild", "severe")))
     assert list(made.counts) == ["none", "mild", "severe"]
 
 
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        (Question("y", ()), "at least one --score"),
-        (Question("y", ("a", "a")), "given twice"),
-        (Question("why", ("a",)), "column 'why' is missing, did you mean"),
-        (Question("y", ("A1",)), "column 'A1' is missing"),
-        (Question("id", ("a",)), "Name the labels that are positive"),
-        (Question("y", ("id",)), "must hold numbers"),
-        (Question("y", ("a",), positive=("2",)), "does not occur in 'y'"),
-        (Question("y", ("a",), positive=("1",), ordinal=True), "with --ordinal every stage counts"),
-        (Question("y", ("a",), classes=("0", "1")), "--classes orders"),
-        (Question("y", ("a",), ordinal=True, penalty="steep"), "'linear', 'unit'"),  # type: ignore[arg-type]
-        (Question("y", ("a",), confidence=95), "between 0 and 1, got 95"),
+        (ScoreQuestion("y", ()), "at least one --score"),
+        (ScoreQuestion("y", ("a", "a")), "given twice"),
+        (ScoreQuestion("why", ("a",)), "column 'why' is missing, did you mean"),
+        (ScoreQuestion("y", ("A1",)), "column 'A1' is missing"),
+        (ScoreQuestion("id", ("a",)), "Name the labels that are positive"),
+        (ScoreQuestion("y", ("id",)), "must hold numbers"),
+        (ScoreQuestion("y", ("a",), positive=("2",)), "does not occur in 'y'"),
+        (ScoreQuestion("y", ("a",), positive=("1",), ordinal=True), "with --ordinal every stage counts"),
+        (ScoreQuestion("y", ("a",), classes=("0", "1")), "--classes orders"),
+        (ScoreQuestion("y", ("a",), ordinal=True, penalty="steep"), "'linear', 'unit'"),  # type: ignore[arg-type]
+        (ScoreQuestion("y", ("a",), confidence=95), "between 0 and 1, got 95"),
     ],
 )
-def test_bad_questions(tmp_path: Path, question: Question, message: str) -> None:
+def test_bad_questions(tmp_path: Path, question: ScoreQuestion, message: str) -> None:
     with pytest.raises(FibrostageError) as caught:
         compare_scores(scores_csv(tmp_path), question)
     assert message in str(caught.value)
@@ -144,14 +144,14 @@ def test_bad_questions(tmp_path: Path, question: Question, message: str) -> None
 
 def test_one_label_alone_is_said_and_not_an_area(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "s.csv", ["y", "a"], [[1, 0.1], [1, 0.2], [0, 0.4]])
-    made = compare_scores(path, Question("y", ("a",)))
+    made = compare_scores(path, ScoreQuestion("y", ("a",)))
     assert "2 positives and 1 negatives" in conclusion(made)
     assert as_dict(made)["auc"]["a"]["value"] is None
 
 
 def test_simulated_rows_say_so_in_the_answer_and_the_figure(tmp_path: Path) -> None:
     rows = [[i % 2, i % 2 + i / 99, "SIMULATED"] for i in range(20)]
-    made = compare_scores(write_rows(tmp_path / "s.csv", ["y", "a", "origin"], rows), Question("y", ("a",)))
+    made = compare_scores(write_rows(tmp_path / "s.csv", ["y", "a", "origin"], rows), ScoreQuestion("y", ("a",)))
     assert as_dict(made)["simulated"]
     assert "SIMULATED" in scores_figure(made)
 
@@ -159,7 +159,7 @@ def test_simulated_rows_say_so_in_the_answer_and_the_figure(tmp_path: Path) -> N
 def test_noise_is_not_better_than_chance_on_any_scale(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     rows = [[f"F{i % 5}", rng.normal()] for i in range(200)]
-    asked = Question("stage", ("a",), ordinal=True)
+    asked = ScoreQuestion("stage", ("a",), ordinal=True)
     made = compare_scores(write_rows(tmp_path / "s.csv", ["stage", "a"], rows), asked)
     assert as_dict(made)["obuchowski"]["a"]["chance"] == pytest.approx(0.75)
     assert "do not show that a does better than chance" in conclusion(made)
@@ -171,10 +171,10 @@ def test_noise_is_not_better_than_chance_on_any_scale(tmp_path: Path) -> None:
 def test_caveats_speak_of_what_was_given(tmp_path: Path) -> None:
     rows = [[f"P{i}", i % 2, i % 2 + i / 99] for i in range(20)] + [["", "", 1], ["", "", 2]]
     path = write_rows(tmp_path / "s.csv", ["patient", "y", "a"], rows)
-    made = compare_scores(path, Question("y", (), ("a",)))
+    made = compare_scores(path, ScoreQuestion("y", (), ("a",)))
     assert made.caveats == ("'a' is higher in disease; if that is meant, give --score a instead of --lower",)
     with pytest.raises(FibrostageError, match="both --truth and a score"):
-        compare_scores(path, Question("y", ("y",)))
+        compare_scores(path, ScoreQuestion("y", ("y",)))
 
 
 def test_numbers_that_are_no_stages(tmp_path: Path) -> None:
@@ -185,38 +185,40 @@ def test_numbers_that_are_no_stages(tmp_path: Path) -> None:
     ):
         path = write_rows(tmp_path / "s.csv", ["stage", "a"], [[label, i] for i, label in enumerate(labels * 3)])
         with pytest.raises(FibrostageError, match=message):
-            compare_scores(path, Question("stage", ("a",), ordinal=True))
+            compare_scores(path, ScoreQuestion("stage", ("a",), ordinal=True))
 
 
 def test_the_stage_that_lacks_patients_is_named(tmp_path: Path) -> None:
     rows = [[1 + i % 3, i] for i in range(30)] + [[4, 99]]
-    made = compare_scores(write_rows(tmp_path / "s.csv", ["stage", "a"], rows), Question("stage", ("a",), ordinal=True))
+    made = compare_scores(
+        write_rows(tmp_path / "s.csv", ["stage", "a"], rows), ScoreQuestion("stage", ("a",), ordinal=True)
+    )
     assert "stage 4 has 1" in conclusion(made)
 
 
 def test_a_table_of_thousands_of_columns(tmp_path: Path) -> None:
     names = [f"radiomics_feature_with_a_long_name_{k:05d}" for k in range(6000)]
     rows = [[i % 2, i, *[0] * 6000] for i in range(6)]
-    made = compare_scores(write_rows(tmp_path / "s.csv", ["y", "a", *names], rows), Question("y", ("a",)))
+    made = compare_scores(write_rows(tmp_path / "s.csv", ["y", "a", *names], rows), ScoreQuestion("y", ("a",)))
     assert made.n == 6
 
 
 def test_odd_names_are_shown_as_they_are(tmp_path: Path) -> None:
     rows = [[("[red]", "[/b]")[i % 2], i % 2 + i / 50] for i in range(20)]
     path = write_rows(tmp_path / "s.csv", ["stage", "_a"], rows)
-    made = compare_scores(path, Question("stage", ("_a",), ordinal=True, classes=("[red]", "[/b]")))
+    made = compare_scores(path, ScoreQuestion("stage", ("_a",), ordinal=True, classes=("[red]", "[/b]")))
     assert len(list(comparison_views(made))) == 1
     assert ">_a 1.000" in scores_figure(made) or ">_a  1.000" in scores_figure(made)
 
 
 def test_a_reference_is_compared_with_every_other_and_nobody_else_is(tmp_path: Path) -> None:
     path = scores_csv(tmp_path)
-    every = {(p.a, p.b): p for p in compare_scores(path, Question("y", ("a", "b", "c"))).main.pairs}
-    pairs = compare_scores(path, Question("y", ("a", "b", "c"), reference="b")).main.pairs
+    every = {(p.a, p.b): p for p in compare_scores(path, ScoreQuestion("y", ("a", "b", "c"))).main.pairs}
+    pairs = compare_scores(path, ScoreQuestion("y", ("a", "b", "c"), reference="b")).main.pairs
     assert [(pair.a, pair.b) for pair in pairs] == [("b", "a"), ("b", "c")]
     assert pairs[1].difference == every["b", "c"].difference
     assert pairs[0].difference.value == pytest.approx(-every["a", "b"].difference.value)
     stepped = holm([pair.difference.p for pair in pairs])  # over two tests, not three
     assert [pair.p_holm for pair in pairs] == pytest.approx(stepped.tolist())
     with pytest.raises(IntakeError, match=r"--reference 'bb', did you mean 'b'\? is no score of this comparison"):
-        compare_scores(path, Question("y", ("a", "b"), reference="bb"))
+        compare_scores(path, ScoreQuestion("y", ("a", "b"), reference="bb"))

@@ -15,7 +15,7 @@ from PIL import Image
 from pydicom.encaps import generate_frames
 from pydicom.pixels import set_pixel_data
 
-from fibrostage.intake.read.raster import UnreadableImageError
+from fibrostage.ground.errors import UnreadableImageError
 from fibrostage.phantom.dicom_files import write_dicom
 from tests.dicom.real_files import difference, frame, opened, real
 from tests.intake.hospital import minimal

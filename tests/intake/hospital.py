@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fibrostage.phantom.dicom_files import COLOUR_BAR, TISSUE, Region, Stored, write_dicom
+from fibrostage.dicom.sr_write import Stored
+from fibrostage.phantom.dicom_files import COLOUR_BAR, TISSUE, DrawnRegion, write_dicom
 from fibrostage.phantom.screen import colours
 from fibrostage.plan.run_plan import Plan
 from tests.conftest import write_rows
 
-PANEL = Region(TISSUE, 40, 40, 240, 180, 0.4)
-BAR = Region(COLOUR_BAR, 292, 60, 14, 140)
+PANEL = DrawnRegion(TISSUE, 40, 40, 240, 180, 0.4)
+BAR = DrawnRegion(COLOUR_BAR, 292, 60, 14, 140)
 HEADER: dict[str, Any] = {
     "patient_name": "INVENTED^Person", "birth_date": "19600101", "study_date": "20210317",
     "manufacturer": "Invented Sonics", "model": "Convex 4",

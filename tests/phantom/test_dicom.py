@@ -10,12 +10,13 @@ import pytest
 pydicom = pytest.importorskip("pydicom")
 from pydicom.pixels import apply_color_lut, pixel_array  # noqa: E402
 
-from fibrostage.dicom.sr_write import Measurement, write_measurements  # noqa: E402
+from fibrostage.dicom.sr_write import Measurement, Stored  # noqa: E402
 from fibrostage.ground.errors import PlanError  # noqa: E402
 from fibrostage.phantom.bmode import Scan, bmode  # noqa: E402
 from fibrostage.phantom.cine import loop  # noqa: E402
 from fibrostage.phantom.dicom_exams import SCANNERS, SERIES  # noqa: E402
-from fibrostage.phantom.dicom_files import COLOUR_BAR, PALETTED, SYNTAXES, TISSUE, Region, Stored, write_dicom  # noqa: E402
+from fibrostage.phantom.dicom_files import COLOUR_BAR, PALETTED, SYNTAXES, TISSUE, DrawnRegion, write_dicom  # noqa: E402
+from fibrostage.phantom.dicom_reports import write_measurements  # noqa: E402
 from fibrostage.phantom.layouts import render  # noqa: E402
 from fibrostage.phantom.vendors import LAYOUTS  # noqa: E402
 from fibrostage.phantom.write import Recipe, write_phantom  # noqa: E402
@@ -66,7 +67,9 @@ def test_an_unknown_syntax_is_named(tmp_path: Path) -> None:
 def test_regions_are_inclusive_and_in_centimetres(tmp_path: Path) -> None:
     panel = SCREEN.tissue[0]
     assert SCREEN.bar is not None
-    write(tmp_path / "x", SCREEN.pixels, regions=[Region(TISSUE, *panel, 0.4), Region(COLOUR_BAR, *SCREEN.bar)])
+    write(
+        tmp_path / "x", SCREEN.pixels, regions=[DrawnRegion(TISSUE, *panel, 0.4), DrawnRegion(COLOUR_BAR, *SCREEN.bar)]
+    )
     tissue, bar = pydicom.dcmread(tmp_path / "x").SequenceOfUltrasoundRegions
     assert tissue.RegionLocationMaxX1 - tissue.RegionLocationMinX0 + 1 == panel.w
     assert tissue.RegionLocationMaxY1 - tissue.RegionLocationMinY0 + 1 == panel.h

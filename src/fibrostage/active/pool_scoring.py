@@ -22,7 +22,7 @@ from fibrostage.active.modifiers.spec import Reweigh, gumbel
 from fibrostage.active.pool import BLOCK, Pool, contains
 from fibrostage.active.strategies.spec import Known, Strategy
 from fibrostage.active.top_items import Picker
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.learn.learner import Learner
 
 GUMBEL = 2**33  # added to the seed: other noise than RAND's
@@ -105,7 +105,7 @@ def tables_for(
     if strategy.needs == "noise" and not guesses:
         return None
     dropout = strategy.needs in ("passes", "entropies")
-    rng = Stream.PASSES.within(seed, round_) if dropout else None
+    rng = Draws.PASSES.within(seed, round_) if dropout else None
     return build_tables(learner.head, learner.features, learner.space, passes, rng)
 
 

@@ -14,9 +14,9 @@ from fibrostage.active.pool import BLOCK, Pool
 from fibrostage.active.pool_scoring import Block, Scorer, scored, tables_for, uniform, unit_scores
 from fibrostage.active.query_units.spec import QueryUnit
 from fibrostage.active.strategies.spec import BatchStrategy, Strategy
-from fibrostage.active.strategy_expression import Chosen
+from fibrostage.active.strategy_expression import ChosenStrategy
 from fibrostage.active.top_items import UNLIMITED, Best, Choosable, Picker, Quotas, WithinQuotas, turns
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.learn.learner import Learner
 from fibrostage.plan.asking import ActivePlan
 
@@ -75,7 +75,7 @@ class Selector:
 
     learner: Learner
     units: QueryUnit
-    chosen: Chosen
+    chosen: ChosenStrategy
     plan: ActivePlan
     seed: int
     bad: tuple[NDArray[np.bool_], ...]
@@ -167,7 +167,7 @@ class Selector:
         items = make_items(self.learner, self.units, known.items, known.stages, choice, ids, known.fitted)
         if self.plan.per_stage is not None and items.probabilities is not None:
             choice.guess(items.probabilities.argmax(axis=1))
-        picked = strategy.select(items, turn.count, Stream.TOGETHER.within(self.seed, turn.round_))
+        picked = strategy.select(items, turn.count, Draws.TOGETHER.within(self.seed, turn.round_))
         return Query(ids[picked])
 
     def _shortlist(self, turn: Turn) -> NDArray[np.int64]:

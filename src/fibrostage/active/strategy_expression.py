@@ -15,7 +15,7 @@ ALL = "all"  # no strategy: everything is labelled at once, the reference of a s
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenStrategy:
     """A strategy with what was added to it."""
 
     name: str
@@ -40,7 +40,7 @@ class Chosen:
         return next((modifier.reweigh for modifier in self.modifiers if modifier.reweigh is not None), None)
 
 
-def choose_strategy(name: str) -> Chosen:
+def choose_strategy(name: str) -> ChosenStrategy:
     """Parses "esd", "esd+power", "bald+diverse+clean", "skactiveml:CoreSet" …"""
     first, *rest = name.split("+")
     base = adapted(first) if first.startswith(PREFIX) else STRATEGIES["random" if first == ALL else first]
@@ -58,7 +58,7 @@ def choose_strategy(name: str) -> Chosen:
                 )
     if first == ALL and rest:
         raise PlanError(f"strategy {name!r}: 'all' asks for everything at once, nothing can be added to it")
-    return Chosen(name, base, modifiers)
+    return ChosenStrategy(name, base, modifiers)
 
 
 def title_of(name: str) -> str:

@@ -30,7 +30,7 @@ TRUE, FALSE = ("1", "true", "yes"), ("0", "false", "no")
 
 
 @dataclass(frozen=True)
-class Question:
+class ScoreQuestion:
     """What is compared: columns of a CSV. `lower` are scores whose low values speak for disease."""
 
     truth: str
@@ -114,7 +114,7 @@ class Data:
 class Comparison:
     """The whole answer; `main` is the AUC of a binary truth, or Obuchowski's index of an ordinal one."""
 
-    question: Question
+    question: ScoreQuestion
     n: int
     clusters: int | None
     positives: int | None
@@ -128,7 +128,7 @@ class Comparison:
     data: Data
 
 
-def compare_scores(path: Path, question: Question, encoding: str = "utf-8") -> Comparison:
+def compare_scores(path: Path, question: ScoreQuestion, encoding: str = "utf-8") -> Comparison:
     """Reads the table and answers; raises `FibrostageError` for columns or values that cannot be used."""
     check_question(question)
     cluster = () if question.cluster is None else (question.cluster,)
@@ -157,7 +157,7 @@ def compare_scores(path: Path, question: Question, encoding: str = "utf-8") -> C
     )
 
 
-def check_question(question: Question) -> None:
+def check_question(question: ScoreQuestion) -> None:
     if not question.every:
         raise IntakeError("compare needs at least one --score (or --lower) column")
     for role, column in (("--truth", question.truth), ("--cluster", question.cluster)):
@@ -179,7 +179,7 @@ def check_question(question: Question) -> None:
         raise IntakeError("--classes orders the stages of --ordinal; for a binary truth name its --positive labels")
 
 
-def read_data(table: CsvTable, question: Question) -> Data:
+def read_data(table: CsvTable, question: ScoreQuestion) -> Data:
     """The rows with a truth, as numbers."""
     labels = texts(table, question.truth)
     kept = np.array([label is not None for label in labels])
@@ -200,7 +200,7 @@ def read_data(table: CsvTable, question: Question) -> Data:
     return Data(binary_truth(labels[kept], question), scores, clusters, None)
 
 
-def binary_truth(labels: NDArray[np.object_], question: Question) -> NDArray[np.int64]:
+def binary_truth(labels: NDArray[np.object_], question: ScoreQuestion) -> NDArray[np.int64]:
     found = sorted(set(labels))
     if question.positive:
         for name in question.positive:
@@ -229,7 +229,7 @@ def as_binary(label: str) -> int | None:
         return None
 
 
-def panel(data: Data, question: Question) -> Panel:
+def panel(data: Data, question: ScoreQuestion) -> Panel:
     """The main figures; raises when a score has none at all."""
 
     def measure(rows: NDArray[np.bool_], scores: NDArray[np.float64]) -> Concordance:
@@ -243,7 +243,7 @@ def panel(data: Data, question: Question) -> Panel:
     return measured(name, data, question, measure, None if data.staging else data.truth == 1)
 
 
-def cut_panel(data: Data, question: Question, staging: Staging, cut: str) -> Panel:
+def cut_panel(data: Data, question: ScoreQuestion, staging: Staging, cut: str) -> Panel:
     positive = staging.at_or_above(data.truth, cut)
 
     def measure(rows: NDArray[np.bool_], scores: NDArray[np.float64]) -> Concordance:
@@ -256,7 +256,9 @@ def cut_panel(data: Data, question: Question, staging: Staging, cut: str) -> Pan
 Measure = Callable[[NDArray[np.bool_], NDArray[np.float64]], Concordance]
 
 
-def measured(name: str, data: Data, question: Question, measure: Measure, positive: NDArray[np.bool_] | None) -> Panel:
+def measured(
+    name: str, data: Data, question: ScoreQuestion, measure: Measure, positive: NDArray[np.bool_] | None
+) -> Panel:
     """Each score on its rows, each pair on its common rows, p-values adjusted over the pairs."""
     present = ~np.isnan(data.scores)
     areas = {}
@@ -279,7 +281,7 @@ def measured(name: str, data: Data, question: Question, measure: Measure, positi
     return Panel(name, areas, adjusted(pairs))
 
 
-def pairs_of(question: Question) -> list[tuple[int, int]]:
+def pairs_of(question: ScoreQuestion) -> list[tuple[int, int]]:
     """Positions of the scores that are compared: each with each, or the reference with the others."""
     every = range(len(question.every))
     if question.reference is None:
@@ -295,7 +297,7 @@ def adjusted(pairs: list[Pair]) -> tuple[Pair, ...]:
     return tuple(replace(pair, p_holm=stepped.get(index)) for index, pair in enumerate(pairs))
 
 
-def caveats_of(table: CsvTable, question: Question, data: Data, main: Panel) -> tuple[str, ...]:
+def caveats_of(table: CsvTable, question: ScoreQuestion, data: Data, main: Panel) -> tuple[str, ...]:
     """What a reader must know before believing the intervals."""
     caveats = []
     if question.cluster is None:

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fibrostage.analysis.compare_scores import Data, Pair, Panel, Question, cut_panel
+from fibrostage.analysis.compare_scores import Data, Pair, Panel, ScoreQuestion, cut_panel
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import PlanError, StatisticsError, nearest
 from fibrostage.ground.stage import Staging
@@ -138,7 +138,7 @@ def panel_of(group: pl.DataFrame, staging: Staging, cut: str, reference: str, co
         truth[row[patient]] = staging.index(stage)
     data = Data(truth, table, None, staging)
     there = reference if reference in names else names[0]
-    question = Question("stage", tuple(names), reference=there, confidence=confidence)
+    question = ScoreQuestion("stage", tuple(names), reference=there, confidence=confidence)
     panel = cut_panel(data, question, staging, cut)
     return (panel if there == reference else replace(panel, pairs=())), data
 

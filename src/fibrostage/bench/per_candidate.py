@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fibrostage.bench.setting import Setting
+from fibrostage.bench.setting import BenchNetwork
 from fibrostage.ground.errors import RunError
 from fibrostage.learn.images import as_tensor, normalise
 from fibrostage.networks.fusion import Head
@@ -47,10 +47,10 @@ def baal_version() -> str | None:
         return None
 
 
-Way = Callable[[Setting, NDArray[np.int64]], NDArray[np.float32]]
+Way = Callable[[BenchNetwork, NDArray[np.int64]], NDArray[np.float32]]
 
 
-def images_of(setting: Setting, ids: NDArray[np.int64]) -> list[Tensor]:
+def images_of(setting: BenchNetwork, ids: NDArray[np.int64]) -> list[Tensor]:
     """Normalised images [n, 3, S, S] of the candidates `ids` [n], one tensor a modality."""
     rows = setting.shape.space.decode(ids)
     return [
@@ -62,7 +62,7 @@ def images_of(setting: Setting, ids: NDArray[np.int64]) -> list[Tensor]:
 class Pairs(torch.utils.data.Dataset[tuple[list[Tensor], int]]):
     """Candidates as a dataset of pairs, as a user of a public library would write it."""
 
-    def __init__(self, setting: Setting, ids: NDArray[np.int64]) -> None:
+    def __init__(self, setting: BenchNetwork, ids: NDArray[np.int64]) -> None:
         self.setting, self.ids = setting, ids
 
     def __len__(self) -> int:
@@ -86,7 +86,7 @@ def per_candidate_ways() -> dict[str, Way]:
 
 
 @torch.inference_mode()
-def plain_loop(setting: Setting, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+def plain_loop(setting: BenchNetwork, ids: NDArray[np.int64]) -> NDArray[np.float32]:
     """Mean probabilities [n, K] of the candidates `ids` [n] over dropout passes, by a plain batched loop."""
     network = PairNetwork(setting.backbones, setting.head).eval()
     network.dropout.train()
@@ -97,7 +97,7 @@ def plain_loop(setting: Setting, ids: NDArray[np.int64]) -> NDArray[np.float32]:
     return torch.cat(means).numpy()
 
 
-def with_baal(setting: Setting, ids: NDArray[np.int64], replicate: bool, caching: bool) -> NDArray[np.float32]:
+def with_baal(setting: BenchNetwork, ids: NDArray[np.int64], replicate: bool, caching: bool) -> NDArray[np.float32]:
     """Mean probabilities [n, K] of the candidates `ids` [n] by Baal's ModelWrapper over a dataset of pairs.
 
     It runs without worker processes, to its advantage. Raises `RunError` where Baal is not installed.

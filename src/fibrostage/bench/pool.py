@@ -26,7 +26,7 @@ from fibrostage.active.strategies import esd
 from fibrostage.active.strategies.spec import entropy
 from fibrostage.active.top_items import Best
 from fibrostage.bench.per_candidate import PairNetwork, baal_version, images_of, per_candidate_ways
-from fibrostage.bench.setting import CLASSES, Setting, Shape, make_setting, same_start, shapes
+from fibrostage.bench.setting import CLASSES, BenchNetwork, Shape, make_setting, same_start, shapes
 from fibrostage.bench.timing import in_own_process, machine, once
 from fibrostage.ground.errors import PlanError
 from fibrostage.ground.progress import SILENT, Progress
@@ -65,7 +65,7 @@ def bench_pool(
 
 
 @dataclass(frozen=True)
-class Job:
+class PoolJob:
     """A way of scoring a pool, to be run in a process of its own; `ids` [n] are the per-candidate ways' candidates."""
 
     shape: Shape
@@ -76,7 +76,7 @@ class Job:
     ids: NDArray[np.int64]
     batches: tuple[int, ...]
 
-    def begin(self) -> Setting:
+    def begin(self) -> BenchNetwork:
         """The same start for every way: threads, the CPU alone, memory that is kept."""
         same_start(self.threads)
         return make_setting(self.shape, self.backbone, self.passes, self.seed)
@@ -94,7 +94,7 @@ def bench_shape(
     """One shape's rows; `batches` are tried for the floor."""
     space = shape.space
     ids = np.sort(np.random.default_rng([seed, 2]).choice(space.total, min(naive, space.total), replace=False))
-    job = Job(shape, backbone, passes, seed, torch.get_num_threads(), ids, batches)
+    job = PoolJob(shape, backbone, passes, seed, torch.get_num_threads(), ids, batches)
     result: dict[str, Any] = {
         "shape": shape.name,
         "patients": len(shape.counts),
@@ -126,7 +126,7 @@ def bench_shape(
     return result | {"ways": ways, "agreement": in_own_process(run_agreement, job, answers)}
 
 
-def run_ours(job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
+def run_ours(job: PoolJob) -> tuple[dict[str, Any], dict[str, Any]]:
     """The whole pool from pixels, and again from the features of the first time."""
     setting = job.begin()
     precision = resolve_precision("auto")
@@ -141,18 +141,18 @@ def run_ours(job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
     return ours, later
 
 
-def run_cached(job: Job) -> dict[str, Any]:
+def run_cached(job: PoolJob) -> dict[str, Any]:
     """The whole pool from random features, for a shape that has no pictures."""
     setting = job.begin()
     return score_cached(setting, random_features(job.shape, setting.spec.features, job.seed))
 
 
-def run_floor(job: Job) -> dict[str, Any]:
+def run_floor(job: PoolJob) -> dict[str, Any]:
     """Half of the images: the floor is measured before and after ours, as machines drift."""
     return measure_floor(job.begin(), job.batches)
 
 
-def run_per_candidate(job: Job, name: str) -> tuple[dict[str, Any], NDArray[np.float64]]:
+def run_per_candidate(job: PoolJob, name: str) -> tuple[dict[str, Any], NDArray[np.float64]]:
     """The cost of a way that runs the network per candidate, and the entropies [n] of the job's candidates, in nats.
 
     Its first candidate is run once more beforehand, untimed.
@@ -179,7 +179,7 @@ def features_of(
     return {name: torch.from_numpy(extract(own, spec, backbones[name], precision)) for name, own in pixels.items()}
 
 
-def tables_of(setting: Setting, features: dict[str, Tensor], seed: int) -> PoolTables:
+def tables_of(setting: BenchNetwork, features: dict[str, Tensor], seed: int) -> PoolTables:
     """The logit tables of a pool under dropout, from features [n_m, C] by modality; `seed` draws the masks.
 
     Where the features are not as wide as the setting's head expects, a fresh head of their width stands in for it.
@@ -191,7 +191,7 @@ def tables_of(setting: Setting, features: dict[str, Tensor], seed: int) -> PoolT
     return build_tables(head, features, setting.shape.space, setting.passes, np.random.default_rng(seed))
 
 
-def score_cached(setting: Setting, features: dict[str, Tensor]) -> dict[str, Any]:
+def score_cached(setting: BenchNetwork, features: dict[str, Tensor]) -> dict[str, Any]:
     """ESD over the whole pool from features [n_m, C] by modality: tables, kernel, entropy and the best."""
     space = setting.shape.space
     pool = Pool(space, np.arange(len(space.counts)), np.empty(0, dtype=np.int64))
@@ -221,7 +221,7 @@ def matrix_flops() -> float:
     return 20 * 2 * 1024**3 / spent.wall
 
 
-def measure_floor(setting: Setting, batches: tuple[int, ...]) -> dict[str, Any]:
+def measure_floor(setting: BenchNetwork, batches: tuple[int, ...]) -> dict[str, Any]:
     """The backbone over half as many images, on one batch made beforehand, in the fastest of a few settings."""
     backbone = next(iter(setting.backbones.values())).eval()
     total = sum(len(pixels) for pixels in setting.pixels.values()) / 2
@@ -247,7 +247,9 @@ def measure_floor(setting: Setting, batches: tuple[int, ...]) -> dict[str, Any]:
 
 
 @contextmanager
-def on_a_batch(setting: Setting, backbone: nn.Module, precision: str, batch: int) -> Iterator[Callable[[], object]]:
+def on_a_batch(
+    setting: BenchNetwork, backbone: nn.Module, precision: str, batch: int
+) -> Iterator[Callable[[], object]]:
     """Yields one step of the floor: the backbone and its pooling on one batch of images that is made beforehand."""
     engine = make_engine(precision)
     network = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -258,7 +260,7 @@ def on_a_batch(setting: Setting, backbone: nn.Module, precision: str, batch: int
         yield lambda: network(images).float().mean(dim=(2, 3))
 
 
-def run_agreement(job: Job, answers: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
+def run_agreement(job: PoolJob, answers: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
     """How far the entropies of the job's candidates lie from what they should be, by our kernel and by the other ways.
 
     The kernel's are held against the literal network's with the same masks, in nats. `answers` [n], the other ways' by
@@ -279,7 +281,7 @@ def run_agreement(job: Job, answers: dict[str, NDArray[np.float64]]) -> dict[str
     }
 
 
-def alone(setting: Setting, ids: NDArray[np.int64], precision: str) -> Callable[[int], NDArray[np.float64]]:
+def alone(setting: BenchNetwork, ids: NDArray[np.int64], precision: str) -> Callable[[int], NDArray[np.float64]]:
     """A function of a seed of masks: the entropies [n] of the candidates `ids` [n] by tables and kernel, in nats.
 
     Each candidate stands as a patient of its own.
@@ -296,7 +298,7 @@ def alone(setting: Setting, ids: NDArray[np.int64], precision: str) -> Callable[
 
 
 @torch.inference_mode()
-def literal_entropies(setting: Setting, ids: NDArray[np.int64], masks: dict[str, Tensor]) -> NDArray[np.float64]:
+def literal_entropies(setting: BenchNetwork, ids: NDArray[np.int64], masks: dict[str, Tensor]) -> NDArray[np.float64]:
     """The entropies [n] of the candidates `ids` [n], in nats, by the per-candidate network in float32.
 
     masks[m] [T, reduce] are the dropout masks of a stream, one a pass.

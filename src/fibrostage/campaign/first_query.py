@@ -11,7 +11,7 @@ from fibrostage.active.pool import Pool
 from fibrostage.active.query_selector import NOTHING, UNFITTED, Query, Selector
 from fibrostage.active.strategies import STRATEGIES
 from fibrostage.active.strategy_expression import ALL, choose_strategy
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import PlanError, nearest
 
 
@@ -47,7 +47,7 @@ def drawn_by(strategy: str, selector: Selector, pool: Pool, count: int, before: 
 
 def stratified(selector: Selector, pool: Pool, stages: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """A random start in which every stage of the pool's patients occurs at least once."""
-    rng = Stream.FIRST_QUERY.of(selector.seed)
+    rng = Draws.FIRST_QUERY.of(selector.seed)
     offsets, firsts = selector.units.offsets, []
     for stage in np.unique(stages[pool.patients]):
         patient = int(rng.choice(pool.patients[stages[pool.patients] == stage]))

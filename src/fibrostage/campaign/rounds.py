@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fibrostage.campaign.budget import total_cost
 from fibrostage.campaign.setting import CampaignSetting
 from fibrostage.campaign.stopping import asked_rules
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import RunError
 from fibrostage.learn.checkpoint import save_state
 from fibrostage.learn.fit_head import Examples
@@ -105,7 +105,7 @@ def watches_pool(setting: CampaignSetting) -> bool:
 
 def watched_candidates(setting: CampaignSetting) -> NDArray[np.int64]:
     """A few candidates [n] of the pool's patients, the same in every round."""
-    ids = setting.task.space.draw(setting.askable, 4, Stream.WATCHED.of(setting.plan.seed))
+    ids = setting.task.space.draw(setting.askable, 4, Draws.WATCHED.of(setting.plan.seed))
     return ids[:: max(1, len(ids) // WATCHED)]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.ground.stage import Staging
 
 MAX_VALUES = 20  # a column with more values than this says who, not what; numbers are cut into BINS
@@ -102,7 +102,7 @@ def check_confounding(
         known = table[column].is_not_null().to_numpy()
         codes = coded(table[column].filter(pl.Series(known)))
         if codes is not None and len(np.unique(stages[known])) > 1:
-            check = check_column(name, codes, stages[known], Stream.CONFOUNDING.of(seed))
+            check = check_column(name, codes, stages[known], Draws.CONFOUNDING.of(seed))
             if check.p < ALARM:
                 found.append(check)
     return found

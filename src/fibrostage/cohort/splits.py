@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.cohort.store import Cohort
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import CohortError, PlanError, nearest
 from fibrostage.plan.split import SplitPlan
 
@@ -77,7 +77,7 @@ def make_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bo
     first[there[np.unique(groups[there], return_index=True)[1]]] = True
     folds = [followed(fold, groups, first, there) for fold in whole_folds(cohort, plan, seed, first)]
     if plan.use < 1:
-        rng = Stream.USE.of(seed)
+        rng = Draws.USE.of(seed)
         folds = [
             replace(fold, train=draw_stratified(fold.train, cohort.strata, plan.use, rng, leave=0)) for fold in folds
         ]
@@ -135,7 +135,7 @@ def whole_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.b
         return column_folds(cohort, plan.column, labelled)
     if plan.scheme == "kfold":
         return kfolds(labelled, cohort.strata, plan.folds, plan.repeats, seed)
-    test = draw_stratified(labelled, cohort.strata, plan.test, Stream.HOLDOUT.of(seed))
+    test = draw_stratified(labelled, cohort.strata, plan.test, Draws.HOLDOUT.of(seed))
     if not len(test):
         raise PlanError(f"split.test = {plan.test:g} leaves no test patient among {len(labelled)}; raise it")
     return [Fold(0, 0, np.setdiff1d(labelled, test), test)]
@@ -157,7 +157,7 @@ def kfolds(
         raise PlanError(f"split.folds = {folds}, but only {len(labelled)} labelled patients")
     result = []
     for repeat in range(repeats):
-        rng = Stream.FOLDS.of(seed, repeat)
+        rng = Draws.FOLDS.of(seed, repeat)
         order = np.concatenate(
             [rng.permutation(labelled[stages[labelled] == stage]) for stage in np.unique(stages[labelled])]
         )

@@ -26,10 +26,9 @@ from numpy.typing import NDArray
 from fibrostage.dicom.eight_bit import eight_bit, number_of
 from fibrostage.dicom.pixel_streams import check_frames, picture_of
 from fibrostage.dicom.sr_read import Measured, measurements_of
-from fibrostage.ground.errors import IntakeError
-from fibrostage.ground.geometry import Roi, clipped
-from fibrostage.intake.privacy import words_of
-from fibrostage.intake.read.raster import UnreadableImageError
+from fibrostage.ground.errors import IntakeError, UnreadableImageError
+from fibrostage.ground.geometry import Rectangle, clipped
+from fibrostage.ground.words import words_of
 
 try:
     import pydicom
@@ -61,8 +60,8 @@ class Region:
     spacing_mm: float | None = None
 
     @property
-    def roi(self) -> Roi:
-        return Roi(self.x, self.y, self.width, self.height)
+    def roi(self) -> Rectangle:
+        return Rectangle(self.x, self.y, self.width, self.height)
 
 
 @dataclass(frozen=True)

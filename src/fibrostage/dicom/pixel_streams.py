@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fibrostage.intake.read.raster import UnreadableImageError
+from fibrostage.ground.errors import UnreadableImageError
 
 with suppress(ImportError):  # the extra [dicom]
     from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offsets

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian
 
-from fibrostage import SIMULATED
 from fibrostage.ground.quantities import speed_from_kpa
-from fibrostage.phantom.dicom_files import Stored, describe, identify
 
 Code = tuple[str, str, str]  # value, scheme, meaning
 ELASTICITY: Code = ("110830", "DCM", "Elasticity")
@@ -34,6 +33,15 @@ METRE_PER_SECOND: Code = ("m/s", "UCUM", "m/s")
 NO_UNITS: Code = ("1", "UCUM", "no units")
 
 
+class Stored(NamedTuple):
+    """What a written picture is called, for whoever refers to it."""
+
+    study: str
+    series: str
+    instance: str
+    kind: str  # SOP Class UID
+
+
 @dataclass(frozen=True)
 class Measurement:
     """One reading. `kpa` is Young's modulus in kPa, E = 3c² (density 1 g/mL), `iqr_kpa` its interquartile range in kPa;
@@ -46,37 +54,15 @@ class Measurement:
     circle: tuple[float, float, float] | None = None
 
 
-def write_measurements(
-    path: Path,
-    measurements: Sequence[Measurement],
-    *,
-    patient_name: str,
-    patient_id: str,
-    birth_date: str,
-    study_date: str,
-    manufacturer: str,
-    model: str,
-    sex: str = "",
-    series: int = 90,
-    number: int = 1,
-) -> str:
-    """Writes one report of the same patient and study as the pictures it refers to, and returns its SOP Instance UID.
-    Dates are YYYYMMDD."""
-    title = "Elastography measurements"
-    data = Dataset()
-    data.SOPClassUID = ComprehensiveSRStorage
-    keys = [patient_id, study_date, title, str(series)]
-    data.StudyInstanceUID = generate_uid(entropy_srcs=keys[:2])
-    data.SeriesInstanceUID = generate_uid(entropy_srcs=keys)
-    data.SOPInstanceUID = generate_uid(entropy_srcs=[*keys, str(number)])
-    identify(data, patient_name, patient_id, birth_date, sex)
-    describe(data, study_date, title, series, number)
-    del data.ImageComments
-    del data.PatientOrientation
-    data.Modality, data.Manufacturer, data.ManufacturerModelName = "SR", manufacturer, model
+def save_report(path: Path, data: Dataset, measurements: Sequence[Measurement]) -> str:
+    """Completes a data set that says whose and of which study the report is, writes it, and returns its SOP Instance
+    UID.
+
+    `data` has the tags of patient, study, series and instance, and what the report is called.
+    """
+    data.SOPClassUID, data.Modality = ComprehensiveSRStorage, "SR"
     data.ReferencedPerformedProcedureStepSequence, data.PerformedProcedureCodeSequence = [], []
     data.CompletionFlag, data.VerificationFlag = "PARTIAL", "UNVERIFIED"
-    data.ContentLabel, data.ContentDescription = SIMULATED, SIMULATED
     data.CurrentRequestedProcedureEvidenceSequence = [evidence(data.StudyInstanceUID, measurements)]
     tree = container(None, REPORT, [container("CONTAINS", LIST, [group(each) for each in measurements])])
     for element in tree:

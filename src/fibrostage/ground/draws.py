@@ -28,7 +28,7 @@ class Draw:
         return np.random.default_rng([seed, round_, self.salt])
 
 
-class Stream:
+class Draws:
     """The draws there are."""
 
     HOLDOUT = Draw("who tests, where a share of the patients does", 1)

@@ -43,6 +43,10 @@ class StatisticsError(FibrostageError):
     """Data on which the asked-for statistic is not defined."""
 
 
+class UnreadableImageError(Exception):
+    """Why one picture was refused; the caller knows its file and row."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong: where (a file, with its row when it has rows) and why."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Roi:
+class Rectangle:
     """A rectangle in pixels of the source picture; `right` and `bottom` are exclusive."""
 
     x: int
@@ -37,12 +37,12 @@ class Roi:
         return self.right <= width and self.bottom <= height
 
 
-def between(left: int, top: int, right: int, bottom: int) -> Roi:
+def between(left: int, top: int, right: int, bottom: int) -> Rectangle:
     """The rectangle between two corners, the second exclusive."""
-    return Roi(left, top, right - left, bottom - top)
+    return Rectangle(left, top, right - left, bottom - top)
 
 
-def around(rois: Iterable[Roi]) -> Roi:
+def around(rois: Iterable[Rectangle]) -> Rectangle:
     """Returns the smallest rectangle that holds all of these; raises `ValueError` where there are none."""
     every = list(rois)
     return between(
@@ -53,7 +53,7 @@ def around(rois: Iterable[Roi]) -> Roi:
     )
 
 
-def clipped(roi: Roi, width: int, height: int) -> Roi:
+def clipped(roi: Rectangle, width: int, height: int) -> Rectangle:
     """Returns the part of a rectangle that lies inside a picture of this width and height in pixels.
 
     Its own width or height is not positive where no part does.
@@ -61,31 +61,31 @@ def clipped(roi: Roi, width: int, height: int) -> Roi:
     return between(max(0, roi.x), max(0, roi.y), min(width, roi.right), min(height, roi.bottom))
 
 
-def moved(roi: Roi, origin: Roi) -> Roi:
+def moved(roi: Rectangle, origin: Rectangle) -> Rectangle:
     """Turns a rectangle in pixels of a part into pixels of the picture that the part was taken from at `origin`."""
-    return Roi(roi.x + origin.x, roi.y + origin.y, roi.width, roi.height)
+    return Rectangle(roi.x + origin.x, roi.y + origin.y, roi.width, roi.height)
 
 
-def shared(one: Roi, other: Roi) -> int:
+def shared(one: Rectangle, other: Rectangle) -> int:
     """Pixels that two rectangles have in common."""
     w = min(one.right, other.right) - max(one.x, other.x)
     h = min(one.bottom, other.bottom) - max(one.y, other.y)
     return max(0, w) * max(0, h)
 
 
-def iou(one: Roi, other: Roi) -> float:
+def iou(one: Rectangle, other: Rectangle) -> float:
     """Returns the intersection of two rectangles over their union, 0–1."""
     both = shared(one, other)
     return both / (one.area + other.area - both)
 
 
-def gap(one: Roi, other: Roi) -> int:
+def gap(one: Rectangle, other: Rectangle) -> int:
     """How many pixels lie between two rectangles."""
     across = max(one.x, other.x) - min(one.right, other.right)
     down = max(one.y, other.y) - min(one.bottom, other.bottom)
     return max(across, down, 0)
 
 
-def lies_in(one: Roi, other: Roi) -> bool:
+def lies_in(one: Rectangle, other: Rectangle) -> bool:
     """Whether a rectangle lies inside a different one."""
     return one != other and shared(one, other) == one.area

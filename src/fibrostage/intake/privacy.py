@@ -13,7 +13,6 @@ import hmac
 import os
 import re
 import secrets
-import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import polars as pl
 
 from fibrostage.cohort.tables import PATIENT_KEY
 from fibrostage.ground.errors import IntakeError, Problem
+from fibrostage.ground.words import dates_in, parts_of, words_of
 from fibrostage.markers import measured
 
 VARIABLE = "FIBROSTAGE_KEY"
@@ -29,17 +29,12 @@ KEY_BYTES = 32
 DIGITS = 16  # of a pseudonym: 64 bits
 DATE_SPAN = 3650  # days
 PSEUDONYM = re.compile(rf"P[0-9a-f]{{{DIGITS}}}")
-SHORTEST = 2  # letters of a word that is looked for
 NAMES = """
     name names surname firstname lastname forename initials birth born dob birthday birthdate mrn ssn address street
     phone telephone mobile email mail insurance accession date nachname vorname geburtsdatum anschrift nom prenom
     naissance nombre apellido nacimiento 姓名 患者姓名 出生日期 身份证 身份证号
 """
 NAMED = frozenset(NAMES.split())  # words of a column's name that say what it holds
-YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})[-./ ]?(\d{2})[-./ ]?(\d{2})(?!\d)")
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-MONTH_NAMED = re.compile(rf"(?<!\d)(\d{{1,2}})[-. ]*({'|'.join(MONTHS)})[a-z]*[-., ]*(\d{{4}})(?!\d)", re.IGNORECASE)
-YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})[-./ ](\d{1,2})[-./ ](\d{4})(?!\d)")
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|(?<== )-?\d[\d.,eE+-]*")
 GONE = "…"
 
@@ -151,29 +146,3 @@ def identifying_columns(
 def identifies(text: str, words: Collection[str], privacy: Privacy) -> bool:
     """Whether a text has a word in it that stands in identifying tags."""
     return bool(words) and any(privacy.word(word) in words for word in words_of(text))
-
-
-def plain(text: str) -> str:
-    """A text as it is compared: one spelling of each letter, no capitals."""
-    return unicodedata.normalize("NFKC", text).casefold().strip()
-
-
-def parts_of(text: str) -> list[str]:
-    """Splits a text, as it is compared, into its runs of letters and digits."""
-    return [part for part in re.split(r"[\W_]+", plain(text)) if part]
-
-
-def dates_in(text: str) -> set[str]:
-    """The days that a text may mean, as YYYYMMDD; both where day and month may be either."""
-    found = {(int(y), int(m), int(d)) for y, m, d in YEAR_FIRST.findall(text)}
-    for day, month, year in MONTH_NAMED.findall(text):
-        found.add((int(year), MONTHS.index(month.lower()) + 1, int(day)))
-    for first, second, year in YEAR_LAST.findall(text):
-        found |= {(int(year), int(first), int(second)), (int(year), int(second), int(first))}
-    return {f"{y:04d}{m:02d}{d:02d}" for y, m, d in found if 1900 <= y <= 2100 and 1 <= m <= 12 and 1 <= d <= 31}
-
-
-def words_of(text: str, least: int = SHORTEST) -> set[str]:
-    """A text as a whole, its parts of `least` letters or more, and the days in it."""
-    parts = parts_of(text)
-    return {word for word in {" ".join(parts), "".join(parts), *parts} if len(word) >= least} | dates_in(text)

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from fibrostage.cohort.store import Cohort
 from fibrostage.cohort.tables import BOX
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import PlanError, RunError, nearest
 from fibrostage.ground.files import replace_file
 from fibrostage.ground.progress import SILENT, Progress
@@ -47,7 +47,7 @@ Box = tuple[int, int, int, int]  # x, y, width, height
 
 
 @dataclass(frozen=True)
-class Shown:
+class ExplainedPicture:
     """One picture to explain: its row within its modality, its patient's row, and its box in stored pixels."""
 
     row: int
@@ -116,7 +116,7 @@ def save(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
-def choose(cohort: Cohort, modality: str, patients: NDArray[np.int64], count: int, seed: int) -> list[Shown]:
+def choose(cohort: Cohort, modality: str, patients: NDArray[np.int64], count: int, seed: int) -> list[ExplainedPicture]:
     """One picture each of at most `count` patients, all drawn at random; a picture with a box where there is one.
 
     `patients` [p] are rows of the cohort; a patient without a picture of the modality is passed over.
@@ -126,14 +126,14 @@ def choose(cohort: Cohort, modality: str, patients: NDArray[np.int64], count: in
     boxes: list[Box | None] = [
         None if x is None else (x, y, w, h) for x, y, w, h in images.select(BOX).iter_rows()
     ] if known else [None] * len(images)  # fmt: skip
-    rng = Stream.EXPLAINED.of(seed)
+    rng = Draws.EXPLAINED.of(seed)
     result = []
     for patient in rng.permutation(patients):
         own = np.flatnonzero(owners == patient)
         boxed = [row for row in own if boxes[row] is not None]
         if len(own):
             row = int(rng.choice(boxed or own))
-            result.append(Shown(row, int(patient), boxes[row]))
+            result.append(ExplainedPicture(row, int(patient), boxes[row]))
     return result[:count]
 
 
@@ -187,7 +187,7 @@ def bland(images: Tensor) -> Tensor:
 
 
 def table_of(
-    cohort: Cohort, modality: str, shown: list[Shown], called: list[int], maps: list[NDArray[np.float32]]
+    cohort: Cohort, modality: str, shown: list[ExplainedPicture], called: list[int], maps: list[NDArray[np.float32]]
 ) -> pl.DataFrame:
     """A row for each explained picture: who it is of, the stage called, and what lies inside its box.
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.learn.best_epoch import BestEpoch
 from fibrostage.learn.engine import seeded
 from fibrostage.learn.losses import stage_loss
@@ -130,7 +130,7 @@ def fit_frozen(
     optimiser = torch.optim.AdamW(head.parameters(), plan.frozen_lr, weight_decay=0, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.frozen_lr, total_steps=max(2, plan.epochs * batches))
     best = BestEpoch(plan.patience, head.state_dict())
-    rng = Stream.HEAD_FIT.of(seed)
+    rng = Draws.HEAD_FIT.of(seed)
     whole = gathered(head, features, examples, np.arange(len(examples))) if batches == 1 else None
     with seeded(seed):
         for epoch in range(plan.epochs):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fibrostage.cohort.store import Cohort
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.best_epoch import BestEpoch
 from fibrostage.learn.engine import make_engine, seeded
@@ -176,7 +176,7 @@ def fit_whole(
 ) -> tuple[MMFN, list[dict[str, float]]]:
     """Fine-tunes; returns the averaged network (the best epoch's with validation) and a record an epoch."""
     engine = make_engine(plan.precision)
-    rng = Stream.NETWORK_FIT.of(seed)
+    rng = Draws.NETWORK_FIT.of(seed)
     patients = patients_of(source.cohort, network.head.modalities, examples.rows)
     epochs = [epoch_batches(examples.rows, patients, plan.batch, plan.together, rng) for _ in range(plan.epochs)]
     set_training(network, source.spec, plan.finetune)

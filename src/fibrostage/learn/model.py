@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fibrostage import SIMULATED
 from fibrostage.cohort.pictures import Pictures, space_of
 from fibrostage.cohort.store import Cohort, Modality
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import replace_file
 from fibrostage.ground.progress import SILENT, Progress
@@ -154,7 +154,7 @@ def predict_patients(
     }
     space = space_of(pictures, plan.fused, plan.network.missing == "keep")
     usable = np.flatnonzero(space.per_patient > 0)
-    ids = space.draw(usable, plan.evaluation.candidates, Stream.EVALUATED.of(plan.seed))
+    ids = space.draw(usable, plan.evaluation.candidates, Draws.EVALUATED.of(plan.seed))
     return POOLINGS[plan.evaluation.pooling](
         space.patient_of(ids), probabilities_of(network.head, features, space, ids)
     )

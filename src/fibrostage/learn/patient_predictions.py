@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fibrostage.cohort.splits import Fold
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.learn.learner import Learner, predict
 from fibrostage.learn.task import Task
 from fibrostage.plan.run_plan import Plan
@@ -23,7 +23,7 @@ def test_predictions(learner: Learner, task: Task, fold: Fold) -> pl.DataFrame:
 def predictions_of(learner: Learner, task: Task, fold: Fold, patients: NDArray[np.int64], split: str) -> pl.DataFrame:
     """What a fitted learner says of some patients (rows [P]): a row a candidate, at most as many as the plan
     averages."""
-    ids = task.space.draw(patients, task.plan.evaluation.candidates, Stream.EVALUATED.of(task.plan.seed))
+    ids = task.space.draw(patients, task.plan.evaluation.candidates, Draws.EVALUATED.of(task.plan.seed))
     return rows_of(task, fold, ids, predict(learner, ids), split)
 
 

@@ -11,7 +11,7 @@ from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.splits import Fold, draw_stratified, groups_of, make_folds
 from fibrostage.cohort.store import Cohort
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.learn.fit_head import Examples
 from fibrostage.plan.run_plan import Plan
 
@@ -39,7 +39,7 @@ def make_task(cohort: Cohort, plan: Plan) -> Task:
 
 def examples_of(task: Task, patients: NDArray[np.int64], seed: int) -> Examples:
     """Candidates of the given patients (rows [P]) with their stages: a few of each, every image among them."""
-    ids = task.space.draw(patients, TRAINING_CANDIDATES, Stream.EXAMPLES.of(seed))
+    ids = task.space.draw(patients, TRAINING_CANDIDATES, Draws.EXAMPLES.of(seed))
     return Examples(task.space.decode(ids), task.cohort.stages[task.space.patient_of(ids)])
 
 
@@ -49,7 +49,7 @@ def set_aside(task: Task, fold: Fold) -> NDArray[np.int64]:
     share = task.plan.split.validation
     if not share:
         return np.empty(0, dtype=np.int64)
-    drawn = draw_stratified(fold.train, task.cohort.strata, share, Stream.VALIDATION.of(task.plan.seed))
+    drawn = draw_stratified(fold.train, task.cohort.strata, share, Draws.VALIDATION.of(task.plan.seed))
     groups = groups_of(task.cohort)
     return fold.train[np.isin(groups[fold.train], groups[drawn])]
 

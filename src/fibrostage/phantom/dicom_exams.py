@@ -18,7 +18,7 @@ import numpy as np
 
 from fibrostage.phantom.bmode import bmode
 from fibrostage.phantom.cine import FRAME_MS, Pose, loop
-from fibrostage.phantom.dicom_files import COLOUR_BAR, COLOUR_FLOW, GREY_BAR, TISSUE, Region, write_dicom
+from fibrostage.phantom.dicom_files import COLOUR_BAR, COLOUR_FLOW, GREY_BAR, TISSUE, DrawnRegion, write_dicom
 from fibrostage.phantom.layouts import LAYOUTS, Layout, Screen, render
 from fibrostage.phantom.pictures import reading, scan_of
 from fibrostage.phantom.screen import draw_box, point_measurement
@@ -148,17 +148,17 @@ def photograph(shot: Shot, patient: dict[str, Any], layout: Layout, burned: str)
     return screen, screen.kpa
 
 
-def regions_of(screen: Screen, scanner: Scanner) -> list[Region]:
+def regions_of(screen: Screen, scanner: Scanner) -> list[DrawnRegion]:
     """Lists the regions that the scanner's files say its screen has; some scanners write none."""
     if not scanner.regions:
         return []
-    found = [Region(TISSUE, *panel, screen.mm_per_pixel) for panel in screen.tissue]
+    found = [DrawnRegion(TISSUE, *panel, screen.mm_per_pixel) for panel in screen.tissue]
     if scanner.flow and screen.box is not None:
-        found.append(Region(COLOUR_FLOW, *screen.box, screen.mm_per_pixel))
+        found.append(DrawnRegion(COLOUR_FLOW, *screen.box, screen.mm_per_pixel))
     if screen.grey_bar is not None:
-        found.append(Region(GREY_BAR, *screen.grey_bar))
+        found.append(DrawnRegion(GREY_BAR, *screen.grey_bar))
     if screen.bar is not None:
-        found.append(Region(COLOUR_BAR, *screen.bar))
+        found.append(DrawnRegion(COLOUR_BAR, *screen.bar))
     return found
 
 

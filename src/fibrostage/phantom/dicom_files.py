@@ -31,6 +31,7 @@ from pydicom.uid import (
 )
 
 from fibrostage import SIMULATED
+from fibrostage.dicom.sr_write import Stored
 
 TISSUE, COLOUR_FLOW, GREY_BAR, COLOUR_BAR = 0x1, 0x2, 0xD, 0xE
 SYNTAXES = {
@@ -46,8 +47,8 @@ JPEG_QUALITY = 90
 Frames = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 
 
-class Region(NamedTuple):
-    """A region of the screen in pixels: its Region Data Type (PS3.3 C.8.5.5.1.2) and, of tissue, its scale."""
+class DrawnRegion(NamedTuple):
+    """A region of the screen in pixels: its DrawnRegion Data Type (PS3.3 C.8.5.5.1.2) and, of tissue, its scale."""
 
     data_type: int
     x: int
@@ -55,15 +56,6 @@ class Region(NamedTuple):
     w: int
     h: int
     mm_per_pixel: float | None = None
-
-
-class Stored(NamedTuple):
-    """What a written picture is called, for whoever refers to it."""
-
-    study: str
-    series: str
-    instance: str
-    kind: str  # SOP Class UID
 
 
 def write_dicom(
@@ -79,7 +71,7 @@ def write_dicom(
     model: str,
     sex: str = "",
     view: str | None = None,
-    regions: Sequence[Region] = (),
+    regions: Sequence[DrawnRegion] = (),
     syntax: str = "explicit",
     frame_time_ms: float = 40.0,
     burned_in: str | None = "YES",
@@ -168,7 +160,7 @@ def describe(data: Dataset, study_date: str, series_description: str, series: in
     data.ImageComments = SIMULATED
 
 
-def region_item(region: Region) -> Dataset:
+def region_item(region: DrawnRegion) -> Dataset:
     """Makes one item of Sequence of Ultrasound Regions; its corners are inclusive."""
     item = Dataset()
     spatial = region.mm_per_pixel is not None

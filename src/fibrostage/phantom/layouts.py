@@ -19,7 +19,7 @@ from fibrostage.ground.quantities import kpa_from_speed
 from fibrostage.phantom import interface
 from fibrostage.phantom.bmode import HEIGHT
 from fibrostage.phantom.placing import Places, Rect, arrange, bounds, box_mask
-from fibrostage.phantom.screen import Box, colours, stiffness_map
+from fibrostage.phantom.screen import DrawnBox, colours, stiffness_map
 from fibrostage.phantom.vendors import LAYOUTS, WHITE, Layout, draw_layout
 
 __all__ = ["COLOUR_MAPS", "LAYOUTS", "Layout", "Screen", "draw_layout", "render"]
@@ -90,7 +90,7 @@ def map_over(
     picture's own scale and enlarged.
     """
     scale = panel.h / HEIGHT
-    small = Box(0, 0, max(8, round(box.w / scale)), max(8, round(box.h / scale)))
+    small = DrawnBox(0, 0, max(8, round(box.w / scale)), max(8, round(box.h / scale)))
     field, shown = stiffness_map(small, kpa, cv, fill, rng)
     factors = box.h / small.height, box.w / small.width
     large = zoom(field, factors, order=1, grid_mode=True, mode="nearest")[: box.h, : box.w]

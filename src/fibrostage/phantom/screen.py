@@ -23,7 +23,7 @@ BAR = (WIDTH - 22, 60, 10, 150)  # x, y, width, height
 
 
 @dataclass(frozen=True)
-class Box:
+class DrawnBox:
     """A rectangle in pixels of the picture, x right and y down."""
 
     x: int
@@ -52,7 +52,7 @@ def colour_of(kpa: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 
 def stiffness_map(
-    box: Box, kpa: float, cv: float, fill: float, rng: np.random.Generator
+    box: DrawnBox, kpa: float, cv: float, fill: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Makes a smooth lognormal field in kPa [h, w] over a box, and where the scanner showed it [h, w].
 
@@ -64,7 +64,9 @@ def stiffness_map(
     return field.astype(np.float32), holes <= np.quantile(holes, fill)
 
 
-def elastogram(grey: NDArray[np.uint8], box: Box, field: NDArray[np.float32], shown: NDArray[np.bool_]) -> Image.Image:
+def elastogram(
+    grey: NDArray[np.uint8], box: DrawnBox, field: NDArray[np.float32], shown: NDArray[np.bool_]
+) -> Image.Image:
     """Draws the stiffness map in its box over B-mode `grey` [H, W], with a yellow frame and a colour bar beside it.
 
     `field` [h, w] is in kPa and `shown` [h, w] says where it is seen, at 50 % opacity; both are of the box.
@@ -84,7 +86,7 @@ def elastogram(grey: NDArray[np.uint8], box: Box, field: NDArray[np.float32], sh
     return image
 
 
-def point_measurement(grey: NDArray[np.uint8], box: Box, kpa: float, reliable: bool) -> Image.Image:
+def point_measurement(grey: NDArray[np.uint8], box: DrawnBox, kpa: float, reliable: bool) -> Image.Image:
     """Draws a small measuring box over B-mode `grey` [H, W], and its reading in m/s and kPa.
 
     An unreliable reading shows dashes instead of numbers.
@@ -113,8 +115,8 @@ def write(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str) -> None:
     draw.text(at, text, fill=white, font=font(11), stroke_width=1, stroke_fill=black)
 
 
-def draw_box(width: tuple[int, int], height: tuple[int, int], rng: np.random.Generator) -> Box:
+def draw_box(width: tuple[int, int], height: tuple[int, int], rng: np.random.Generator) -> DrawnBox:
     """Draws a box inside the sector, of a size in the given closed ranges of pixels."""
     w, h = int(rng.integers(width[0], width[1] + 1)), int(rng.integers(height[0], height[1] + 1))
     x = WIDTH // 2 - w // 2 + int(rng.integers(-25, 26))
-    return Box(x, int(rng.integers(70, max(71, HEIGHT - h - 60))), w, h)
+    return DrawnBox(x, int(rng.integers(70, max(71, HEIGHT - h - 60))), w, h)

@@ -8,10 +8,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from fibrostage.ground.errors import PlanError
-from fibrostage.plan.section import Section
+from fibrostage.plan.section import PlanSection
 
 
-class ActivePlan(Section):
+class ActivePlan(PlanSection):
     """What is asked for, how much at a time, and who is left to ask. Shares are of the pool's items; `fold` is the one
     that tests.
 
@@ -50,7 +50,7 @@ class ActivePlan(Section):
         return self
 
 
-class OraclePlan(Section):
+class OraclePlan(PlanSection):
     """A simulated oracle's faults: a share of the patients whose stage it gets wrong (by one stage, or any other), a
     share of the items it calls unusable, and whether it does so for every item with a bad image."""
 
@@ -60,7 +60,7 @@ class OraclePlan(Section):
     rejects_bad: bool = False
 
 
-class CostPlan(Section):
+class CostPlan(PlanSection):
     """What asking costs: a biopsy a patient, a reading a distinct image, and an exam for each modality that a patient
     who is asked lacks."""
 
@@ -69,7 +69,7 @@ class CostPlan(Section):
     missing_exam: float = Field(0.0, ge=0)
 
 
-class BudgetPlan(Section):
+class BudgetPlan(PlanSection):
     """What may be spent, in any currency; a query is cut where it would be exceeded."""
 
     candidates: int | None = Field(None, ge=1)
@@ -78,7 +78,7 @@ class BudgetPlan(Section):
     cost: float | None = Field(None, gt=0)
 
 
-class StoppingPlan(Section):
+class StoppingPlan(PlanSection):
     """When to stop asking. A budget always stops; of the other rules that are set, `combine` says any or all.
 
     `plateau`: rounds whose validated AUC is not `improvement` better than the best before (needs split.validation).

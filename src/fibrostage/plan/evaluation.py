@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from fibrostage.plan.section import Section
+from fibrostage.plan.section import PlanSection
 
 
-class EvaluationPlan(Section):
+class EvaluationPlan(PlanSection):
     """`candidates` bounds how many of a patient's candidates are averaged; each image shows equally often.
     `pooling` is how their answers become the patient's (stats.poolings).
     `training` reports the training cohort beside the test cohort."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from fibrostage.ground.errors import PlanError
-from fibrostage.plan.section import Section
+from fibrostage.plan.section import PlanSection
 
 Kind = Literal["bmode", "elastogram"]
 Place = Annotated[int, Field(ge=0)]
@@ -16,7 +16,7 @@ Size = Annotated[int, Field(ge=1)]
 Bounds = tuple[Place, Place, Size, Size]  # x, y, width, height in pixels of the screen
 
 
-class ModalityPlan(Section):
+class ModalityPlan(PlanSection):
     """A named kind of image. `fit` is how a picture becomes a square: padded with black, stretched, or "click": three
     squares of native pixels around a click of the user's, as the DLRE paper has it (§2.3).
 
@@ -41,14 +41,14 @@ class ModalityPlan(Section):
         return 3 if self.kind == "elastogram" else 1
 
 
-class CohortPlan(Section):
+class CohortPlan(PlanSection):
     """What intake writes into the cohort beside the data: its name and what a reader must be warned of."""
 
     name: str | None = None
     caveats: tuple[str, ...] = ()
 
 
-class QualityPlan(Section):
+class QualityPlan(PlanSection):
     """What makes a picture bad at intake: less sharpness, less colour in an elastogram's box, less of the picture lit,
     or more of it at full white than this. Bad pictures are marked, or with `exclude` left out."""
 
@@ -68,7 +68,7 @@ def check_pattern(pattern: str | None) -> str | None:
     return pattern
 
 
-class RulePlan(Section):
+class RulePlan(PlanSection):
     """Which files are of a modality, where no I.csv says it; the first rule that fits wins.
 
     `series`, `view`, `device` and `file` are regular expressions looked for in what the file says (whatever the case);
@@ -88,7 +88,7 @@ class RulePlan(Section):
     _patterns = field_validator("series", "view", "device", "file")(check_pattern)
 
 
-class StiffnessPlan(Section):
+class StiffnessPlan(PlanSection):
     """What an elastogram's colour bar means: 0 at its bottom, `scale` at its top. `device` is a regular expression; the
     first entry that fits is used. The bar is found, or at `bar`; the opacity is fitted, or given."""
 
@@ -101,7 +101,7 @@ class StiffnessPlan(Section):
     _pattern = field_validator("device")(check_pattern)
 
 
-class MaskPlan(Section):
+class MaskPlan(PlanSection):
     """What to keep of screens of one device and size that mark no regions; the rest is blanked."""
 
     keep: tuple[Bounds, ...] = Field(min_length=1)
@@ -112,13 +112,13 @@ class MaskPlan(Section):
     _pattern = field_validator("device")(check_pattern)
 
 
-class DicomPlan(Section):
+class DicomPlan(PlanSection):
     """Which DICOM modalities are ultrasound here; some archives keep screens as OT or SC."""
 
     modalities: tuple[str, ...] = ("US",)
 
 
-class CinePlan(Section):
+class CinePlan(PlanSection):
     """How many frames of a loop to take, and which never.
 
     `frames` is the most, `step` the seconds of a stretch (instead of a share of the loop). A frame is near-identical
@@ -133,13 +133,13 @@ class CinePlan(Section):
     lit: float = Field(0.12, ge=0, le=1)
 
 
-class PrivacyPlan(Section):
+class PrivacyPlan(PlanSection):
     """Columns of P.csv that are carried along although they look identifying."""
 
     keep: tuple[str, ...] = ()
 
 
-class ReliabilityPlan(Section):
+class ReliabilityPlan(PlanSection):
     """When a patient's stiffness is believed: so many pictures at least, whose IQR/median is at most this."""
 
     pictures: int = Field(3, ge=1)

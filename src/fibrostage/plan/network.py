@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from fibrostage.plan.section import Section
+from fibrostage.plan.section import PlanSection
 
 
-class SourcePlan(Section):
+class SourcePlan(PlanSection):
     """Where trained weights came from, recorded when a run begins: the file's hash, and of a run of this tool its
     cohort and task."""
 
@@ -21,7 +21,7 @@ class SourcePlan(Section):
     simulated: bool | None = None
 
 
-class NetworkPlan(Section):
+class NetworkPlan(PlanSection):
     """The fusion network of the MMFN paper, §3, whose single modality is its mono-modal baseline; or another name of
     `presets`, which sets several keys at once.
 

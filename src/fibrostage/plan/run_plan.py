@@ -32,13 +32,13 @@ from fibrostage.plan.intake import (
 )
 from fibrostage.plan.network import NetworkPlan
 from fibrostage.plan.presets import PRESETS
-from fibrostage.plan.section import Section
+from fibrostage.plan.section import PlanSection
 from fibrostage.plan.split import SplitPlan
 from fibrostage.plan.staging import StagingPlan
 from fibrostage.plan.training import TrainingPlan
 
 
-class Plan(Section):
+class Plan(PlanSection):
     """One run, whole. `Plan.load` reads TOML; `canonical` is what is saved."""
 
     seed: int = Field(0, ge=0, le=2**32 - 1)

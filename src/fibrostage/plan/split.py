@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from fibrostage.plan.section import Section
+from fibrostage.plan.section import PlanSection
 
 
-class SplitPlan(Section):
+class SplitPlan(PlanSection):
     """Who tests, always by patient; `validation` is a share of the training patients that stops a fit early.
 
     `use` is the share of the training patients that there are: with the same test patients, what more would bring.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fibrostage.ground.errors import PlanError
 from fibrostage.ground.stage import KNOWN, Staging
-from fibrostage.plan.section import Section
+from fibrostage.plan.section import PlanSection
 
 
-class StagingPlan(Section):
+class StagingPlan(PlanSection):
     """A known system by name (METAVIR, Scheuer, Ishak), or any ordered list of classes.
 
     `task` is a cut: the network learns "at or above it" instead of every stage.

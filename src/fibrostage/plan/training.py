@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from fibrostage.plan.section import Section
+from fibrostage.plan.section import PlanSection
 
 
-class TrainingPlan(Section):
+class TrainingPlan(PlanSection):
     """How a fit is done; the papers state none of it (docs/decisions 0001 and 0002 say why).
 
     `finetune = "head"` fits on frozen, cached features with the `frozen_*` values, each the mean of a picture's and

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.auc import check_labels
 from fibrostage.stats.estimate import Estimate, quantile, undefined, wilson
@@ -86,7 +86,7 @@ def calibrate(
     if resamples < 1:
         raise StatisticsError(f"a bootstrap needs one resample or more, got {resamples}")
     edges = bin_edges(p, bins)
-    rng = Stream.CALIBRATION.of(seed)
+    rng = Draws.CALIBRATION.of(seed)
     replicates = np.array([scaled_and_ece(y[rows], p[rows], edges) for rows in resampled(len(y), resamples, rng)])
     scaled, ece = scaled_and_ece(y, p, edges)
     tail = (1 - confidence) / 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fibrostage.ground.draws import Stream
+from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.auc import auc, check_binary
 from fibrostage.stats.bootstrap import Method, blocks, interval, stratified_counts
@@ -117,7 +117,7 @@ def macro_auc_interval(
     """
     labels, table = np.asarray(stages, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     value = macro_auc(labels, table)
-    replicates = bootstrap_macro_auc(labels, table, resamples, Stream.MACRO_AUC.of(seed))
+    replicates = bootstrap_macro_auc(labels, table, resamples, Draws.MACRO_AUC.of(seed))
     return interval(value, replicates, confidence, method, lambda: macro_influences(labels, table))
 
 
@@ -137,7 +137,7 @@ def bootstrap_auc_interval(
     labels, values = check_binary(positive, scores)
     strata = labels.astype(np.int64)
     curve = SortedScores(labels, values)
-    rng = Stream.MACRO_DIFFERENCE.of(seed)
+    rng = Draws.MACRO_DIFFERENCE.of(seed)
     replicates = [curve.weighted(stratified_counts(strata, size, rng)) for size in blocks(len(labels), resamples)]
 
     def influences() -> list[NDArray[np.float64]]:

@@ -19,10 +19,10 @@ from fibrostage.plan.run_plan import Plan
 pydicom = pytest.importorskip("pydicom")
 encaps = pytest.importorskip("pydicom.encaps")
 
-from fibrostage.phantom.dicom_files import TISSUE, Region, write_dicom  # noqa: E402
+from fibrostage.phantom.dicom_files import TISSUE, DrawnRegion, write_dicom  # noqa: E402
 
 KEY = b"k" * 32
-REGIONS = (Region(TISSUE, 10, 10, 120, 100, 0.3),)
+REGIONS = (DrawnRegion(TISSUE, 10, 10, 120, 100, 0.3),)
 MODALITY: dict[str, Any] = {"name": "LUS", "kind": "bmode", "size": 32}
 PLAN_DATA: dict[str, Any] = {
     "modality": [MODALITY],

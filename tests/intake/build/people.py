@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 from pydicom.dataset import Dataset
 
-from fibrostage.dicom.sr_write import Measurement, write_measurements
+from fibrostage.dicom.sr_write import Measurement, Stored
 from fibrostage.intake.privacy import VARIABLE
-from fibrostage.phantom.dicom_files import COLOUR_BAR, TISSUE, Region, Stored, write_dicom
+from fibrostage.phantom.dicom_files import COLOUR_BAR, TISSUE, DrawnRegion, write_dicom
+from fibrostage.phantom.dicom_reports import write_measurements
 from fibrostage.phantom.screen import colours
 from fibrostage.plan.run_plan import Plan
 from tests.conftest import write_rows
 
 KEY = "5a" * 32
-PANEL = Region(TISSUE, 40, 40, 240, 180, 0.4)
-BAR = Region(COLOUR_BAR, 292, 60, 14, 140)
+PANEL = DrawnRegion(TISSUE, 40, 40, 240, 180, 0.4)
+BAR = DrawnRegion(COLOUR_BAR, 292, 60, 14, 140)
 HEADER: dict[str, Any] = {"manufacturer": "Invented Sonics", "model": "Convex 4"}
 GIVEN = {
     "modality": [

@@ -10,13 +10,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fibrostage.dicom.sr_write import Measurement, write_measurements
+from fibrostage.dicom.sr_write import Measurement
 from fibrostage.ground.errors import IntakeError
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import look_at, take_in
 from fibrostage.intake.privacy import VARIABLE
-from fibrostage.phantom.dicom_files import COLOUR_FLOW, Region, Stored
+from fibrostage.phantom.dicom_files import COLOUR_FLOW, DrawnRegion, Stored
+from fibrostage.phantom.dicom_reports import write_measurements
 from fibrostage.plan.run_plan import Plan
 from tests.conftest import write_rows
 from tests.dicom.real_files import frame
@@ -193,7 +194,7 @@ def test_a_frame_column_asks_for_frames(tmp_path: Path) -> None:
 
 
 def test_what_a_scanner_marks_as_colour_is_kept_and_no_picture_of_its_own(tmp_path: Path) -> None:
-    put(tmp_path / "source", "a", "A1", 1, 12.0, regions=[PANEL, Region(COLOUR_FLOW, 60, 60, 60, 60), BAR])
+    put(tmp_path / "source", "a", "A1", 1, 12.0, regions=[PANEL, DrawnRegion(COLOUR_FLOW, 60, 60, 60, 60), BAR])
     cohort = take_in(Sources(tmp_path / "source"), tmp_path / "cohort", PLAN)
     assert cohort.images["kpa"].to_list() == pytest.approx([12], rel=0.15)
     assert len(cohort.images) == 1

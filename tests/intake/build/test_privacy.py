@@ -26,7 +26,7 @@ from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.journal import Journal, folder_beside
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.intake.privacy import Privacy, read_key
-from fibrostage.intake.read.read_file import Setting
+from fibrostage.intake.read.read_file import ReadingRules
 from fibrostage.learn.model import predict_cohort
 from fibrostage.learn.train import train
 from tests.conftest import write_rows
@@ -248,7 +248,7 @@ def test_nothing_is_in_the_journal_of_a_stopped_intake_which_goes_on(
 
 def shown_in(folder: Path) -> Iterator[NDArray[np.uint8]]:
     """Every picture and thumbnail of a journal."""
-    journal = Journal(folder, Setting(PLAN, Privacy(bytes.fromhex(KEY)), sheet=True))
+    journal = Journal(folder, ReadingRules(PLAN, Privacy(bytes.fromhex(KEY)), sheet=True))
     assert len(journal.known) == 14
     shapes = {m.name: (m.size, m.size, m.stored_channels) for m in PLAN.modality}
     for code in journal.known:

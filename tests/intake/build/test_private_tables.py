@@ -13,11 +13,12 @@ import pytest
 from numpy.typing import NDArray
 
 from fibrostage.cohort.store import Cohort
+from fibrostage.dicom.sr_write import Stored
 from fibrostage.ground.errors import IntakeError
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
-from fibrostage.phantom.dicom_files import Stored, write_dicom
+from fibrostage.phantom.dicom_files import write_dicom
 from fibrostage.plan.run_plan import Plan
 from tests.conftest import write_rows
 from tests.intake.build.leaks import leaks

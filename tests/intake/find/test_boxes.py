@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fibrostage.bench.intake import bench_boxes, make_screen
-from fibrostage.ground.geometry import Roi, iou
+from fibrostage.ground.geometry import Rectangle, iou
 from fibrostage.intake.find.box_finder import find_box
 from fibrostage.intake.find.masks import cell_sums, dilated, eroded, filled, like, paired
 from fibrostage.intake.find.straight_lines import Line, horizontal_lines, vertical_lines
@@ -41,7 +41,7 @@ def test_boxes_on_real_screens(shared_data: Path) -> None:
             box = find_box(np.asarray(Image.open(folder / "images" / row["file"]).convert("RGB")))
             if row["x0"]:
                 x0, y0, x1, y1 = (int(row[name]) for name in ("x0", "y0", "x1", "y1"))
-                found.append(iou(box.roi, Roi(x0, y0, x1 - x0 + 1, y1 - y0 + 1)) if box else 0.0)
+                found.append(iou(box.roi, Rectangle(x0, y0, x1 - x0 + 1, y1 - y0 + 1)) if box else 0.0)
             else:
                 plain.append(box)
     assert np.mean(np.array(found) >= 0.9) >= 0.9
@@ -70,12 +70,15 @@ def test_small_and_grey_pictures_have_no_box(shape: tuple[int, ...]) -> None:
 def test_a_box_is_looked_for_where_tissue_is() -> None:
     _, screen = make_screen(1, drawn=False, seed=0)
     assert screen.box is not None
-    truth = Roi(*screen.box)
+    truth = Rectangle(*screen.box)
     assert (
-        iou((find_box(screen.pixels, [Roi(*panel) for panel in screen.tissue]) or pytest.fail("no box")).roi, truth)
+        iou(
+            (find_box(screen.pixels, [Rectangle(*panel) for panel in screen.tissue]) or pytest.fail("no box")).roi,
+            truth,
+        )
         > 0.95
     )
-    assert find_box(screen.pixels, [Roi(0, 0, 100, 60)]) is None
+    assert find_box(screen.pixels, [Rectangle(0, 0, 100, 60)]) is None
 
 
 def test_lines_are_found_to_the_pixel() -> None:

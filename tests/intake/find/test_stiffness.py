@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fibrostage.ground.geometry import Roi
+from fibrostage.ground.geometry import Rectangle
 from fibrostage.intake.find.colour_bar import bar_at, find_bar
 from fibrostage.intake.find.stiffness import MisfitError, Scale, read_stiffness
 
@@ -13,12 +13,12 @@ def ramp(height: int = 150) -> np.ndarray:
     return np.asarray(255 * np.clip(1.5 - np.abs(4 * (t - np.array([[0.75, 0.5, 0.25]]))), 0, 1), dtype=np.uint8)
 
 
-def painted(kpa: float, opacity: float, scale: float = 30.0) -> tuple[np.ndarray, Roi]:
+def painted(kpa: float, opacity: float, scale: float = 30.0) -> tuple[np.ndarray, Rectangle]:
     """A screen with a uniform map of `kpa` on noisy tissue, and a jet-like bar."""
     rng = np.random.default_rng(4)
     screen = rng.integers(20, 160, (300, 400, 1)).repeat(3, axis=2).astype(np.float32)
     colours = ramp()[::-1]
-    box = Roi(100, 90, 120, 100)
+    box = Rectangle(100, 90, 120, 100)
     part = screen[90:190, 100:220]
     field = np.clip(kpa + 1.5 * np.sin(np.arange(120) / 9)[None] + np.zeros((100, 1)), 0, scale)
     part[:] = (1 - opacity) * part + opacity * colours[(field / scale * 149).astype(int)]
@@ -44,14 +44,14 @@ def test_stiffness_is_read_from_the_bar(kpa: float, opacity: float) -> None:
 
 def test_metres_a_second_become_kilopascals() -> None:
     pixels, box = painted(15.0, 0.6)
-    bar = bar_at(pixels, Roi(370, 60, 12, 150))
+    bar = bar_at(pixels, Rectangle(370, 60, 12, 150))
     speed = read_stiffness(pixels, box, bar, Scale(4.0, "m/s", 0.6))
     assert speed.median == pytest.approx(3 * 2.0**2, rel=0.06)  # half of the bar is 2 m/s
 
 
 def test_a_map_that_is_not_the_bars_is_refused() -> None:
     pixels, box = painted(12.0, 0.6)
-    bar = bar_at(pixels, Roi(370, 60, 12, 150))
+    bar = bar_at(pixels, Rectangle(370, 60, 12, 150))
     other = pixels.copy()
     other[90:190, 100:220, 0] = 200  # magenta and pink: nowhere on the bar
     other[90:190, 100:220, 1] = 40
@@ -63,7 +63,7 @@ def test_a_map_that_is_not_the_bars_is_refused() -> None:
     with pytest.raises(MisfitError, match="of the box is coloured"):
         read_stiffness(grey, box, bar, Scale(30.0))
     with pytest.raises(MisfitError, match="too small"):
-        read_stiffness(pixels, Roi(100, 90, 10, 10), bar, Scale(30.0))
+        read_stiffness(pixels, Rectangle(100, 90, 10, 10), bar, Scale(30.0))
     with pytest.raises(ValueError, match="leaves the 400×300 picture"):
-        bar_at(pixels, Roi(395, 60, 12, 150))
+        bar_at(pixels, Rectangle(395, 60, 12, 150))
     assert find_bar(grey[:, :360]) is None

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fibrostage.dicom.header import Report
-from fibrostage.ground.geometry import Roi
+from fibrostage.ground.errors import UnreadableImageError
+from fibrostage.ground.geometry import Rectangle
 from fibrostage.intake.privacy import Privacy
 from fibrostage.intake.read.media import open_medium
-from fibrostage.intake.read.raster import UnreadableImageError
-from fibrostage.intake.read.read_file import Job, Setting, read_file
+from fibrostage.intake.read.read_file import ReadingJob, ReadingRules, read_file
 from fibrostage.intake.read.tables import Request
 from fibrostage.plan.run_plan import Plan
 
@@ -32,7 +32,7 @@ pytest.importorskip("pydicom")
 
 from pydicom.data import get_testdata_file
 
-from fibrostage.phantom.dicom_files import COLOUR_BAR, TISSUE, Region, write_dicom
+from fibrostage.phantom.dicom_files import COLOUR_BAR, TISSUE, DrawnRegion, write_dicom
 
 Damage = Callable[[Path], bytes]
 MODALITIES = ("US", "OT", "SC", "MR", "CT", "NM")
@@ -51,7 +51,7 @@ PLAN = Plan.parse(
         "cine": {"still": 1, "lit": 0},
     }
 )
-SETTING = Setting(PLAN, Privacy(b"k" * 32), accept_unmasked=True, sheet=True)
+SETTING = ReadingRules(PLAN, Privacy(b"k" * 32), accept_unmasked=True, sheet=True)
 REAL = {  # examples, by how long the decoder takes
     "ExplVR_BigEnd.dcm": 40,
     "SC_rgb_rle_2frame.dcm": 40,
@@ -133,9 +133,9 @@ def check_contained(path: Path) -> None:
         reason = str(error)
     assert len(reason) < 300
     assert "\n" not in reason
-    rows = (Request(2, "x", "1", "LUS", roi=Roi(5, 5, 20, 20)), Request(3, "x", "1", "LSTE", frame=1))
+    rows = (Request(2, "x", "1", "LUS", roi=Rectangle(5, 5, 20, 20)), Request(3, "x", "1", "LSTE", frame=1))
     for requests in (None, rows):
-        outcome = read_file(Job(path, "x", requests), SETTING)
+        outcome = read_file(ReadingJob(path, "x", requests), SETTING)
         assert outcome.taken or outcome.refused or outcome.measured
         for taken in outcome.taken:
             assert taken.pixels.shape in ((32, 32, 1), (32, 32, 3))
@@ -152,7 +152,7 @@ def phantom(folder: Path, syntax: str, frames: int = 1) -> bytes:
     """A small screen with tissue, a colour box and a bar."""
     screen = np.random.default_rng(0).integers(0, 90, (120, 160, 1), dtype=np.uint8).repeat(3, axis=2)
     screen[40:80, 40:100] = np.linspace(0, 255, 60, dtype=np.uint8)[None, :, None] * np.array([1, 0, 0], dtype=np.uint8)
-    regions = (Region(TISSUE, 10, 10, 120, 100, 0.3), Region(COLOUR_BAR, 140, 10, 8, 90))
+    regions = (DrawnRegion(TISSUE, 10, 10, 120, 100, 0.3), DrawnRegion(COLOUR_BAR, 140, 10, 8, 90))
     path = folder / "phantom.dcm"
     write_dicom(
         path, screen if frames == 1 else [np.roll(screen, k, axis=0) for k in range(frames)],

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import shift
 
-from fibrostage.intake.read.loop_frames import Chosen, change, choose, thumbnail
-from fibrostage.intake.read.raster import UnreadableImageError
+from fibrostage.ground.errors import UnreadableImageError
+from fibrostage.intake.read.loop_frames import ChosenFrames, change, choose, thumbnail
 from fibrostage.phantom.bmode import Scan, bmode
 from fibrostage.plan.intake import CinePlan
 
@@ -36,7 +36,7 @@ def loop(pictures: list[np.ndarray]) -> Iterator[tuple[int, float | None, np.nda
     return ((index, index / RATE, pixels) for index, pixels in enumerate(pictures))
 
 
-def indices(chosen: Chosen) -> list[int]:
+def indices(chosen: ChosenFrames) -> list[int]:
     return [picked.index for picked in chosen.frames]
 
 
@@ -103,17 +103,17 @@ def test_loops_of_a_few_frames(total: int | None) -> None:
     assert indices(choose(loop([a, b, c]), total, CinePlan())) == [0, 1, 2]
     assert indices(choose(loop([a, a, c]), total, CinePlan())) == [0, 2]
     assert len(choose(loop([a, b, c]), total, CinePlan(frames=1)).frames) == 1
-    assert choose(loop([]), total, CinePlan()) == Chosen([], 0, 0, 0, 0)
+    assert choose(loop([]), total, CinePlan()) == ChosenFrames([], 0, 0, 0, 0)
 
 
 def test_a_loop_without_a_usable_frame_gives_none_and_says_why() -> None:
     rng = np.random.default_rng(7)
     flat = np.full((80, 100, 3), 128, dtype=np.uint8)
-    assert choose(loop([flat] * 9), 9, CinePlan()) == Chosen([], 9, 0, 0, 9)
-    assert choose(loop([0 * flat] * 9), None, CinePlan()) == Chosen([], 9, 0, 0, 9)
+    assert choose(loop([flat] * 9), 9, CinePlan()) == ChosenFrames([], 9, 0, 0, 9)
+    assert choose(loop([0 * flat] * 9), None, CinePlan()) == ChosenFrames([], 9, 0, 0, 9)
     assert choose(loop([in_air(rng) for _ in range(9)]), 9, CinePlan()).probe_off == 9
     jumps = [noisy(OTHER if index % 2 else TISSUE, rng) for index in range(9)]
-    assert choose(loop(jumps), 9, CinePlan()) == Chosen([], 9, 0, 9, 0)
+    assert choose(loop(jumps), 9, CinePlan()) == ChosenFrames([], 9, 0, 9, 0)
 
 
 def test_a_frame_recorded_twice_is_no_still_frame() -> None:

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fibrostage.ground.geometry import Roi
+from fibrostage.ground.errors import UnreadableImageError
+from fibrostage.ground.geometry import Rectangle
 from fibrostage.intake.read.crops import Square, around_region
-from fibrostage.intake.read.raster import Picture, UnreadableImageError, read_pictures
+from fibrostage.intake.read.raster import Picture, read_pictures
 from fibrostage.plan.intake import ModalityPlan
 
 ELASTOGRAM = ModalityPlan(name="LSTE", kind="elastogram", size=224)
 BMODE = ModalityPlan(name="LUS", kind="bmode", size=64)
 
 
-def read_picture(path: Path, modality: ModalityPlan, roi: Roi | None) -> Picture:
+def read_picture(path: Path, modality: ModalityPlan, roi: Rectangle | None) -> Picture:
     (only,) = read_pictures(path, modality, roi)
     return only
 
@@ -30,9 +31,9 @@ def picture(tmp_path: Path) -> Path:
 
 
 def test_an_elastogram_is_the_native_square_around_its_region(picture: Path) -> None:
-    read = read_picture(picture, ELASTOGRAM, Roi(100, 90, 50, 40))
+    read = read_picture(picture, ELASTOGRAM, Rectangle(100, 90, 50, 40))
     assert read.pixels.shape == (224, 224, 3)
-    assert around_region(Roi(100, 90, 50, 40), 224, 255, 240) == Square(13, 0, 224)
+    assert around_region(Rectangle(100, 90, 50, 40), 224, 255, 240) == Square(13, 0, 224)
     assert read.box == (100 - 13, 90, 50, 40)
     assert read.pixels[0, 0].tolist() == [13, 0, 0]
     assert read.pixels[223, 223].tolist() == [13 + 223, 223, 0]
@@ -41,13 +42,13 @@ def test_an_elastogram_is_the_native_square_around_its_region(picture: Path) -> 
 @pytest.mark.parametrize(
     ("roi", "square"),
     [
-        (Roi(0, 0, 50, 50), (0, 0, 224)),  # shifted inwards at the border
-        (Roi(500, 400, 100, 80), (416, 256, 224)),
-        (Roi(100, 100, 300, 60), (100, 0, 300)),  # a region larger than the square
-        (Roi(10, 10, 20, 20), (0, 0, 224)),
+        (Rectangle(0, 0, 50, 50), (0, 0, 224)),  # shifted inwards at the border
+        (Rectangle(500, 400, 100, 80), (416, 256, 224)),
+        (Rectangle(100, 100, 300, 60), (100, 0, 300)),  # a region larger than the square
+        (Rectangle(10, 10, 20, 20), (0, 0, 224)),
     ],
 )
-def test_the_square_contains_the_region_and_stays_inside(roi: Roi, square: tuple[int, int, int]) -> None:
+def test_the_square_contains_the_region_and_stays_inside(roi: Rectangle, square: tuple[int, int, int]) -> None:
     found = around_region(roi, 224, 640, 480)
     x, y, side = found.x, found.y, found.side
     assert (x, y, side) == square
@@ -58,7 +59,7 @@ def test_the_square_contains_the_region_and_stays_inside(roi: Roi, square: tuple
 
 
 def test_a_picture_smaller_than_the_square_is_centred_in_black() -> None:
-    assert around_region(Roi(10, 10, 20, 20), 224, 100, 300) == Square(-62, 0, 224)
+    assert around_region(Rectangle(10, 10, 20, 20), 224, 100, 300) == Square(-62, 0, 224)
 
 
 def test_bmode_keeps_its_proportions_unless_told_to_stretch(tmp_path: Path) -> None:
@@ -74,14 +75,14 @@ def test_bmode_keeps_its_proportions_unless_told_to_stretch(tmp_path: Path) -> N
 
 def test_a_region_of_bmode_is_cut_out(picture: Path) -> None:
     colour = BMODE.model_copy(update={"channels": 3})
-    pixels = read_picture(picture, colour, Roi(100, 50, 64, 64)).pixels
+    pixels = read_picture(picture, colour, Rectangle(100, 50, 64, 64)).pixels
     assert pixels[0, 0].tolist() == [100, 50, 0]
     assert pixels[63, 63].tolist() == [163, 113, 0]
 
 
 def test_a_region_that_leaves_the_picture_is_refused(picture: Path) -> None:
     with pytest.raises(UnreadableImageError, match=r"100×40 at \(200, 10\) leaves the 255×240 picture"):
-        read_picture(picture, ELASTOGRAM, Roi(200, 10, 100, 40))
+        read_picture(picture, ELASTOGRAM, Rectangle(200, 10, 100, 40))
 
 
 def test_jpeg_grey_rgb_and_palette_are_read(tmp_path: Path) -> None:

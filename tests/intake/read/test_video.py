@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fibrostage.ground.errors import IntakeError
-from fibrostage.intake.read.raster import UnreadableImageError
+from fibrostage.ground.errors import IntakeError, UnreadableImageError
 from fibrostage.intake.read.video import ClipFacts, describe, frames
 
 av = pytest.importorskip("av")

@@ -33,11 +33,11 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare scores against one truth: AUCs, paired differences, and what may be concluded."""
-    from fibrostage.analysis.compare_scores import Question, compare_scores
+    from fibrostage.analysis.compare_scores import ScoreQuestion, compare_scores
     from fibrostage.analysis.conclusion import as_dict, conclusion
     from fibrostage.views.comparison import comparison_views
 
-    question = Question(
+    question = ScoreQuestion(
         truth, tuple(score or ()), tuple(lower or ()), tuple(positive or ()), cluster, ordinal, split(classes),
         penalty, confidence, reference,  # type: ignore[arg-type]
     )  # fmt: skip

@@ -11,7 +11,7 @@ import polars as pl
 from fibrostage.ground.errors import Problems
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.privacy import Privacy
-from fibrostage.intake.read.read_file import Job, Setting
+from fibrostage.intake.read.read_file import ReadingJob, ReadingRules
 from fibrostage.plan.run_plan import Plan
 
 
@@ -36,9 +36,9 @@ class Intake:
     sources: Sources
     plan: Plan
     choices: Choices
-    jobs: list[Job]
+    jobs: list[ReadingJob]
     patients: pl.DataFrame | None  # None: whoever the files name
-    setting: Setting
+    setting: ReadingRules
     dicom: bool
     problems: Problems
     notes: Problems  # left out without being wrong
@@ -47,7 +47,7 @@ class Intake:
     def privacy(self) -> Privacy:
         return self.setting.privacy
 
-    def note(self, job: Job, row: int | None, reason: str, value: bool = False) -> None:
+    def note(self, job: ReadingJob, row: int | None, reason: str, value: bool = False) -> None:
         """Notes a problem of a file, or of the `row` of I.csv that asked for it; with `value` it is one of a value
         alone, which stops nothing."""
         request = next((r for r in job.requests or () if r.row == row), None)

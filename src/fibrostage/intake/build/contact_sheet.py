@@ -7,16 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fibrostage.ground.geometry import Roi
+from fibrostage.intake.read.thumbnail import HEIGHT, WIDTH
 
-WIDTH, HEIGHT, TEXT = 200, 150, 24  # of a tile
+TEXT = 24  # of a tile
 HEAD = 20  # of a page
 ACROSS, DOWN = 6, 6
-FRAME = (60, 255, 90)
 FOLDER = "contact_sheet"
 
 
@@ -27,27 +24,6 @@ class Tile:
     thumb: bytes
     lines: tuple[str, str]
     kept_out: bool = False
-
-
-def thumb_of(pixels: NDArray[np.uint8], roi: Roi | None, stored: Roi | None = None) -> bytes:
-    """Returns a screen `pixels` [H, W] or [H, W, 3] as a small JPEG that fits a tile, black but for the part that is
-    stored, with its region framed; both are in pixels of the screen."""
-    image = Image.fromarray(pixels)
-    width, height = image.size
-    if stored is not None:
-        corners = stored.x, stored.y, stored.right, stored.bottom
-        part = image.crop(corners)
-        image = Image.new(image.mode, (width, height))
-        image.paste(part, corners[:2])
-    scale = min(WIDTH / width, HEIGHT / height)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.01).convert("RGB")
-    if roi is not None:
-        corners = roi.x, roi.y, roi.right - 1, roi.bottom - 1
-        ImageDraw.Draw(small).rectangle([int(value * scale) for value in corners], outline=FRAME)
-    written = io.BytesIO()
-    small.save(written, "JPEG", quality=80)
-    return written.getvalue()
 
 
 def write_sheets(folder: Path, tiles: Iterable[Tile], title: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from fibrostage.dicom.header import is_dicom
 from fibrostage.ground.errors import IntakeError, Problems
 from fibrostage.intake.read.media import START
-from fibrostage.intake.read.read_file import Job
+from fibrostage.intake.read.read_file import ReadingJob
 from fibrostage.intake.read.tables import Request
 
 PASSED_OVER = (
@@ -63,15 +63,15 @@ class Sources:
         return next((folder / file for folder in self.folders if (folder / file).is_file()), self.folder / file)
 
 
-def jobs_of(requests: Sequence[Request], sources: Sources) -> list[Job]:
+def jobs_of(requests: Sequence[Request], sources: Sources) -> list[ReadingJob]:
     """One job a file, in the order of its first row."""
     by_file: dict[str, list[Request]] = {}
     for request in requests:
         by_file.setdefault(os.path.normpath(request.file), []).append(request)
-    return [Job(sources.path_of(rows[0].file), rows[0].file, tuple(rows)) for rows in by_file.values()]
+    return [ReadingJob(sources.path_of(rows[0].file), rows[0].file, tuple(rows)) for rows in by_file.values()]
 
 
-def survey(sources: Sources, problems: Problems) -> list[Job]:
+def survey(sources: Sources, problems: Problems) -> list[ReadingJob]:
     """Returns a job for every file under the sources that may hold a picture, in the order of their names, and notes
     folders that cannot be read. Raises `IntakeError` where there is no such file."""
     jobs = []
@@ -79,11 +79,11 @@ def survey(sources: Sources, problems: Problems) -> list[Job]:
     for number, folder in enumerate(sources.folders):
         prefix = f"{number + 1}/" if len(sources.folders) > 1 else ""
         if folder.is_file():
-            jobs.append(Job(folder, prefix + printable(folder.name), None))
+            jobs.append(ReadingJob(folder, prefix + printable(folder.name), None))
             continue
         for path in files_under(folder, prefix, problems):
             if path.resolve() not in skipped:
-                jobs.append(Job(path, prefix + printable(path.relative_to(folder).as_posix()), None))
+                jobs.append(ReadingJob(path, prefix + printable(path.relative_to(folder).as_posix()), None))
     if not jobs:
         raise IntakeError(f"no file that may hold a picture under {', '.join(map(str, sources.folders))}")
     return jobs
@@ -125,7 +125,7 @@ def files_under(folder: Path, prefix: str, problems: Problems) -> Iterator[Path]
                 problems.add(name_of(path), reason, file=name_of(path))
 
 
-def any_dicom(jobs: Sequence[Job]) -> bool:
+def any_dicom(jobs: Sequence[ReadingJob]) -> bool:
     """Says whether any of the files is DICOM; one that cannot be opened is not."""
     for job in jobs:
         try:

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from fibrostage import __version__
 from fibrostage.ground.errors import CohortError
-from fibrostage.intake.build.near_duplicates import SIDE
-from fibrostage.intake.read.read_file import Job, Outcome, Setting
+from fibrostage.intake.find.fingerprint import SIDE
+from fibrostage.intake.read.read_file import Outcome, ReadingJob, ReadingRules
 
 HEAD = struct.Struct("<QI")  # bytes of the entry, their checksum
 JSON_HEAD = struct.Struct("<Q")
@@ -58,7 +58,7 @@ def folder_beside(target: Path) -> Path:
     return target.parent / f".{target.name}.intake"
 
 
-def code_of(job: Job, setting: Setting) -> str:
+def code_of(job: ReadingJob, setting: ReadingRules) -> str:
     """Returns a code that names a file as it is now, and what is asked of it. Raises `OSError` where the file is
     gone."""
     state = job.path.stat()
@@ -67,7 +67,7 @@ def code_of(job: Job, setting: Setting) -> str:
     return setting.privacy.digest("job", text)
 
 
-def digest_of(setting: Setting) -> str:
+def digest_of(setting: ReadingRules) -> str:
     """Returns a hash of what every entry depends on: version, plan, key and whether unmasked screens are accepted."""
     plan = setting.plan.model_dump(mode="json")
     text = json.dumps([__version__, plan, setting.privacy.digest("journal", ""), setting.accept_unmasked])
@@ -100,7 +100,7 @@ class Journal:
     """Entries of one intake; `known` has the code of every file that is done, and where its entry begins. Raises
     `CohortError` where the folder cannot be written."""
 
-    def __init__(self, folder: Path, setting: Setting) -> None:
+    def __init__(self, folder: Path, setting: ReadingRules) -> None:
         self.folder = folder
         self.setting = setting
         self.known: dict[str, int] = {}

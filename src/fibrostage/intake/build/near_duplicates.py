@@ -14,56 +14,19 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-SIDE = 24  # cells of a fingerprint: 576 bytes a picture
-FINE = 2 * SIDE  # cells of the grid it is made on
+from fibrostage.intake.find.fingerprint import SIDE
+
 LOW = 11  # cosines a side, of which the first says nothing
-DARK = 20.0  # grey levels: half the weight of a bright cell
-FAINT = 3.0  # grey levels of contrast that are not to be blown up
-SURROUNDINGS, CONTRAST, SOFT = 3.0, 6.0, 1.2  # widths in fine cells; SOFT lets cropped twins stay alike
-UNIT = 24  # one standard deviation of a fingerprint
 DISTANCE = 24  # bits of 120
 ALIKE = 0.9  # correlation
 HOPELESS = (0.68, 0.85, 0.85)  # correlation before each step of moving; the twins of the measurements had more
 MOST = 1.2  # cells that a border may be moved
 BATCH = 4096  # pairs that wait for a second look
 CACHED = 512  # pairs whose fingerprints fit a processor's cache
-
-Print = NDArray[np.int8]  # [SIDE, SIDE]
-
-
-def fingerprint(pixels: NDArray[np.uint8]) -> Print:
-    """Returns what stands out where in a picture [H, W], [H, W, 1] or [H, W, 3], as int8 [24, 24]; all 0 where nothing
-    does."""
-    flat = pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
-    image = Image.fromarray(flat).convert("L").convert("F")
-    grey = np.asarray(image.resize((FINE, FINE), Image.Resampling.BOX), dtype=np.float32)
-    weight = grey * grey / (grey * grey + DARK * DARK)
-    around = smooth(weight * grey, SURROUNDINGS) / np.maximum(smooth(weight, SURROUNDINGS), 1e-3)
-    detail = smooth(np.asarray(weight * (grey - around), dtype=np.float32), SOFT)
-    contrast = np.sqrt(smooth(detail * detail, CONTRAST) / np.maximum(smooth(weight, CONTRAST), 1e-2))
-    cells = (detail / (contrast + FAINT)).reshape(SIDE, 2, SIDE, 2).mean(axis=(1, 3))
-    spread = float(cells.std())
-    if spread < 1e-3:
-        return np.zeros((SIDE, SIDE), dtype=np.int8)
-    return np.clip(np.round((cells - cells.mean()) / spread * UNIT), -127, 127).astype(np.int8)
-
-
-@lru_cache(maxsize=8)
-def smoother(width: float) -> NDArray[np.float32]:
-    """Returns Gaussian weights [48, 48] of a width in fine cells; each row sums to 1, at the borders too."""
-    distance = np.subtract.outer(np.arange(FINE), np.arange(FINE))
-    weights = np.exp(-0.5 * (distance / width) ** 2)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
-
-
-def smooth(grid: NDArray[np.float32], width: float) -> NDArray[np.float32]:
-    """Smooths `grid` [48, 48] down and across by a Gaussian of `width` fine cells; returns [48, 48]."""
-    return np.asarray(smoother(width) @ grid @ smoother(width).T, dtype=np.float32)
 
 
 def perceptual_hash(prints: NDArray[np.int8]) -> NDArray[np.uint64]:

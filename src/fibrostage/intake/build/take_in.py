@@ -24,7 +24,7 @@ from fibrostage.intake.build.journal import Journal, alone_at, code_of, folder_b
 from fibrostage.intake.build.workers import read_all
 from fibrostage.intake.build.write_cohort import finish
 from fibrostage.intake.privacy import KEY_BYTES, Privacy, default_key, read_key, refuse_key_inside
-from fibrostage.intake.read.read_file import Outcome, Setting
+from fibrostage.intake.read.read_file import Outcome, ReadingRules
 from fibrostage.intake.read.tables import Request, parse_patients, parse_requests
 from fibrostage.plan.run_plan import Plan
 
@@ -97,7 +97,7 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
     privacy = Privacy()
     if dicom or sources.images is None or choices.key is not None:
         privacy = Privacy(key_for(choices.key or default_key(), out))
-    setting = Setting(plan, privacy, choices.accept_unmasked, sheet=privacy.hides)
+    setting = ReadingRules(plan, privacy, choices.accept_unmasked, sheet=privacy.hides)
     return Intake(sources, plan, choices, jobs, patients, setting, dicom, problems, notes)
 
 

@@ -17,30 +17,30 @@ from concurrent.futures import TimeoutError as Late
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
-from fibrostage.intake.read.read_file import Job, Outcome, Refusal, Setting, read_file
+from fibrostage.intake.read.read_file import Outcome, ReadingJob, ReadingRules, Refusal, read_file
 
 FEW = 32  # files that are not worth starting processes for
 PATIENCE = 300.0  # seconds that a file may take
 AHEAD = 16  # files a worker that wait, so that a long loop at the head of the queue leaves nobody idle
 
-_setting: Setting | None = None
+_setting: ReadingRules | None = None
 
 
-def begin(setting: Setting) -> None:
+def begin(setting: ReadingRules) -> None:
     """What a worker process does first: it is stopped by its parent, not by Ctrl-C."""
     global _setting
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _setting = setting
 
 
-def work(job: Job) -> Outcome:
+def work(job: ReadingJob) -> Outcome:
     assert _setting is not None
     return read_file(job, _setting)
 
 
 def read_all(
-    jobs: list[Job], setting: Setting, workers: int | None = None, processes: bool = False
-) -> Iterator[tuple[Job, Outcome]]:
+    jobs: list[ReadingJob], setting: ReadingRules, workers: int | None = None, processes: bool = False
+) -> Iterator[tuple[ReadingJob, Outcome]]:
     """Each job with what it gave, in order."""
     count = workers or os.cpu_count() or 1
     if processes and len(jobs) >= FEW and count > 1:
@@ -54,10 +54,13 @@ def read_all(
 
 
 def windowed(
-    jobs: Iterable[Job], submit: Callable[[Job], Future[Outcome]], count: int, patience: float | None = None
-) -> Iterator[tuple[Job, Outcome]]:
+    jobs: Iterable[ReadingJob],
+    submit: Callable[[ReadingJob], Future[Outcome]],
+    count: int,
+    patience: float | None = None,
+) -> Iterator[tuple[ReadingJob, Outcome]]:
     """Results in order, with few jobs under way, so that memory stays flat."""
-    waiting: deque[tuple[Job, Future[Outcome]]] = deque()
+    waiting: deque[tuple[ReadingJob, Future[Outcome]]] = deque()
     for job in jobs:
         waiting.append((job, submit(job)))
         if len(waiting) > AHEAD * count:
@@ -68,7 +71,7 @@ def windowed(
         yield first, future.result(patience)
 
 
-def in_processes(jobs: list[Job], setting: Setting, count: int) -> Iterator[tuple[Job, Outcome]]:
+def in_processes(jobs: list[ReadingJob], setting: ReadingRules, count: int) -> Iterator[tuple[ReadingJob, Outcome]]:
     done = 0
     while done < len(jobs):
         with pool_of(count, setting) as pool:
@@ -85,7 +88,7 @@ def in_processes(jobs: list[Job], setting: Setting, count: int) -> Iterator[tupl
         done += len(under_way)
 
 
-def alone(job: Job, setting: Setting) -> Outcome:
+def alone(job: ReadingJob, setting: ReadingRules) -> Outcome:
     """A file read in a process of its own, which it may take down with it."""
     with pool_of(1, setting) as pool:
         try:
@@ -99,7 +102,7 @@ def alone(job: Job, setting: Setting) -> Outcome:
 
 
 @contextmanager
-def pool_of(count: int, setting: Setting) -> Iterator[ProcessPoolExecutor]:
+def pool_of(count: int, setting: ReadingRules) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, context, initializer=begin, initargs=(setting,))
     try:

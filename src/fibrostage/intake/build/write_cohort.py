@@ -20,6 +20,7 @@ from fibrostage.cohort.tables import EXCLUSIONS, GOOD, IMAGES, PATIENT_KEY
 from fibrostage.dicom.header import patient_of
 from fibrostage.ground.errors import IntakeError, Problem, Problems, nearest
 from fibrostage.ground.progress import Progress
+from fibrostage.ground.words import dates_in, parts_of, plain
 from fibrostage.intake.build.assemble import (
     PICTURES,
     PLACE,
@@ -39,7 +40,7 @@ from fibrostage.intake.build.assemble import (
 from fibrostage.intake.build.choices import Intake
 from fibrostage.intake.build.contact_sheet import FOLDER, Tile, write_sheets
 from fibrostage.intake.build.journal import Journal, Place
-from fibrostage.intake.privacy import Privacy, dates_in, identifies, identifying_columns, parts_of, plain
+from fibrostage.intake.privacy import Privacy, identifies, identifying_columns
 from fibrostage.plan.run_plan import Plan
 
 SIMULATED_COLUMN = "origin"  # a patients column whose value SIMULATED marks a simulated cohort

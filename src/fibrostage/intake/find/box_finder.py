@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fibrostage.ground.geometry import Roi, around, between, clipped, gap, moved
+from fibrostage.ground.geometry import Rectangle, around, between, clipped, gap, moved
 from fibrostage.intake.find.box_frames import SMALLEST, straight_frame
 from fibrostage.intake.find.colour import COLOURED, Tint, colour_strength, is_icon, share_that_varies, tint_of
 from fibrostage.intake.find.masks import cell_sums, codes_of, dilated, eroded, filled, like, paired, without_specks
@@ -35,10 +35,10 @@ TISSUE = 0.4  # share of what surrounds an overlay that varies
 
 
 @dataclass(frozen=True)
-class Box:
+class FoundBox:
     """A colour box in pixels of the picture, and how sure the finder is (0–1)."""
 
-    roi: Roi
+    roi: Rectangle
     confidence: float
     by: str  # "frame", "lines" or "overlay"
 
@@ -48,7 +48,7 @@ class Patch:
     """An overlay: where it is, and its cells [H // CELL, W // CELL] on the coarse grid over the whole part of the
     screen that was looked at."""
 
-    extent: Roi
+    extent: Rectangle
     cells: NDArray[np.bool_]
 
     @property
@@ -58,8 +58,8 @@ class Patch:
 
 
 def find_box(
-    pixels: NDArray[np.uint8], within: Sequence[Roi] = (), lossy: bool = False, tint: Tint | None = None
-) -> Box | None:
+    pixels: NDArray[np.uint8], within: Sequence[Rectangle] = (), lossy: bool = False, tint: Tint | None = None
+) -> FoundBox | None:
     """Finds the colour box of RGB pixels [H, W, 3]; None where there is none to be sure of.
 
     `within` are the tissue areas, where they are known; `lossy` says that the picture was JPEG; `tint` is that of its
@@ -69,7 +69,7 @@ def find_box(
         return None
     height, width = pixels.shape[:2]
     tint = tint or tint_of(pixels)
-    looks = [look_in(pixels, area, lossy, tint) for area in within or [Roi(0, 0, width, height)]]
+    looks = [look_in(pixels, area, lossy, tint) for area in within or [Rectangle(0, 0, width, height)]]
     for search in (around_overlay, straight_lines):
         found = [box for look in looks if (box := search(look)) is not None]
         if found:
@@ -82,7 +82,7 @@ class Look:
     """A part of a screen, where its colour is, and the overlay in it if there is one: `pixels` [h, w, 3] of the area,
     `strength` and `coloured` [h, w]."""
 
-    area: Roi
+    area: Rectangle
     pixels: NDArray[np.uint8]
     strength: NDArray[np.uint8]
     coloured: NDArray[np.bool_]
@@ -90,7 +90,7 @@ class Look:
     lossy: bool
 
 
-def look_in(screen: NDArray[np.uint8], area: Roi, lossy: bool, tint: Tint) -> Look:
+def look_in(screen: NDArray[np.uint8], area: Rectangle, lossy: bool, tint: Tint) -> Look:
     """Looks at one area of a screen [H, W, 3]: how strong the colour of each pixel is beyond the `tint`, and the
     overlay that it makes."""
     pixels = np.ascontiguousarray(screen[area.part])
@@ -99,7 +99,7 @@ def look_in(screen: NDArray[np.uint8], area: Roi, lossy: bool, tint: Tint) -> Lo
     return Look(area, pixels, strength, coloured, overlay_of(pixels, coloured, lossy), lossy)
 
 
-def around_overlay(look: Look) -> Box | None:
+def around_overlay(look: Look) -> FoundBox | None:
     """Returns the frame around an overlay, or where none is drawn the overlay's own extent if it is large enough."""
     patch = look.patch
     if patch is None:
@@ -111,7 +111,7 @@ def around_overlay(look: Look) -> Box | None:
         overlay &= strength > 0.5 * np.median(strength[overlay])
     frame = frame_around(np.ascontiguousarray(look.pixels[window.part]), overlay, look.lossy)
     if frame is not None:
-        return Box(moved(moved(frame, window), look.area), 0.95, "frame")
+        return FoundBox(moved(moved(frame, window), look.area), 0.95, "frame")
     if patch.solidity < SOLID and not look.lossy:  # the colour of blood flow; a map fills its box, but for drop-outs
         straight = straight_lines(look)
         if straight is not None:
@@ -119,24 +119,24 @@ def around_overlay(look: Look) -> Box | None:
     extent = extent_of(dilated(eroded(overlay, 3), 3))
     if extent is None or extent.area < ALONE * look.coloured.size:
         return None
-    return Box(moved(moved(extent, window), look.area), 0.5, "overlay")
+    return FoundBox(moved(moved(extent, window), look.area), 0.5, "overlay")
 
 
-def straight_lines(look: Look) -> Box | None:
+def straight_lines(look: Look) -> FoundBox | None:
     """Returns the frame of straight lines around sparse colour; its confidence grows with the sides that were seen."""
     overlay = None if look.patch is None else look.patch.extent
     frame = straight_frame(look.pixels, look.coloured, overlay, look.lossy)
-    return None if frame is None else Box(moved(frame.roi, look.area), round(0.9 * frame.seen / 4, 3), "lines")
+    return None if frame is None else FoundBox(moved(frame.roi, look.area), round(0.9 * frame.seen / 4, 3), "lines")
 
 
-def grown(roi: Roi, shape: tuple[int, ...]) -> Roi:
+def grown(roi: Rectangle, shape: tuple[int, ...]) -> Rectangle:
     """Returns a region with half of itself around it, inside a picture of `shape` (H, W, …)."""
     x, y = roi.x - roi.width // 2, roi.y - roi.height // 2
     right, bottom = roi.x + roi.width * 3 // 2, roi.y + roi.height * 3 // 2
     return clipped(between(x, y, right, bottom), shape[1], shape[0])
 
 
-def near_cells(cells: NDArray[np.bool_], window: Roi) -> NDArray[np.bool_]:
+def near_cells(cells: NDArray[np.bool_], window: Rectangle) -> NDArray[np.bool_]:
     """Says of each pixel of a window [window.height, window.width] whether it lies in a patch's cells or the next ones;
     `cells` [H // CELL, W // CELL] cover the picture that the window is of."""
     wide = dilated(cells, 3)
@@ -145,7 +145,7 @@ def near_cells(cells: NDArray[np.bool_], window: Roi) -> NDArray[np.bool_]:
     return np.asarray(wide[np.ix_(rows, columns)])
 
 
-def frame_around(pixels: NDArray[np.uint8], overlay: NDArray[np.bool_], lossy: bool) -> Roi | None:
+def frame_around(pixels: NDArray[np.uint8], overlay: NDArray[np.bool_], lossy: bool) -> Rectangle | None:
     """Returns the extent of the closed line of one colour around an overlay, in pixels of the window; None where there
     is none. `pixels` [h, w, 3] and `overlay` [h, w] are of the window."""
     whole = filled(eroded(dilated(overlay, DASH), DASH))
@@ -200,12 +200,12 @@ def around_of(overlay: NDArray[np.bool_]) -> int:
     return 0 if extent is None else extent.width + extent.height
 
 
-def extent_of(overlay: NDArray[np.bool_]) -> Roi | None:
+def extent_of(overlay: NDArray[np.bool_]) -> Rectangle | None:
     """Returns the extent of a mask [h, w]; None where it is empty."""
     rows, columns = np.flatnonzero(overlay.any(axis=1)), np.flatnonzero(overlay.any(axis=0))
     if not len(rows):
         return None
-    return Roi(int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
+    return Rectangle(int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
 
 
 def overlay_of(pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], lossy: bool) -> Patch | None:
@@ -222,7 +222,7 @@ def overlay_of(pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], lossy: bo
         )
         if cells.sum() < 6 or is_bar(cells) or cornered:
             continue
-        roi = Roi(columns.start * CELL, rows.start * CELL, cells.shape[1] * CELL, cells.shape[0] * CELL)
+        roi = Rectangle(columns.start * CELL, rows.start * CELL, cells.shape[1] * CELL, cells.shape[0] * CELL)
         if not is_icon(pixels[roi.part][coloured[roi.part] & enlarged(cells)], lossy):
             pieces.append((int(cells.sum()), index, roi))
     for most, main, roi in sorted(pieces, reverse=True):
@@ -234,7 +234,7 @@ def overlay_of(pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], lossy: bo
     return None
 
 
-def joined(patches: NDArray[np.int32], main: int, extent: Roi, pieces: dict[int, Roi]) -> Patch:
+def joined(patches: NDArray[np.int32], main: int, extent: Rectangle, pieces: dict[int, Rectangle]) -> Patch:
     """Returns the patch labelled `main` with those next to it, which drop-outs cut off. `patches`
     [h // CELL, w // CELL] are labels, and `pieces` the places in pixels of those that may join, by label."""
     chosen = {main}
@@ -252,7 +252,7 @@ def enlarged(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.repeat(np.repeat(cells, CELL, axis=0), CELL, axis=1)
 
 
-def on_tissue(pixels: NDArray[np.uint8], roi: Roi) -> bool:
+def on_tissue(pixels: NDArray[np.uint8], roi: Rectangle) -> bool:
     """Says whether what surrounds a patch of pixels [h, w, 3] varies from pixel to pixel, as a picture does and an
     interface does not."""
     height, width = pixels.shape[:2]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.ground.geometry import Roi, between, shared
+from fibrostage.ground.geometry import Rectangle, between, shared
 from fibrostage.intake.find.colour import is_icon, share_that_varies
 from fibrostage.intake.find.straight_lines import Line, horizontal_lines, vertical_lines
 
@@ -31,7 +31,7 @@ OUTSIDE = (4, 6, 8)  # pixels from a side
 
 
 @dataclass(frozen=True)
-class Frame:
+class BoxFrame:
     """Four sides (inclusive, in pixels), how many were seen, and the brightness of the brightest; a side on the
     picture's border counts half."""
 
@@ -43,7 +43,7 @@ class Frame:
     brightness: int
 
     @property
-    def roi(self) -> Roi:
+    def roi(self) -> Rectangle:
         return between(self.left, self.top, self.right + 1, self.bottom + 1)
 
 
@@ -51,8 +51,8 @@ Rough = tuple[int, int, int, int]  # left, top, right, bottom
 
 
 def straight_frame(
-    pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], overlay: Roi | None, lossy: bool
-) -> Frame | None:
+    pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], overlay: Rectangle | None, lossy: bool
+) -> BoxFrame | None:
     """Returns the frame of straight lines that holds colour (the overlay, where there is one), with most of its sides
     seen; None where there is none. `pixels` is [h, w, 3], `coloured` [h, w]."""
     steady = STEADY_LOSSY if lossy else STEADY
@@ -101,7 +101,7 @@ def parallel(one: Line, other: Line) -> bool:
     return ends <= most and other.at - one.at >= SMALLEST and alike(one, other)
 
 
-def snapped(rough: Rough, across: Sequence[Line], down: Sequence[Line], width: int, height: int) -> Frame | None:
+def snapped(rough: Rough, across: Sequence[Line], down: Sequence[Line], width: int, height: int) -> BoxFrame | None:
     """A rough rectangle with each side on the brightest line that covers it; None where too few sides were seen."""
     left, top, right, bottom = rough
     upright, level = (top, bottom), (left, right)
@@ -118,7 +118,7 @@ def snapped(rough: Rough, across: Sequence[Line], down: Sequence[Line], width: i
     w, h = right - left, bottom - top
     if min(w, h) < SMALLEST or max(w, h) > SLENDER * min(w, h):
         return None
-    return Frame(left, top, right, bottom, seen, max(max(line.colour) for line in lines if line))
+    return BoxFrame(left, top, right, bottom, seen, max(max(line.colour) for line in lines if line))
 
 
 def side(lines: Sequence[Line], at: int, span: tuple[int, int]) -> Line | None:
@@ -134,7 +134,7 @@ def side(lines: Sequence[Line], at: int, span: tuple[int, int]) -> Line | None:
     return max(near, key=lambda line: max(line.colour), default=None)
 
 
-def holds_colour(frame: Frame, coloured: NDArray[np.bool_], overlay: Roi | None) -> bool:
+def holds_colour(frame: BoxFrame, coloured: NDArray[np.bool_], overlay: Rectangle | None) -> bool:
     """Says whether enough of the coloured pixels [h, w] lie inside a frame and, where there is an overlay, nearly all
     of it does."""
     if np.count_nonzero(inner(frame, coloured)) < FEW:
@@ -142,12 +142,12 @@ def holds_colour(frame: Frame, coloured: NDArray[np.bool_], overlay: Roi | None)
     return overlay is None or shared(overlay, frame.roi) >= 0.85 * overlay.area
 
 
-def inner(frame: Frame, array: NDArray[Any]) -> NDArray[Any]:
+def inner(frame: BoxFrame, array: NDArray[Any]) -> NDArray[Any]:
     """Returns the part of an array [h, w, …] that lies inside a frame, without the 3 pixels along each side."""
     return array[frame.top + 3 : frame.bottom - 2, frame.left + 3 : frame.right - 2]
 
 
-def lies_in_tissue(frame: Frame, pixels: NDArray[np.uint8]) -> bool:
+def lies_in_tissue(frame: BoxFrame, pixels: NDArray[np.uint8]) -> bool:
     """Says whether what lies outside the sides, in pixels [h, w, 3], varies from pixel to pixel, as tissue does and an
     interface does not."""
     height, width = pixels.shape[:2]

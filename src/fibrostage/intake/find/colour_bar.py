@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fibrostage.ground.geometry import Roi
+from fibrostage.ground.geometry import Rectangle
 from fibrostage.intake.find.colour import colour_strength
 from fibrostage.intake.find.masks import cell_sums
 
@@ -37,11 +37,11 @@ GAP = 0.5  # of the bar, that may be nearly grey
 class Bar:
     """Where a bar stands, and its colours [n, 3] from its bottom to its top."""
 
-    roi: Roi
+    roi: Rectangle
     colours: NDArray[np.float32]
 
 
-def find_bar(pixels: NDArray[np.uint8], outside: Roi | None = None) -> Bar | None:
+def find_bar(pixels: NDArray[np.uint8], outside: Rectangle | None = None) -> Bar | None:
     """Finds the colour bar of RGB pixels [H, W, 3], which lies `outside` an elastogram's box; None where there is
     none."""
     strength = colour_strength(pixels, (1.0, 1.0, 1.0))
@@ -55,7 +55,7 @@ def find_bar(pixels: NDArray[np.uint8], outside: Roi | None = None) -> Bar | Non
     return max(found, key=lambda bar: bar.roi.area, default=None)
 
 
-def bar_at(pixels: NDArray[np.uint8], roi: Roi) -> Bar:
+def bar_at(pixels: NDArray[np.uint8], roi: Rectangle) -> Bar:
     """Returns the bar whose place in RGB pixels [H, W, 3] is known. Raises `ValueError` where that is outside the
     picture or one row high."""
     if not roi.fits(pixels.shape[1], pixels.shape[0]) or roi.height < 2:
@@ -63,7 +63,7 @@ def bar_at(pixels: NDArray[np.uint8], roi: Roi) -> Bar:
     return Bar(roi, row_colours(pixels, roi)[::-1].copy())
 
 
-def strips_of(cells: NDArray[np.bool_]) -> list[Roi]:
+def strips_of(cells: NDArray[np.bool_]) -> list[Rectangle]:
     """Returns upright patches of coloured cells [H // CELL, W // CELL], whole or in parts, as wide as a bar may be; in
     pixels."""
     patches, _ = ndimage.label(cells)
@@ -71,11 +71,11 @@ def strips_of(cells: NDArray[np.bool_]) -> list[Roi]:
     for rows, columns in ndimage.find_objects(patches):
         h, w = (rows.stop - rows.start) * CELL, (columns.stop - columns.start) * CELL
         if h >= 2 * CELL and w <= WIDEST + 2 * CELL:
-            boxes.append(Roi(columns.start * CELL, rows.start * CELL, w, h))
+            boxes.append(Rectangle(columns.start * CELL, rows.start * CELL, w, h))
     return boxes
 
 
-def stacked(strips: Sequence[Roi]) -> list[Roi]:
+def stacked(strips: Sequence[Rectangle]) -> list[Rectangle]:
     """Returns the strips and, joined, those that stand on one another in one column."""
     joined = list(strips)
     for strip in strips:
@@ -83,11 +83,11 @@ def stacked(strips: Sequence[Roi]) -> list[Roi]:
         top, bottom = min(s.y for s in column), max(s.bottom for s in column)
         covered = sum(s.height for s in column)
         if covered >= (1 - GAP) * (bottom - top):
-            joined.append(Roi(strip.x, top, strip.width, bottom - top))
+            joined.append(Rectangle(strip.x, top, strip.width, bottom - top))
     return list(dict.fromkeys(joined))
 
 
-def row_colours(pixels: NDArray[np.uint8], roi: Roi) -> NDArray[np.float32]:
+def row_colours(pixels: NDArray[np.uint8], roi: Rectangle) -> NDArray[np.float32]:
     """Returns the median colour of each row of a bar in pixels [H, W, 3], away from the bar's own border, as [rows, 3]
     from its top to its bottom."""
     inset = max(1, roi.width // 4) if roi.width > 4 else 0
@@ -95,7 +95,7 @@ def row_colours(pixels: NDArray[np.uint8], roi: Roi) -> NDArray[np.float32]:
     return np.asarray(np.median(part, axis=1), dtype=np.float32)
 
 
-def follow(pixels: NDArray[np.uint8], strength: NDArray[np.uint8], strip: Roi) -> Bar | None:
+def follow(pixels: NDArray[np.uint8], strength: NDArray[np.uint8], strip: Rectangle) -> Bar | None:
     """Returns the bar that a strip is part of, grown over its nearly grey ends; None where its rows are not even.
     `pixels` is [H, W, 3], `strength` [H, W] that of their colour."""
     area = strength[strip.part]
@@ -116,7 +116,7 @@ def follow(pixels: NDArray[np.uint8], strength: NDArray[np.uint8], strip: Roi) -
         return None
     top = end_of(colours, even, top, -1)
     bottom = end_of(colours, even, bottom - 1, 1) + 1
-    roi = Roi(x, top, width, bottom - top)
+    roi = Rectangle(x, top, width, bottom - top)
     if roi.height < SHORTEST or roi.height < SLENDER * roi.width:
         return None
     found = colours[top:bottom]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fibrostage.ground.geometry import Roi
+from fibrostage.ground.geometry import Rectangle
 from fibrostage.ground.kernels import compiled
 from fibrostage.ground.quantities import kpa_from_speed
 from fibrostage.intake.find.colour import Tint, tint_of
@@ -64,7 +64,7 @@ class MisfitError(Exception):
 
 
 def read_stiffness(
-    pixels: NDArray[np.uint8], box: Roi, bar: Bar, scale: Scale, lossy: bool = False, tint: Tint | None = None
+    pixels: NDArray[np.uint8], box: Rectangle, bar: Bar, scale: Scale, lossy: bool = False, tint: Tint | None = None
 ) -> Stiffness:
     """Reads the stiffness of the map in `box` of RGB pixels [H, W, 3].
 
@@ -109,7 +109,9 @@ def resampled(colours: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.stack([np.interp(wanted, at, colours[:, c]) for c in range(3)], axis=1).astype(np.float32)
 
 
-def likely_opacity(pixels: NDArray[np.uint8], box: Roi, coloured: NDArray[np.bool_], thinned: int) -> float | None:
+def likely_opacity(
+    pixels: NDArray[np.uint8], box: Rectangle, coloured: NDArray[np.bool_], thinned: int
+) -> float | None:
     """Returns the opacity that the grain tells: what the overlay leaves of it, against the grain around the box; None
     where there is none.
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fibrostage.ground.geometry import Roi, around, between
+from fibrostage.ground.geometry import Rectangle, around, between
 from fibrostage.intake.find.colour import VARIES
 from fibrostage.intake.find.masks import cell_sums
 
@@ -21,7 +21,7 @@ LEAST = 0.03  # of the picture
 SECOND = 0.4  # of the largest area, that another must have to be a picture of its own
 
 
-def find_tissue(pixels: NDArray[np.uint8]) -> tuple[Roi, ...]:
+def find_tissue(pixels: NDArray[np.uint8]) -> tuple[Rectangle, ...]:
     """Returns the areas of tissue, left to right, of grey [H, W] or RGB [H, W, 3] pixels; none where nothing varies."""
     grey = pixels if pixels.ndim == 2 else pixels[..., 1]
     varies = np.zeros(grey.shape, dtype=bool)
@@ -43,9 +43,9 @@ def find_tissue(pixels: NDArray[np.uint8]) -> tuple[Roi, ...]:
     return tuple(beside_each_other(found))
 
 
-def beside_each_other(areas: list[Roi]) -> list[Roi]:
+def beside_each_other(areas: list[Rectangle]) -> list[Rectangle]:
     """Areas left to right; those that lie above one another are parts of one."""
-    result: list[Roi] = []
+    result: list[Rectangle] = []
     for area in sorted(areas, key=lambda roi: roi.x):
         if result and area.x < result[-1].right:
             result[-1] = around([result[-1], area])

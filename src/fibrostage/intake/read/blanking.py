@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.dicom.header import Header
-from fibrostage.ground.geometry import Roi, around, clipped, lies_in
+from fibrostage.ground.errors import UnreadableImageError
+from fibrostage.ground.geometry import Rectangle, around, clipped, lies_in
 from fibrostage.intake.find.colour import Tint, tint_of
 from fibrostage.intake.find.tissue import find_tissue
 from fibrostage.intake.read.media import Medium
-from fibrostage.intake.read.raster import UnreadableImageError, check_region, squares_of
+from fibrostage.intake.read.raster import check_region, squares_of
 from fibrostage.intake.read.tables import Request
 from fibrostage.plan.intake import ModalityPlan
 from fibrostage.plan.run_plan import Plan
@@ -30,13 +31,13 @@ PANEL = 0.4  # of the largest rectangle of a mask, that another must have to be 
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownScreen:
     """A frame as it was decoded, and blanked, both [H, W] or [H, W, 3]; `areas` are its pictures of tissue where
     scanner or mask says so."""
 
     whole: NDArray[np.uint8]
     masked: NDArray[np.uint8]
-    areas: tuple[Roi, ...]
+    areas: tuple[Rectangle, ...]
     lossy: bool
     surveyed: bool
 
@@ -44,7 +45,7 @@ class Shown:
     def tint(self) -> Tint:
         return tint_of(self.whole)
 
-    def number(self, roi: Roi | None) -> int | None:
+    def number(self, roi: Rectangle | None) -> int | None:
         """Returns which of two panels a region is; None where there is one."""
         return self.areas.index(roi) if roi in self.areas and len(self.areas) > 1 else None
 
@@ -69,7 +70,7 @@ def shown_of(
     plan: Plan,
     accept_unmasked: bool,
     hides: bool,
-) -> Shown:
+) -> ShownScreen:
     """Returns a frame [H, W] or [H, W, 3] with everything blanked that may hold a name.
 
     Raises `UnreadableImageError` where scanner, plan and user all leave open whether a name is burned in, or where a
@@ -83,18 +84,18 @@ def shown_of(
     marked = tissue and (told or accept_unmasked or not covers(tissue, frame))
     if marked:
         keep = [r.roi for r in regions]
-        return Shown(frame, blanked(frame, keep), tuple(distinct(tissue)), medium.lossy, surveyed)
+        return ShownScreen(frame, blanked(frame, keep), tuple(distinct(tissue)), medium.lossy, surveyed)
     masks = masks_for(medium.header, frame, plan)
     if masks:
         largest = max(roi.width * roi.height for roi in masks)
         panels = [roi for roi in distinct(masks) if roi.width * roi.height >= PANEL * largest]  # others keep a bar
-        return Shown(frame, blanked(frame, masks), tuple(panels), medium.lossy, surveyed)
+        return ShownScreen(frame, blanked(frame, masks), tuple(panels), medium.lossy, surveyed)
     vouched = medium.header is None and not surveyed and not hides
     if told or vouched or accept_unmasked:
-        return Shown(frame, frame, (), medium.lossy, surveyed)
+        return ShownScreen(frame, frame, (), medium.lossy, surveyed)
     if medium.header is None and request.roi is not None:  # what the user named is kept, and nothing else
         check_region(request.roi, frame.shape[1], frame.shape[0])
-        return Shown(frame, blanked(frame, [request.roi]), (request.roi,), medium.lossy, surveyed)
+        return ShownScreen(frame, blanked(frame, [request.roi]), (request.roi,), medium.lossy, surveyed)
     marks = "its whole screen as tissue" if tissue else "no regions"
     raise UnreadableImageError(
         f"marks {marks} and may have a name burned into its pixels: kept out; look at it, then give a [[mask]] of the "
@@ -102,7 +103,7 @@ def shown_of(
     )
 
 
-def covers(areas: list[Roi], frame: NDArray[np.uint8]) -> bool:
+def covers(areas: list[Rectangle], frame: NDArray[np.uint8]) -> bool:
     """Says whether areas leave next to nothing of a screen [H, W] or [H, W, 3] to be blanked."""
     left = np.ones(frame.shape[:2], dtype=bool)
     for roi in areas:
@@ -110,13 +111,13 @@ def covers(areas: list[Roi], frame: NDArray[np.uint8]) -> bool:
     return float(left.mean()) < SPARED
 
 
-def distinct(areas: list[Roi]) -> list[Roi]:
+def distinct(areas: list[Rectangle]) -> list[Rectangle]:
     """Areas left to right, without repeats and without those inside another."""
     different = list(dict.fromkeys(areas))
     return sorted((a for a in different if not any(lies_in(a, b) for b in different)), key=lambda roi: (roi.x, roi.y))
 
 
-def blanked(frame: NDArray[np.uint8], keep: list[Roi]) -> NDArray[np.uint8]:
+def blanked(frame: NDArray[np.uint8], keep: list[Rectangle]) -> NDArray[np.uint8]:
     """Returns a frame [H, W] or [H, W, 3] that is black but for the regions `keep`; its shape stays."""
     result = np.zeros_like(frame)
     for roi in keep:
@@ -124,7 +125,7 @@ def blanked(frame: NDArray[np.uint8], keep: list[Roi]) -> NDArray[np.uint8]:
     return result
 
 
-def masks_for(header: Header | None, frame: NDArray[np.uint8], plan: Plan) -> list[Roi]:
+def masks_for(header: Header | None, frame: NDArray[np.uint8], plan: Plan) -> list[Rectangle]:
     """Returns what the plan says to keep of this device's screens of the size of `frame` [H, W] or [H, W, 3]; nothing
     where no mask fits. Raises `UnreadableImageError` where the one that fits leaves the picture."""
     height, width = frame.shape[:2]
@@ -133,7 +134,7 @@ def masks_for(header: Header | None, frame: NDArray[np.uint8], plan: Plan) -> li
             continue
         if mask.width not in (None, width) or mask.height not in (None, height):
             continue
-        found = [Roi(*rectangle) for rectangle in mask.keep]
+        found = [Rectangle(*rectangle) for rectangle in mask.keep]
         if not all(roi.fits(width, height) for roi in found):
             raise UnreadableImageError(f"a [[mask]] of the plan leaves its {width}×{height} picture")
         return found
@@ -141,11 +142,11 @@ def masks_for(header: Header | None, frame: NDArray[np.uint8], plan: Plan) -> li
 
 
 def stored_part(
-    modality: ModalityPlan, roi: Roi | None, click: tuple[int, int] | None, pixels: NDArray[np.uint8]
-) -> Roi | None:
+    modality: ModalityPlan, roi: Rectangle | None, click: tuple[int, int] | None, pixels: NDArray[np.uint8]
+) -> Rectangle | None:
     """Returns the part of a screen `pixels` [H, W] or [H, W, 3] that is stored; None where all of it is."""
     height, width = pixels.shape[:2]
     squares = [square for square in squares_of(modality, roi, click, width, height) if square is not None]
     if not squares:
         return roi
-    return clipped(around(Roi(s.x, s.y, s.side, s.side) for s in squares), width, height)
+    return clipped(around(Rectangle(s.x, s.y, s.side, s.side) for s in squares), width, height)

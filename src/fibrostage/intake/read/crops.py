@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fibrostage.ground.geometry import Roi
+from fibrostage.ground.geometry import Rectangle
 from fibrostage.intake.read.tables import Click
 
 MOVES = (0.0, -0.1, 0.1)  # of the side, sideways
@@ -24,7 +24,7 @@ class Square:
     side: int
 
 
-def around_region(roi: Roi, size: int, width: int, height: int) -> Square:
+def around_region(roi: Rectangle, size: int, width: int, height: int) -> Square:
     """The square of at least `size` that contains the region, inside the picture if it can be (MMFN paper §4.1)."""
     side = max(size, roi.width, roi.height)
     return Square(
@@ -50,6 +50,6 @@ def start(centre: int, side: int, limit: int) -> int:
     return min(max(centre - side // 2, 0), limit - side)
 
 
-def centre_of(roi: Roi) -> Click:
+def centre_of(roi: Rectangle) -> Click:
     """Returns the pixel in the middle of a region, to be taken for a click."""
     return roi.x + roi.width // 2, roi.y + roi.height // 2

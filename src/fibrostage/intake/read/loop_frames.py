@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fibrostage.ground.errors import UnreadableImageError
 from fibrostage.intake.find.quality import DARK
-from fibrostage.intake.read.raster import UnreadableImageError
 from fibrostage.plan.intake import CinePlan
 
 CELLS = 48  # of a thumbnail, a side
@@ -37,7 +37,7 @@ class Picked:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenFrames:
     """The chosen frames in time order, of how many, and why others were not; the rest were less still."""
 
     frames: list[Picked]
@@ -48,7 +48,7 @@ class Chosen:
 
 
 @dataclass
-class Frame:
+class LoopFrame:
     picked: Picked
     thumbnail: Thumbnail
     motion: float = 0.0
@@ -61,7 +61,7 @@ class Stretch:
     number: int
     first: int
     last: int
-    best: Frame | None = None
+    best: LoopFrame | None = None
 
 
 def choose(
@@ -69,28 +69,28 @@ def choose(
     total: int | None,
     rules: CinePlan,
     tissue: Part = (slice(None), slice(None)),
-) -> Chosen:
+) -> ChosenFrames:
     """Picks from frames (index, seconds, pixels [H, W] or [H, W, 3]); only their `tissue` is compared.
 
     `total` is how many frames there are, if known.
 
     Raises `UnreadableImageError` where `step` is given and the frames carry no times.
     """
-    picker = Picker(rules, total, tissue)
+    picker = FramePicker(rules, total, tissue)
     for index, seconds, pixels in frames:
         picker.see(Picked(index, seconds, np.array(pixels)))
     return picker.finish()
 
 
 @dataclass
-class Picker:
+class FramePicker:
     """What is known in the middle of a loop; holds at most `rules.frames` + 3 frames."""
 
     rules: CinePlan
     total: int | None
     part: Part
     stretches: list[Stretch] = field(default_factory=list)
-    waiting: Frame | None = None  # its motion is known when the next frame has come
+    waiting: LoopFrame | None = None  # its motion is known when the next frame has come
     start: float | None = None
     seen: int = 0
     near_identical: int = 0
@@ -100,7 +100,7 @@ class Picker:
     def see(self, picked: Picked) -> None:
         """Takes the next frame of the loop, with which the motion of the one before is known; one that repeats the one
         before is dropped."""
-        frame = Frame(picked, thumbnail(picked.pixels[self.part]))
+        frame = LoopFrame(picked, thumbnail(picked.pixels[self.part]))
         self.seen += 1
         if tissue(frame.thumbnail) < self.rules.lit:
             self.probe_off += 1
@@ -115,7 +115,7 @@ class Picker:
             self.judge(self.waiting)
         self.waiting = frame
 
-    def judge(self, frame: Frame) -> None:
+    def judge(self, frame: LoopFrame) -> None:
         """Takes a frame whose motion is known as its stretch's best, or counts why not."""
         stretch = self.stretch_of(frame.picked)
         if np.isinf(frame.motion):
@@ -127,7 +127,7 @@ class Picker:
         elif stretch.best is None or frame.motion < stretch.best.motion:
             stretch.best = frame
 
-    def is_near(self, frame: Frame, earlier: list[Stretch]) -> bool:
+    def is_near(self, frame: LoopFrame, earlier: list[Stretch]) -> bool:
         """Whether a frame is near-identical to the last one chosen in earlier stretches."""
         last = next((stretch.best for stretch in reversed(earlier) if stretch.best is not None), None)
         return last is not None and change(last.thumbnail, frame.thumbnail) < self.rules.distinct
@@ -164,7 +164,7 @@ class Picker:
         best = min(bests, key=lambda frame: frame.motion, default=None)
         self.stretches[at : at + 2] = [Stretch(after.number, before.first, after.last, best)]
 
-    def finish(self) -> Chosen:
+    def finish(self) -> ChosenFrames:
         """Ends the loop and returns the chosen frames, each unlike the one before."""
         if self.waiting is not None:
             self.judge(self.waiting)
@@ -178,7 +178,7 @@ class Picker:
             else:
                 kept.append(stretch)
         picked = [stretch.best.picked for stretch in kept if stretch.best is not None]
-        return Chosen(picked, self.seen, self.near_identical, self.moving, self.probe_off)
+        return ChosenFrames(picked, self.seen, self.near_identical, self.moving, self.probe_off)
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> Thumbnail:

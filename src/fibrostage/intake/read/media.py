@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fibrostage.dicom import header as dicom
+from fibrostage.ground.errors import UnreadableImageError
 from fibrostage.intake.read import video
-from fibrostage.intake.read.raster import UnreadableImageError, decode
+from fibrostage.intake.read.raster import decode
 
 START = 264
 RASTER = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*")

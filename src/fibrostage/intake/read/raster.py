@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from fibrostage.ground.geometry import Roi
+from fibrostage.ground.errors import UnreadableImageError
+from fibrostage.ground.geometry import Rectangle
 from fibrostage.intake.find.quality import Area, Quality, measure
 from fibrostage.intake.read.crops import Square, around_click, around_region, centre_of
 from fibrostage.intake.read.tables import Click
@@ -23,10 +24,6 @@ from fibrostage.plan.intake import ModalityPlan
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 MOST_PIXELS = 64 * 2**20  # of one picture
 RGB_MODES = ("RGB", "RGBA", "P", "L", "LA", "1")
-
-
-class UnreadableImageError(Exception):
-    """Why one picture was refused; the caller knows its file and row."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Picture:
 
 
 def read_pictures(
-    path: Path, modality: ModalityPlan, roi: Roi | None = None, click: Click | None = None
+    path: Path, modality: ModalityPlan, roi: Rectangle | None = None, click: Click | None = None
 ) -> list[Picture]:
     """Reads, crops and scales one picture file. Raises `UnreadableImageError` with the reason where it cannot be
     decoded, or as `pictures_of` does."""
@@ -52,7 +49,11 @@ def read_pictures(
 
 
 def pictures_of(
-    image: Image.Image, source_format: str, modality: ModalityPlan, roi: Roi | None = None, click: Click | None = None
+    image: Image.Image,
+    source_format: str,
+    modality: ModalityPlan,
+    roi: Rectangle | None = None,
+    click: Click | None = None,
 ) -> list[Picture]:
     """Returns the stored squares of one decoded picture. Raises `UnreadableImageError` where region or click leave it,
     fit = "click" has neither, or all pixels of a square are the same."""
@@ -76,7 +77,7 @@ def pictures_of(
     return pictures
 
 
-def check_region(roi: Roi, width: int, height: int) -> None:
+def check_region(roi: Rectangle, width: int, height: int) -> None:
     """Checks that a region lies in a picture of `width` × `height` pixels. Raises `UnreadableImageError` where it does
     not."""
     if not roi.fits(width, height):
@@ -117,7 +118,7 @@ def why(error: Exception, path: Path) -> str:
 
 
 def squares_of(
-    modality: ModalityPlan, roi: Roi | None, click: Click | None, width: int, height: int
+    modality: ModalityPlan, roi: Rectangle | None, click: Click | None, width: int, height: int
 ) -> list[Square | None]:
     """Returns the squares to store; None is the whole picture, or the whole of its region. Raises
     `UnreadableImageError` where fit = "click" has neither a click nor a region."""
@@ -140,7 +141,7 @@ def native_square(image: Image.Image, square: Square, size: int, mode: str) -> I
     return native if square.side == size else native.resize((size, size), Image.Resampling.BILINEAR)
 
 
-def whole_square(image: Image.Image, modality: ModalityPlan, roi: Roi | None) -> Image.Image:
+def whole_square(image: Image.Image, modality: ModalityPlan, roi: Rectangle | None) -> Image.Image:
     """Makes a square of the whole picture, or of its region, stretched or padded with black as the plan says."""
     size = (modality.size, modality.size)
     if roi is not None:
@@ -151,7 +152,7 @@ def whole_square(image: Image.Image, modality: ModalityPlan, roi: Roi | None) ->
     return ImageOps.pad(image, size, Image.Resampling.BILINEAR, color=0)
 
 
-def stored_picture(roi: Roi | None, modality: ModalityPlan, width: int, height: int) -> Area | None:
+def stored_picture(roi: Rectangle | None, modality: ModalityPlan, width: int, height: int) -> Area | None:
     """Returns where the picture lies in a padded square, in stored pixels; None where it fills it."""
     if modality.fit == "stretch":
         return None
@@ -162,7 +163,7 @@ def stored_picture(roi: Roi | None, modality: ModalityPlan, width: int, height: 
     return (modality.size - w) // 2, (modality.size - h) // 2, w, h
 
 
-def stored_box(roi: Roi, square: Square, modality: ModalityPlan) -> Area | None:
+def stored_box(roi: Rectangle, square: Square, modality: ModalityPlan) -> Area | None:
     """Returns where an elastogram's region lies in a stored square, in stored pixels and as far as it does; None where
     it does not, or the picture is no elastogram."""
     if modality.kind != "elastogram":

@@ -21,27 +21,27 @@ from PIL import Image
 from fibrostage.cohort.store import hash_pixels
 from fibrostage.cohort.tables import BOX
 from fibrostage.dicom.header import Header, Region, Report
-from fibrostage.ground.errors import FibrostageError
-from fibrostage.ground.geometry import Roi, shared
+from fibrostage.ground.errors import FibrostageError, UnreadableImageError
+from fibrostage.ground.geometry import Rectangle, shared
 from fibrostage.ground.quantities import KPA
-from fibrostage.intake.build.contact_sheet import thumb_of
-from fibrostage.intake.build.near_duplicates import fingerprint
-from fibrostage.intake.find.box_finder import Box, find_box
+from fibrostage.intake.find.box_finder import FoundBox, find_box
 from fibrostage.intake.find.colour_bar import bar_at, find_bar
+from fibrostage.intake.find.fingerprint import fingerprint
 from fibrostage.intake.find.stiffness import MisfitError, Scale, Stiffness, read_stiffness
 from fibrostage.intake.find.tissue import find_tissue
 from fibrostage.intake.privacy import Privacy
-from fibrostage.intake.read.blanking import Shown, shown_of, stored_part, tissue_part
+from fibrostage.intake.read.blanking import ShownScreen, shown_of, stored_part, tissue_part
 from fibrostage.intake.read.loop_frames import choose
 from fibrostage.intake.read.media import Frame, Medium, open_medium
-from fibrostage.intake.read.raster import Picture, UnreadableImageError, pictures_of
+from fibrostage.intake.read.raster import Picture, pictures_of
 from fibrostage.intake.read.tables import Request
+from fibrostage.intake.read.thumbnail import thumb_of
 from fibrostage.plan.intake import ModalityPlan, RulePlan
 from fibrostage.plan.run_plan import Plan
 
 
 @dataclass(frozen=True)
-class Job:
+class ReadingJob:
     """A file to read: the rows of I.csv that name it, or None where the plan's rules say what it is."""
 
     path: Path
@@ -50,7 +50,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Setting:
+class ReadingRules:
     """What is the same for every file."""
 
     plan: Plan
@@ -94,7 +94,7 @@ class Outcome:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def read_file(job: Job, setting: Setting) -> Outcome:
+def read_file(job: ReadingJob, setting: ReadingRules) -> Outcome:
     """Reads everything of one file. It never raises for what a file holds, only `FibrostageError` where something is
     missing here."""
     outcome = Outcome()
@@ -110,7 +110,7 @@ def read_file(job: Job, setting: Setting) -> Outcome:
     return outcome
 
 
-def read_into(outcome: Outcome, job: Job, setting: Setting) -> None:
+def read_into(outcome: Outcome, job: ReadingJob, setting: ReadingRules) -> None:
     """Adds to `outcome` what a file gives: readings of a report, or the pictures of every request; refusals are noted
     there."""
     try:
@@ -163,7 +163,7 @@ def facts_of(medium: Medium, privacy: Privacy) -> dict[str, Any]:
     return facts
 
 
-def ruled(job: Job, medium: Medium, setting: Setting) -> Request:
+def ruled(job: ReadingJob, medium: Medium, setting: ReadingRules) -> Request:
     """Returns the request that the first fitting rule of the plan makes of a file. Raises `UnreadableImageError` where
     the file does not say whose it is, or no rule fits."""
     header = medium.header
@@ -182,7 +182,7 @@ def ruled(job: Job, medium: Medium, setting: Setting) -> Request:
     raise UnreadableImageError("no rule of the plan says what it is")
 
 
-def says(rule: RulePlan, job: Job, medium: Medium, header: Header) -> bool:
+def says(rule: RulePlan, job: ReadingJob, medium: Medium, header: Header) -> bool:
     """Says whether what a file tells of itself fits a rule; its `colour` is looked at elsewhere."""
     texts = (rule.series, header.series), (rule.view, header.view), (rule.device, header.device), (rule.file, job.name)
     if any(pattern is not None and not re.search(pattern, text, re.IGNORECASE) for pattern, text in texts):
@@ -193,7 +193,7 @@ def says(rule: RulePlan, job: Job, medium: Medium, header: Header) -> bool:
     return rule.frames is None or (rule.frames == "many") == (header.frames > 1)
 
 
-def read_request(medium: Medium, request: Request, setting: Setting, outcome: Outcome) -> None:
+def read_request(medium: Medium, request: Request, setting: ReadingRules, outcome: Outcome) -> None:
     """Adds the pictures of one row or rule. A frame or a panel without one is only noted where others have some. Raises
     the first `UnreadableImageError` where none has."""
     before, failed = len(outcome.taken), []
@@ -219,9 +219,9 @@ def read_request(medium: Medium, request: Request, setting: Setting, outcome: Ou
 def read_place(
     medium: Medium,
     request: Request,
-    setting: Setting,
+    setting: ReadingRules,
     outcome: Outcome,
-    place: tuple[int, Shown, Roi | None, Box | None],
+    place: tuple[int, ShownScreen, Rectangle | None, FoundBox | None],
 ) -> None:
     """Adds the picture, or the crops, of one part of a frame. Raises `UnreadableImageError` as `pictures_of` does."""
     index, shown, roi, box = place
@@ -238,7 +238,7 @@ def read_place(
         outcome.taken.append(Taken(record, picture.pixels, fingerprint(picture.pixels), thumb))
 
 
-def frames_of(medium: Medium, request: Request, setting: Setting, outcome: Outcome) -> Iterator[Frame]:
+def frames_of(medium: Medium, request: Request, setting: ReadingRules, outcome: Outcome) -> Iterator[Frame]:
     """Yields (index, seconds or None, pixels [H, W] or [H, W, 3]) of the frame that was asked for, the only one, or
     those chosen of a loop. Raises `UnreadableImageError` where the file has no such frame, or no frame of its loop can
     be used."""
@@ -275,7 +275,9 @@ def frames_of(medium: Medium, request: Request, setting: Setting, outcome: Outco
         yield from ((each.index, each.seconds, each.pixels) for each in chosen.frames)
 
 
-def places_of(shown: Shown, request: Request, modality: ModalityPlan) -> list[tuple[Roi | None, Box | None]]:
+def places_of(
+    shown: ShownScreen, request: Request, modality: ModalityPlan
+) -> list[tuple[Rectangle | None, FoundBox | None]]:
     """Returns which parts of a frame become pictures: the box of an elastogram, the tissue of another picture; None is
     the whole frame. Raises `UnreadableImageError` where a box or tissue has to be found and is not."""
     if request.roi is not None:
@@ -302,7 +304,7 @@ def places_of(shown: Shown, request: Request, modality: ModalityPlan) -> list[tu
 
 
 def stiffness_of(
-    shown: Shown, roi: Roi | None, request: Request, setting: Setting, outcome: Outcome
+    shown: ShownScreen, roi: Rectangle | None, request: Request, setting: ReadingRules, outcome: Outcome
 ) -> Stiffness | None:
     """Returns the stiffness that a map's colours say, where the plan says what its bar means; else None. It never
     raises for a map that cannot be read: the reason goes to `outcome.refused`."""
@@ -313,7 +315,7 @@ def stiffness_of(
         if meant.device is not None and not re.search(meant.device, device, re.IGNORECASE):
             continue
         try:
-            bar = bar_at(shown.whole, Roi(*meant.bar)) if meant.bar else find_bar(shown.whole, roi)
+            bar = bar_at(shown.whole, Rectangle(*meant.bar)) if meant.bar else find_bar(shown.whole, roi)
             if bar is None:
                 raise MisfitError("no colour bar was found beside the box")
             scale = Scale(meant.scale, meant.unit, meant.opacity)
@@ -328,7 +330,7 @@ def stiffness_of(
 
 
 def record_of(
-    medium: Medium, request: Request, picture: Picture, index: int, roi: Roi | None, setting: Setting
+    medium: Medium, request: Request, picture: Picture, index: int, roi: Rectangle | None, setting: ReadingRules
 ) -> dict[str, Any]:
     """Returns the images-table row of a picture, but for its id and its place."""
     header = medium.header
@@ -353,7 +355,7 @@ def record_of(
     }
 
 
-def spacing_at(regions: Sequence[Region], roi: Roi | None) -> float | None:
+def spacing_at(regions: Sequence[Region], roi: Rectangle | None) -> float | None:
     """Returns the spacing in mm a pixel of the region that a picture was cut from; of a whole screen, the first that is
     said."""
     told = [region for region in regions if region.spacing_mm]

@@ -13,7 +13,7 @@ import polars as pl
 
 from fibrostage.csv_tables.reader import CsvTable
 from fibrostage.ground.errors import Problems, nearest
-from fibrostage.ground.geometry import Roi
+from fibrostage.ground.geometry import Rectangle
 from fibrostage.ground.quantities import KPA, Quantity
 from fibrostage.ground.stage import Staging
 from fibrostage.markers import measured
@@ -39,7 +39,7 @@ class Request:
     modality: str
     frame: int | None = None
     kpa: float | None = None
-    roi: Roi | None = None
+    roi: Rectangle | None = None
     click: Click | None = None
     device: str | None = None
 
@@ -212,7 +212,7 @@ def parse_click(cells: dict[str, str], note: Note) -> Click | None:
     return None if x is None or y is None else (x, y)
 
 
-def parse_roi(cells: dict[str, str], note: Note) -> Roi | None:
+def parse_roi(cells: dict[str, str], note: Note) -> Rectangle | None:
     """Returns the region of a row in pixels of the source picture; None where there is none or, with the reason noted,
     it is incomplete or empty."""
     given = [column for column in ROI_COLUMNS if cells.get(column)]
@@ -229,4 +229,4 @@ def parse_roi(cells: dict[str, str], note: Note) -> Roi | None:
     if width == 0 or height == 0:
         note(f"the region {width}×{height} is empty")
         return None
-    return Roi(x, y, width, height)
+    return Rectangle(x, y, width, height)

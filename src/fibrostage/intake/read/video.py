@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.ground.errors import IntakeError
-from fibrostage.intake.read.raster import UnreadableImageError
+from fibrostage.ground.errors import IntakeError, UnreadableImageError
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg")
 FORMATS = "mov,avi,matroska,asf,mpeg,mpegvideo,mpegts"  # FFmpeg's names; "mov" is also MP4, "asf" is WMV

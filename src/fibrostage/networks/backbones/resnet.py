@@ -20,7 +20,7 @@ STD = (58.395, 57.12, 57.375)
 WEIGHTS_DIR = "FIBROSTAGE_WEIGHTS"
 
 
-class Trunk(nn.Module):
+class ResNetTrunk(nn.Module):
     """A MONAI ResNet up to its last feature maps; keys stay those of the torchvision layout."""
 
     def __init__(self, name: str) -> None:

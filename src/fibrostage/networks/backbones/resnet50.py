@@ -3,7 +3,7 @@
 from fibrostage.networks.backbones.resnet import (
     MEAN,
     STD,
-    Trunk,
+    ResNetTrunk,
     drop_classifier,
     imagenet_file,
 )
@@ -16,7 +16,7 @@ BACKBONE = Backbone(
     mean=MEAN,
     std=STD,
     last=("layer4",),
-    build=lambda: Trunk("resnet50"),
+    build=lambda: ResNetTrunk("resnet50"),
     rename=drop_classifier,
     imagenet=imagenet_file("resnet50"),
     source="He et al., Deep residual learning, CVPR 2016; MONAI's implementation",

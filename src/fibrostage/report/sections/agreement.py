@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fibrostage.analysis.probabilities import agreement_of
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Section, Shown
+from fibrostage.report.sections.spec import Block, Section, ShownTable
 from fibrostage.views.probabilities import agreement_view
 
 
@@ -12,7 +12,7 @@ def blocks(results: Results) -> list[Block]:
     """A row a method."""
     confidence = results.first.confidence
     found = [agreement_of(name, table, results.staging, confidence) for name, table in results.predictions.items()]
-    return [Shown(agreement_view(found, results.simulated))]
+    return [ShownTable(agreement_view(found, results.simulated))]
 
 
 SECTION = Section("agreement", "Agreement with the true stage", lambda results: bool(results.predictions), blocks)

@@ -8,7 +8,7 @@ import numpy as np
 
 from fibrostage.analysis.probabilities import AtCut, at_cuts
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Section, Shown, Svg
+from fibrostage.report.sections.spec import Block, Section, ShownTable, Svg
 from fibrostage.report.style import FAINT, drawing, figure, line_style, mark_simulated, to_svg
 from fibrostage.views.probabilities import calibration_view
 from fibrostage.views.table import method_text
@@ -22,7 +22,7 @@ def blocks(results: Results) -> list[Block]:
         for method, table in results.predictions.items()
         for one in at_cuts(method, table, results.staging, first.seed, first.confidence)
     ]
-    table = Shown(calibration_view(found, results.staging, results.simulated))
+    table = ShownTable(calibration_view(found, results.staging, results.simulated))
     if not any(one.calibration for one in found):
         return [table]
     return [Svg(calibration_figure(found, results)), table]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Section, Shown
+from fibrostage.report.sections.spec import Block, Section, ShownTable
 from fibrostage.views.diagnosis import supervised_view
 from fibrostage.views.run import beside_view, figures_view
 from fibrostage.views.study import results_view
@@ -12,12 +12,12 @@ from fibrostage.views.study import results_view
 def blocks(results: Results) -> list[Block]:
     """One table for a study; for a run, what stands beside its test patients too."""
     if results.diagnosis is not None:
-        return [Shown(supervised_view(results.diagnosis.results, results.staging, results.diagnosis.reference))]
+        return [ShownTable(supervised_view(results.diagnosis.results, results.staging, results.diagnosis.reference))]
     if results.table is not None:
-        return [Shown(results_view(results.table, results.staging))]
+        return [ShownTable(results_view(results.table, results.staging))]
     beside = beside_view(results.first, results.staging)
-    shown: list[Block] = [Shown(figures_view(results.first, results.staging))]
-    return shown if beside is None else [*shown, Shown(beside)]
+    shown: list[Block] = [ShownTable(figures_view(results.first, results.staging))]
+    return shown if beside is None else [*shown, ShownTable(beside)]
 
 
 SECTION = Section("figures", "Results", lambda results: True, blocks)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Section, Shown
+from fibrostage.report.sections.spec import Block, Section, ShownTable
 from fibrostage.views.study import efficiency_view
 
 
 def blocks(results: Results) -> list[Block]:
     """One table."""
     assert results.efficiency is not None
-    return [Shown(efficiency_view(results.efficiency))]
+    return [ShownTable(efficiency_view(results.efficiency))]
 
 
 def wanted(results: Results) -> bool:

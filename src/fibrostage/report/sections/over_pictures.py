@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Section, Shown
+from fibrostage.report.sections.spec import Block, Section, ShownTable
 from fibrostage.views.diagnosis import pictures_view
 
 
 def blocks(results: Results) -> list[Block]:
     """One seed's table."""
     assert results.diagnosis is not None
-    return [Shown(pictures_view(results.diagnosis.of_seed(results.diagnosis.pictures), results.staging))]
+    return [ShownTable(pictures_view(results.diagnosis.of_seed(results.diagnosis.pictures), results.staging))]
 
 
 def wanted(results: Results) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Note, Section, Shown
+from fibrostage.report.sections.spec import Block, Note, Section, ShownTable
 from fibrostage.views.diagnosis import comparison_panels
 
 
@@ -16,7 +16,7 @@ def blocks(results: Results) -> list[Block]:
         f"Seed {found.seed}; the reference is {found.reference}. Two scores are compared on the patients who have "
         "both, by DeLong's test; p is adjusted after Holm within a table."
     )
-    return [*(Shown(panel, titled=True) for panel in panels), note]
+    return [*(ShownTable(panel, titled=True) for panel in panels), note]
 
 
 SECTION = Section(

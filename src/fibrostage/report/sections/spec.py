@@ -59,7 +59,7 @@ class Folded:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownTable:
     """A table with its note."""
 
     view: TableView
@@ -67,7 +67,7 @@ class Shown:
     kind: str = "table"
 
 
-Block = Svg | Note | Heading | Bullets | Facts | Folded | Shown
+Block = Svg | Note | Heading | Bullets | Facts | Folded | ShownTable
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Section, Shown
+from fibrostage.report.sections.spec import Block, Section, ShownTable
 from fibrostage.views.diagnosis import cutoffs_view
 
 
@@ -11,7 +11,7 @@ def blocks(results: Results) -> list[Block]:
     """One seed's table."""
     found = results.diagnosis
     assert found is not None
-    return [Shown(cutoffs_view(found.of_seed(found.cutoffs), results.staging, found.seed))]
+    return [ShownTable(cutoffs_view(found.of_seed(found.cutoffs), results.staging, found.seed))]
 
 
 def wanted(results: Results) -> bool:

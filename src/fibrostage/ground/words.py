@@ -1,0 +1,38 @@
+"""Words and days in a text, written alike however they came: what names of people are looked for by."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+SHORTEST = 2  # letters of a word that is looked for
+YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})[-./ ]?(\d{2})[-./ ]?(\d{2})(?!\d)")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTH_NAMED = re.compile(rf"(?<!\d)(\d{{1,2}})[-. ]*({'|'.join(MONTHS)})[a-z]*[-., ]*(\d{{4}})(?!\d)", re.IGNORECASE)
+YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})[-./ ](\d{1,2})[-./ ](\d{4})(?!\d)")
+
+
+def plain(text: str) -> str:
+    """A text as it is compared: one spelling of each letter, no capitals."""
+    return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
+def parts_of(text: str) -> list[str]:
+    """Splits a text, as it is compared, into its runs of letters and digits."""
+    return [part for part in re.split(r"[\W_]+", plain(text)) if part]
+
+
+def dates_in(text: str) -> set[str]:
+    """The days that a text may mean, as YYYYMMDD; both where day and month may be either."""
+    found = {(int(y), int(m), int(d)) for y, m, d in YEAR_FIRST.findall(text)}
+    for day, month, year in MONTH_NAMED.findall(text):
+        found.add((int(year), MONTHS.index(month.lower()) + 1, int(day)))
+    for first, second, year in YEAR_LAST.findall(text):
+        found |= {(int(year), int(first), int(second)), (int(year), int(second), int(first))}
+    return {f"{y:04d}{m:02d}{d:02d}" for y, m, d in found if 1900 <= y <= 2100 and 1 <= m <= 12 and 1 <= d <= 31}
+
+
+def words_of(text: str, least: int = SHORTEST) -> set[str]:
+    """A text as a whole, its parts of `least` letters or more, and the days in it."""
+    parts = parts_of(text)
+    return {word for word in {" ".join(parts), "".join(parts), *parts} if len(word) >= least} | dates_in(text)
