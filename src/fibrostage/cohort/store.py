@@ -8,6 +8,7 @@ Row i of pixels/<modality>.npy is the i-th row of images.parquet within that mod
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -27,6 +28,7 @@ from numpy.typing import DTypeLike, NDArray
 from fibrostage import __version__
 from fibrostage.cohort.tables import GOOD, check_images, check_patients
 from fibrostage.ground.errors import CohortError, nearest
+from fibrostage.ground.files import is_abandoned, owner
 from fibrostage.ground.stage import UNLABELLED, Staging
 
 MARKER = "cohort.json"
@@ -229,6 +231,13 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[A
     return array
 
 
+def sweep_beside(target: Path) -> None:
+    """Takes away the unfinished folders that killed processes left beside `target`."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.partial-*"):
+        if left.is_dir() and is_abandoned(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 @contextmanager
 def whole_or_absent(target: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `target`, renamed to it when the block ends well and removed when it does not.
@@ -239,7 +248,8 @@ def whole_or_absent(target: Path) -> Iterator[Path]:
         raise CohortError(f"{target} exists and is not empty; a cohort is never overwritten, choose another --out")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+        sweep_beside(target)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-.{owner()}-", dir=target.parent))
     except OSError as error:
         raise CohortError(f"cannot write to {target.parent}: {error.strerror}") from None
     try:

@@ -15,6 +15,7 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -36,7 +37,6 @@ try:
 except ImportError:  # the extra [dicom]
     pydicom = None
 
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it quotes what stands in headers
 MAGIC = b"DICM"
 FIRST_TAGS = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0")  # little-endian
 WHOLE = 64 * 2**20  # bytes; a larger file is decoded from disk, frame by frame
@@ -86,6 +86,23 @@ class Header:
     identifying: frozenset[str]
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps pydicom from logging and warning while a file is read, as it quotes what stands in headers.
+
+    It is as talkative as before when the block ends. Also a decorator, for functions that are no generators.
+    """
+    logger = logging.getLogger("pydicom")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
+
+
 def require() -> None:
     if pydicom is None:
         raise IntakeError('reading DICOM needs pydicom and its decoders: pip install "fibrostage[dicom]"')
@@ -112,6 +129,7 @@ class Dicom:
     def lossy(self) -> bool:
         return self.header.syntax in JPEG or self.header.lossy
 
+    @quiet()
     def regions(self, frame: int) -> tuple[Region, ...]:
         """The regions of a frame; most files have the same for all."""
         frame = frame if "PerFrameFunctionalGroupsSequence" in self.dataset else 0
@@ -152,8 +170,7 @@ class Dicom:
         indices = every if wanted is None else list(wanted)
         decoded = 0
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with quiet():
                 for array in [self.only] if indices == [0] == every else self.decode(indices):
                     index = indices[decoded]
                     decoded += 1
@@ -184,6 +201,7 @@ class Report:
     format: str = "DICOM SR"
 
 
+@quiet()
 def open_dicom(path: Path, modalities: Sequence[str] = ("US",)) -> Dicom | Report:
     """The file, opened; raises `UnreadableImageError` with the reason."""
     require()
@@ -209,8 +227,7 @@ def read_dataset(path: Path) -> Any:
     """The dataset, with its pixels where the file is small enough to hold."""
     try:
         whole = path.stat().st_size <= WHOLE
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             dataset = pydicom.dcmread(path, force=True, stop_before_pixels=not whole)
             if not len(dataset):
                 raise EOFError
@@ -290,8 +307,7 @@ def header_of(dataset: Any) -> Header:
 def patient_of(path: Path) -> str:
     """A file's PatientID, or nothing."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             tags = ["PatientID"]
             return text_of(pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=tags), "PatientID")
     except Exception:

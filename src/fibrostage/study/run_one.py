@@ -13,6 +13,7 @@ from typing import Protocol
 
 from fibrostage.cohort.store import open_cohort
 from fibrostage.ground.errors import FibrostageError
+from fibrostage.ground.processes import end_with_parent
 from fibrostage.results.run_folder import RunFolder
 from fibrostage.study.grid_file import Run
 
@@ -50,9 +51,11 @@ _TOLD_TO_END = False
 
 
 def one_thread() -> None:
-    """A worker process is one run at a time: parallelism is over runs."""
+    """What a worker process does first: it is one run at a time, as parallelism is over runs, and ends with its
+    parent."""
     import torch
 
+    end_with_parent()
     torch.set_num_threads(1)
     signal.signal(signal.SIGTERM, end_run)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
+from fibrostage.ground.processes import processes_of
 from fibrostage.study.grid_file import Run
 from fibrostage.study.run_one import Done, execute_in_worker, one_thread, single_threaded
 
@@ -38,7 +39,7 @@ def in_processes(cohort: Path, runs: Sequence[Run], done: Done, workers: int) ->
                 else:
                     done(jobs[job], f"{type(error).__name__}: {error}" if error else job.result())
         except BaseException:
-            processes = list((pool._processes or {}).values())
+            processes = processes_of(pool)
             pool.shutdown(wait=False, cancel_futures=True)
             for process in processes:
                 process.terminate()

@@ -15,13 +15,13 @@ from fibrostage.intake.build import near_duplicates as twins
 from fibrostage.intake.build.near_duplicates import (
     DISTANCE,
     candidates,
-    fingerprint,
     groups,
     likeness,
     near_twins,
     perceptual_hash,
     set_bits,
 )
+from fibrostage.intake.find.fingerprint import fingerprint
 from fibrostage.phantom.bmode import Scan, bmode
 from fibrostage.phantom.screen import draw_box, elastogram, plain, stiffness_map
 

@@ -17,6 +17,7 @@ from concurrent.futures import TimeoutError as Late
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
+from fibrostage.ground.processes import end_with_parent, processes_of
 from fibrostage.intake.read.read_file import Outcome, ReadingJob, ReadingRules, Refusal, read_file
 
 FEW = 32  # files that are not worth starting processes for
@@ -27,8 +28,9 @@ _setting: ReadingRules | None = None
 
 
 def begin(setting: ReadingRules) -> None:
-    """What a worker process does first: it is stopped by its parent, not by Ctrl-C."""
+    """What a worker process does first: it is stopped by its parent, not by Ctrl-C, and ends with it."""
     global _setting
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _setting = setting
 
@@ -116,5 +118,5 @@ def pool_of(count: int, setting: ReadingRules) -> Iterator[ProcessPoolExecutor]:
 
 def stop(pool: ProcessPoolExecutor) -> None:
     """Ends the workers at once, whatever they are doing."""
-    for process in list((pool._processes or {}).values()):
+    for process in processes_of(pool):
         process.kill()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from fibrostage import SIMULATED
 from fibrostage.cohort.confounding import check_confounding
@@ -37,7 +38,7 @@ from fibrostage.intake.build.assemble import (
     with_readings,
     without_twins,
 )
-from fibrostage.intake.build.choices import Intake
+from fibrostage.intake.build.choices import Choices, Intake
 from fibrostage.intake.build.contact_sheet import FOLDER, Tile, write_sheets
 from fibrostage.intake.build.journal import Journal, Place
 from fibrostage.intake.privacy import Privacy, identifies, identifying_columns
@@ -48,59 +49,138 @@ CHUNK = 1024
 LONG = 4  # letters of an id that other columns are searched for
 
 
+@dataclass
+class Gathered:
+    """What was read, while it becomes a cohort. `pairs` [n, 2] are rows of near twins among `pictures`, whose `place`
+    is the row of `places`; `words` are hashes of words that identify."""
+
+    journal: Journal
+    intake: Intake
+    codes: list[str | None]
+    work: Path
+    name: str
+    progress: Progress
+    pictures: pl.DataFrame = field(default_factory=pl.DataFrame)
+    places: list[Place] = field(default_factory=list)
+    readings: Readings = field(default_factory=lambda: Readings({}, {}))
+    words: frozenset[str] = frozenset()
+    patients: pl.DataFrame = field(default_factory=pl.DataFrame)
+    named: Names = field(default_factory=lambda: Names({}, {}))
+    pairs: NDArray[np.intp] = field(default_factory=lambda: np.empty((0, 2), dtype=np.intp))
+    caveats: list[str] = field(default_factory=list)
+
+    @property
+    def plan(self) -> Plan:
+        return self.intake.plan
+
+    @property
+    def choices(self) -> Choices:
+        return self.intake.choices
+
+    @property
+    def simulated(self) -> bool:
+        return is_simulated(self.patients if self.intake.patients is None else self.intake.patients)
+
+
 def finish(
     journal: Journal, codes: list[str | None], intake: Intake, work: Path, out: Path, progress: Progress
 ) -> None:
-    """From the journal to the cohort's files in `work`."""
-    plan, choices = intake.plan, intake.choices
-    pictures, places, readings, words = entries(journal, codes, intake)
-    patients = people(intake, pictures, words, progress)
-    pictures = with_plain_devices(of_known(pictures, patients, intake), words, intake)
-    named = names_of(intake)
-    order = patients["patient_id"].to_list()
-    pictures = in_cohort_order(with_readings(pictures, readings), order, [m.name for m in plan.modality])
-    allowed = choices.allow_duplicates or choices.group_near_duplicates
-    pictures = without_twins(pictures, intake.problems, intake.notes, allowed, named)
-    pictures = without_bad(pictures, intake, named)
-    caveats = list(plan.cohort.caveats)
-    pairs = near_pairs(pictures, lambda place: journal.print(places[place]))
-    if len(pairs) and choices.group_near_duplicates:
-        patients = with_groups(patients, pictures, pairs)
-        caveats.append(f"{patients[GROUP].count()} patients share nearly the same pictures; splits keep them together")
-    elif len(pairs) and choices.allow_duplicates:
-        caveats.append(f"{len(pairs)} pairs of nearly the same picture lie under different patients' names")
-    elif len(pairs):
-        note_pairs(pictures, pairs, intake.problems, named)
-    if len(intake.problems) and not choices.skip_bad:
-        raise refusal(intake.problems)
-    if len(pairs) and not (choices.group_near_duplicates or choices.allow_duplicates):
-        pictures = pictures.filter(~pl.Series(np.isin(np.arange(len(pictures)), pairs.max(axis=1))))
-    if not len(pictures):
-        raise refusal(intake.problems, "no picture could be taken in")
-    if choices.confirm is not None and not choices.confirm(counts(pictures)):
-        raise IntakeError("not confirmed; nothing was written")
-    patients = with_markers(patients, pictures, readings, plan)
-    caveats += [found.warning() for found in check_confounding(patients, pictures, plan.staging.whole())]
-    simulated = is_simulated(patients if intake.patients is None else intake.patients)
-    (work / "pixels").mkdir()
-    store_pixels(journal, pictures, places, plan, work / "pixels", progress)
-    if intake.setting.sheet:
-        title = f"{SIMULATED}: what was kept" if simulated else "what was kept"
-        write_sheets(work / FOLDER, tiles(journal, pictures, places, intake), title)
+    """From the journal to the cohort's files in `work`, step by step; raises `IntakeError` where a step refuses."""
+    gathered = Gathered(journal, intake, codes, work, intake.plan.cohort.name or out.name, progress)
+    for step in STEPS:
+        step(gathered)
+
+
+def collect(of: Gathered) -> None:
+    """Everything that was read, and the patients it is of."""
+    of.pictures, of.places, of.readings, of.words = entries(of.journal, of.codes, of.intake)
+    of.patients = people(of.intake, of.pictures, of.words, of.progress)
+    of.named = names_of(of.intake)
+    of.caveats = list(of.plan.cohort.caveats)
+
+
+def order(of: Gathered) -> None:
+    """Pictures of known patients, with their readings, in the order of the cohort; device names that name nobody."""
+    own = with_plain_devices(of_known(of.pictures, of.patients, of.intake), of.words, of.intake)
+    patients, modalities = of.patients["patient_id"].to_list(), [m.name for m in of.plan.modality]
+    of.pictures = in_cohort_order(with_readings(own, of.readings), patients, modalities)
+
+
+def drop_copies(of: Gathered) -> None:
+    """The same picture once, and none that is bad where the plan says so."""
+    allowed = of.choices.allow_duplicates or of.choices.group_near_duplicates
+    of.pictures = without_twins(of.pictures, of.intake.problems, of.intake.notes, allowed, of.named)
+    of.pictures = without_bad(of.pictures, of.intake, of.named)
+
+
+def find_near_twins(of: Gathered) -> None:
+    """Near twins under different patients' names: kept together, allowed, or a problem each."""
+    of.pairs = near_pairs(of.pictures, lambda place: of.journal.print(of.places[place]))
+    if not len(of.pairs):
+        return
+    if of.choices.group_near_duplicates:
+        of.patients = with_groups(of.patients, of.pictures, of.pairs)
+        together = of.patients[GROUP].count()
+        of.caveats.append(f"{together} patients share nearly the same pictures; splits keep them together")
+    elif of.choices.allow_duplicates:
+        of.caveats.append(f"{len(of.pairs)} pairs of nearly the same picture lie under different patients' names")
+    else:
+        note_pairs(of.pictures, of.pairs, of.intake.problems, of.named)
+
+
+def refuse(of: Gathered) -> None:
+    """Raises `IntakeError` where there are problems that nobody allowed, or nothing is left."""
+    if len(of.intake.problems) and not of.choices.skip_bad:
+        raise refusal(of.intake.problems)
+    if len(of.pairs) and not (of.choices.group_near_duplicates or of.choices.allow_duplicates):
+        later = np.isin(np.arange(len(of.pictures)), of.pairs.max(axis=1))
+        of.pictures = of.pictures.filter(~pl.Series(later))
+    if not len(of.pictures):
+        raise refusal(of.intake.problems, "no picture could be taken in")
+
+
+def confirm(of: Gathered) -> None:
+    """Asks whether the rules took the files for the right thing; raises `IntakeError` where they did not."""
+    if of.choices.confirm is not None and not of.choices.confirm(counts(of.pictures)):
+        raise IntakeError("not confirmed; nothing was written, and what was read is kept for the next call")
+
+
+def measure(of: Gathered) -> None:
+    """Markers from stiffness, and a warning where what should not tell the stage does."""
+    of.patients = with_markers(of.patients, of.pictures, of.readings, of.plan)
+    found = check_confounding(of.patients, of.pictures, of.plan.staging.whole())
+    of.caveats += [one.warning() for one in found]
+
+
+def write_pictures(of: Gathered) -> None:
+    """Pixels, and the contact sheet where there is one."""
+    (of.work / "pixels").mkdir()
+    store_pixels(of.journal, of.pictures, of.places, of.plan, of.work / "pixels", of.progress)
+    if of.intake.setting.sheet:
+        title = f"{SIMULATED}: what was kept" if of.simulated else "what was kept"
+        write_sheets(of.work / FOLDER, tiles(of.journal, of.pictures, of.places, of.intake), title)
+
+
+def write_rows(of: Gathered) -> None:
+    """The tables, and the user's own link back to ids where it was asked for."""
+    studied = set(of.named.patients.values()) | set(of.patients["patient_id"])
     write_tables(
-        work,
-        name=plan.cohort.name or out.name,
-        staging=plan.staging.whole(),
-        modalities=[Modality(m.name, m.kind, m.size, m.stored_channels, m.fit) for m in plan.modality],
-        patients=patients,
-        images=images_of(pictures),
-        exclusions=exclusions_of(intake, set(named.patients.values()) | set(order), words),
-        simulated=simulated,
-        caveats=caveats,
-        source=", ".join(f"{count} {kind}" for kind, count in formats(pictures)),
+        of.work,
+        name=of.name,
+        staging=of.plan.staging.whole(),
+        modalities=[Modality(m.name, m.kind, m.size, m.stored_channels, m.fit) for m in of.plan.modality],
+        patients=of.patients,
+        images=images_of(of.pictures),
+        exclusions=exclusions_of(of.intake, studied, of.words),
+        simulated=of.simulated,
+        caveats=of.caveats,
+        source=", ".join(f"{count} {kind}" for kind, count in formats(of.pictures)),
     )
-    if choices.link is not None:
-        write_link(choices.link, intake)
+    if of.choices.link is not None:
+        write_link(of.choices.link, of.intake)
+
+
+STEPS = (collect, order, drop_copies, find_near_twins, refuse, confirm, measure, write_pictures, write_rows)
 
 
 def entries(

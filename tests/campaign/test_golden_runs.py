@@ -1,0 +1,90 @@
+"""Runs that earlier versions made are made again: the same queries, the same labels, the same figures.
+
+tests/golden/runs.json was written by the version before campaigns, from a SIMULATED cohort of 24 patients. Answers are
+compared as they are exported, bit for bit; figures to four digits, as processors differ in the last ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from fibrostage.campaign.run import run_active
+from fibrostage.cohort.store import Cohort
+from fibrostage.intake.build.take_in import Sources, take_in
+from fibrostage.learn.plan_for_cohort import plan_for
+from fibrostage.learn.train import train
+from fibrostage.ledger.export import export
+from fibrostage.phantom.write import Recipe, write_phantom
+from fibrostage.plan.commands import ACTIVE
+from fibrostage.plan.run_plan import Plan
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "runs.json").read_text())
+BASE = [
+    "network.backbone=resnet18", "network.weights=random", "training.epochs=4", 'network.modalities=["LSTE","LUS"]',
+    "training.precision=float32",
+]  # fmt: skip
+RUNS = {
+    "random": ["active.strategy=random"],
+    "esd": ["active.strategy=esd", "active.passes=8"],
+    "stratified_entropy": ["active.strategy=entropy", "active.start=stratified"],
+    "badge_patient": ["active.strategy=badge", "active.unit=patient"],
+    "bald_power_diverse_image": ["active.strategy=bald+power+diverse", "active.unit=image", "active.passes=8"],
+    "esd_clean_complete_quota": [
+        "active.strategy=esd+clean+complete", "active.per_patient=3", "active.passes=8", "oracle.error=0.2",
+        "oracle.unusable=0.1",
+    ],
+    "ordinal_margin_validation": [
+        "active.strategy=margin", "network.head=ordinal", "split.validation=0.25", "stopping.plateau=5",
+        "stopping.stable=5",
+    ],
+    "typiclust_cost": [
+        "active.strategy=typiclust", "active.unit=patient", "cost.reading=0.5", "cost.missing_exam=2",
+        "stopping.budget.cost=14",
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    folder = tmp_path_factory.mktemp("golden")
+    source = folder / "source"
+    write_phantom(source, Recipe(24, 3))
+    sources = Sources(source, source / "patients.csv", source / "images.csv")
+    return take_in(sources, folder / "cohort", Plan.load(source / "plan.toml"))
+
+
+def test_the_cohort_has_the_fingerprint_it_had(simulated: Cohort) -> None:
+    assert simulated.fingerprint == GOLDEN["fingerprint"]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_same_queries_labels_and_figures(simulated: Cohort, tmp_path: Path, name: str) -> None:
+    wanted = GOLDEN[name]
+    plan = plan_for(simulated, {}, [*BASE, "active.rounds=3", *RUNS[name]], "plan", ACTIVE)
+    curve = run_active(simulated, plan, tmp_path / "run")
+    export(tmp_path / "run", tmp_path / "answers.csv")
+    answers = pl.read_csv(tmp_path / "answers.csv", infer_schema=False).drop("at")
+    assert answers.height == wanted["n"]
+    assert hashlib.sha256(answers.write_csv().encode()).hexdigest()[:32] == wanted["answers"]
+    for row, before in zip(curve.iter_rows(named=True), wanted["rounds"], strict=True):
+        assert {key: row[key] for key in before} == pytest.approx(before, abs=1e-3)
+
+
+def test_a_supervised_run_finds_what_it_found(simulated: Cohort, tmp_path: Path) -> None:
+    wanted = GOLDEN["train"]
+    plan = plan_for(simulated, {}, [*BASE, "split.scheme=kfold", "split.folds=3", "evaluation.training=true"])
+    train(simulated, plan, tmp_path / "run")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    predictions = pl.read_parquet(tmp_path / "run" / "predictions.parquet")
+    assert (predictions.height, predictions.columns) == (wanted["rows"], wanted["columns"])
+    assert sorted(metrics) == wanted["keys"]
+    assert metrics["n_training"] == wanted["n_training"]
+    for figure in ("accuracy", "auc_macro"):
+        assert metrics[figure] == pytest.approx(wanted[figure], abs=1e-3)
+    for cut, before in wanted["auc_at_cut"].items():
+        assert metrics["auc_at_cut"][cut] == pytest.approx(before, abs=1e-3)
