@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo
 
-.PHONY: demo test test-long check lint format clean
+.PHONY: demo test test-long check format docs clean
 
 demo: .venv/ready
 	$(BIN)/fibrostage demo --out $(DEMO)
@@ -30,6 +30,9 @@ format: .venv/ready
 .venv/ready: requirements.txt requirements-nodeps.txt pyproject.toml scripts/make-venv
 	PYTHON=$(PYTHON) scripts/make-venv
 	touch $@
+
+docs: .venv/ready
+	$(BIN)/python scripts/make_docs.py
 
 clean:
 	rm -rf .venv $(DEMO)

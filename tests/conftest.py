@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,18 @@ from fibrostage.plan.run_plan import Plan
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 STAGES = ("F0", "F1", "F2", "F3", "F4")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long each folder of tests took, on all workers together."""
+    seconds: dict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                parts = report.nodeid.partition("::")[0].split("/")
+                seconds[parts[1] if len(parts) > 2 else "."] += report.duration
+    listed = sorted(seconds.items(), key=lambda item: -item[1])
+    terminalreporter.write_line("seconds by folder: " + ", ".join(f"{name} {value:.0f}" for name, value in listed))
 
 
 @pytest.fixture(autouse=True)

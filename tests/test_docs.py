@@ -1,6 +1,8 @@
 """What the documents say is so: every plan key is described, and the examples parse."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -39,6 +41,13 @@ def test_every_marker_and_its_columns_are_documented() -> None:
     for marker in MARKERS:
         assert {column_of(marker), *(need.column for need in marker.needs)} <= documented
         assert marker.speed is None or marker.speed.column in documented
+
+
+def test_documents_that_the_code_decides_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "make_docs.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}: call 'make docs'"
 
 
 def test_the_readmes_plan_is_a_plan() -> None:

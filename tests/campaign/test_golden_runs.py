@@ -19,7 +19,8 @@ from fibrostage.intake.build.take_in import Sources, take_in
 from fibrostage.learn.plan_for_cohort import plan_for
 from fibrostage.learn.train import train
 from fibrostage.ledger.export import export
-from fibrostage.phantom.write import Recipe, write_phantom
+from fibrostage.phantom.recipe import Recipe
+from fibrostage.phantom.write import write_phantom
 from fibrostage.plan.commands import ACTIVE
 from fibrostage.plan.run_plan import Plan
 

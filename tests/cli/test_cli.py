@@ -38,47 +38,56 @@ def run_report(folder: Path) -> str:
     return (folder / "report" / "index.html").read_text(encoding="utf-8")
 
 
-def test_the_main_road(tmp_path: Path) -> None:
-    """Files → cohort → network → active learning → report, by its commands, JSON on stdout alone."""
-    source = make_source(tmp_path / "source")
-    plan = to_toml(tmp_path / "plan.toml")
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a plan, and a cohort that the command took in."""
+    folder = tmp_path_factory.mktemp("road")
+    source, plan = make_source(folder / "source"), to_toml(folder / "plan.toml")
     taken = run(
         "intake", source.folder, "--patients", source.patients, "--images", source.images,
-        "--plan", plan, "--out", tmp_path / "cohort", "--json",
+        "--plan", plan, "--out", folder / "cohort", "--json",
     )  # fmt: skip
     assert taken.returncode == 0, taken.stderr
-    assert json.loads(taken.stdout)["images"]["LUS"]["total"] == 57
-    described = run("describe", tmp_path / "cohort", "--json", "--verify")
-    assert json.loads(described.stdout) == json.loads(taken.stdout)
-    assert "candidates LSTE×LUS" in run("describe", tmp_path / "cohort").stdout
-    trained = run(
-        "train",
-        tmp_path / "cohort",
-        "--plan",
-        plan,
-        "--set",
-        'network.modalities=["LSTE"]',
-        "--out",
-        tmp_path / "run",
-        "--json",
-    )
+    assert "[network], [training], [evaluation] are not read by intake" in " ".join(taken.stderr.split())
+    (folder / "described.json").write_text(taken.stdout)
+    return folder
+
+
+def test_files_become_a_cohort(road: Path) -> None:
+    """JSON stands on stdout alone."""
+    content = json.loads((road / "described.json").read_text())
+    assert content["images"]["LUS"]["total"] == 57
+    described = run("describe", road / "cohort", "--json", "--verify")
+    assert json.loads(described.stdout) == content
+    assert "candidates LSTE×LUS" in run("describe", road / "cohort").stdout
+
+
+def test_a_cohort_becomes_a_network_and_patients_are_staged(road: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    one = 'network.modalities=["LSTE"]'
+    trained = run("train", road / "cohort", "--plan", road / "plan.toml", "--set", one, "--out", out, "--json")
     assert trained.returncode == 0, trained.stderr
-    assert json.loads(trained.stdout) == json.loads((tmp_path / "run" / "metrics.json").read_text())
-    looped = run(
-        "active", tmp_path / "cohort", "--plan", plan, "--set", "active.rounds=1", "--out", tmp_path / "loop", "--json"
-    )
-    assert json.loads(looped.stdout)["strategy"] == "esd"
-    assert run("active", tmp_path / "cohort", "--out", tmp_path / "loop", "--resume").returncode == 0
-    assert run("predict", tmp_path / "run", tmp_path / "cohort", "--out", tmp_path / "staged.csv").returncode == 0
-    assert (tmp_path / "staged.csv").read_text().splitlines()[0] == "patient_id,stage,p_F0,p_F1,p_F2,p_F3,p_F4"
-    explained = run(
-        "explain", tmp_path / "run", tmp_path / "cohort", "--pictures", 2, "--by", "gradients", "--json"
-    )  # fmt: skip
+    assert json.loads(trained.stdout) == json.loads((out / "metrics.json").read_text())
+    assert run("predict", out, road / "cohort", "--out", tmp_path / "staged.csv").returncode == 0
+    header = (tmp_path / "staged.csv").read_text().splitlines()[0]
+    assert header.startswith("patient_id,stage,p_F0,p_F1,p_F2,p_F3,p_F4")
+    explained = run("explain", out, road / "cohort", "--pictures", 2, "--by", "gradients", "--json")
     assert explained.returncode == 0, explained.stderr
     assert len(json.loads(explained.stdout)["pictures"]) == 2
-    assert "Where the network looks" in run_report(tmp_path / "run")
-    assert run("report", tmp_path / "loop").returncode == 0
-    assert (tmp_path / "loop" / "report" / "index.html").is_file()
+    assert "Where the network looks" in run_report(out)
+
+
+def test_a_cohort_is_asked_about_and_reported(road: Path, tmp_path: Path) -> None:
+    out = tmp_path / "loop"
+    arguments = ("--plan", road / "plan.toml", "--set", "active.rounds=1", "--out", out, "--json")
+    looped = run("active", road / "cohort", *arguments)
+    assert json.loads(looped.stdout)["strategy"] == "esd"
+    assert run("active", road / "cohort", "--out", out, "--resume").returncode == 0
+    assert "What labels bought" not in run_report(out)
+    refused = run("train", road / "cohort", "--set", "active.strategy=nonsense", "--out", tmp_path / "x")
+    assert refused.returncode == 1
+    assert "train does not read [active] of a plan, active does" in refused.stderr
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize(

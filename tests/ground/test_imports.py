@@ -9,7 +9,7 @@ from pathlib import Path
 
 SCRIPT = """
 import importlib, logging, pkgutil, warnings
-import numba
+import matplotlib, numba, pydicom  # what they set themselves is their affair
 before = numba.config.CACHE_DIR
 levels = {name: logging.getLogger(name).level for name in ("pydicom", "numba", "matplotlib")}
 filters = list(warnings.filters)

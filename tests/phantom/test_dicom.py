@@ -18,8 +18,9 @@ from fibrostage.phantom.dicom_exams import SCANNERS, SERIES  # noqa: E402
 from fibrostage.phantom.dicom_files import COLOUR_BAR, PALETTED, SYNTAXES, TISSUE, DrawnRegion, write_dicom  # noqa: E402
 from fibrostage.phantom.dicom_reports import write_measurements  # noqa: E402
 from fibrostage.phantom.layouts import render  # noqa: E402
+from fibrostage.phantom.recipe import Recipe  # noqa: E402
 from fibrostage.phantom.vendors import LAYOUTS  # noqa: E402
-from fibrostage.phantom.write import Recipe, write_phantom  # noqa: E402
+from fibrostage.phantom.write import write_phantom  # noqa: E402
 
 GREY = bmode(Scan(0.0, 0.0), np.random.default_rng(0))
 SCREEN = render(LAYOUTS["convex-jet"], GREY, 9.0, 0.12, 0.9, "X", np.random.default_rng(0))
@@ -67,12 +68,15 @@ def test_an_unknown_syntax_is_named(tmp_path: Path) -> None:
 def test_regions_are_inclusive_and_in_centimetres(tmp_path: Path) -> None:
     panel = SCREEN.tissue[0]
     assert SCREEN.bar is not None
+    regions = [DrawnRegion.at(TISSUE, panel, 0.4), DrawnRegion.at(COLOUR_BAR, SCREEN.bar)]
     write(
-        tmp_path / "x", SCREEN.pixels, regions=[DrawnRegion(TISSUE, *panel, 0.4), DrawnRegion(COLOUR_BAR, *SCREEN.bar)]
+        tmp_path / "x",
+        SCREEN.pixels,
+        regions=regions,
     )
     tissue, bar = pydicom.dcmread(tmp_path / "x").SequenceOfUltrasoundRegions
-    assert tissue.RegionLocationMaxX1 - tissue.RegionLocationMinX0 + 1 == panel.w
-    assert tissue.RegionLocationMaxY1 - tissue.RegionLocationMinY0 + 1 == panel.h
+    assert tissue.RegionLocationMaxX1 - tissue.RegionLocationMinX0 + 1 == panel.width
+    assert tissue.RegionLocationMaxY1 - tissue.RegionLocationMinY0 + 1 == panel.height
     assert (tissue.PhysicalUnitsXDirection, tissue.PhysicalDeltaX) == (3, 0.04)
     assert (bar.RegionDataType, bar.PhysicalUnitsXDirection) == (0xE, 0)
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fibrostage.ground.geometry import Rectangle, lies_in
 from fibrostage.phantom.bmode import Scan, bmode
 from fibrostage.phantom.layouts import COLOUR_MAPS, Screen, render
-from fibrostage.phantom.placing import Rect
 from fibrostage.phantom.vendors import LAYOUTS, SHAPES, Layout, draw_layout
 
 NAME = "HOLLOWAY, Iris  460314159  1969-02-11"
@@ -19,38 +19,37 @@ def screen_of(layout: Layout, kpa: float | None, seed: int = 0, name: str = NAME
     return render(layout, GREY, kpa, 0.12, fill, name, np.random.default_rng(seed))
 
 
-def area(rect: Rect) -> tuple[slice, slice]:
-    return slice(rect.y, rect.y + rect.h), slice(rect.x, rect.x + rect.w)
+def area(rect: Rectangle) -> tuple[slice, slice]:
+    return slice(rect.y, rect.y + rect.height), slice(rect.x, rect.x + rect.width)
 
 
-def within(inner: Rect, outer: Rect) -> bool:
-    right, bottom = outer.x + outer.w, outer.y + outer.h
-    return outer.x <= inner.x and outer.y <= inner.y and inner.x + inner.w <= right and inner.y + inner.h <= bottom
+def within(inner: Rectangle, outer: Rectangle) -> bool:
+    return inner == outer or lies_in(inner, outer)
 
 
 def check(layout: Layout, screen: Screen) -> None:
     """What holds of any screen with a box."""
     assert screen.pixels.shape == (layout.height, layout.width, 3)
     assert screen.pixels.dtype == np.uint8
-    everything = Rect(0, layout.header, layout.width, layout.height - layout.header)
+    everything = Rectangle(0, layout.header, layout.width, layout.height - layout.header)
     assert all(within(panel, everything) for panel in screen.tissue)
     assert len(screen.tissue) == 1 + layout.dual
     assert screen.box is not None
     assert within(screen.box, screen.tissue[-1])
     assert screen.field is not None
-    assert screen.field.shape == (screen.box.h, screen.box.w)
+    assert screen.field.shape == (screen.box.height, screen.box.width)
     assert screen.kpa is not None
     assert screen.kpa <= (screen.scale if screen.unit == "kPa" else 3 * screen.scale**2)
     if screen.bar is not None:
-        assert within(screen.bar, Rect(0, 0, layout.width, layout.height))
+        assert within(screen.bar, Rectangle(0, 0, layout.width, layout.height))
         bar = screen.pixels[area(screen.bar)]
         assert (bar[0, 0] == COLOUR_MAPS[layout.colours][255]).all()
         assert (bar[-1, -1] == COLOUR_MAPS[layout.colours][0]).all()
         assert layout.bar_inset or not any(overlap(screen.bar, panel) for panel in screen.tissue)
 
 
-def overlap(a: Rect, b: Rect) -> bool:
-    return a.x < b.x + b.w and b.x < a.x + a.w and a.y < b.y + b.h and b.y < a.y + a.h
+def overlap(a: Rectangle, b: Rectangle) -> bool:
+    return a.x < b.x + b.width and b.x < a.x + a.width and a.y < b.y + b.height and b.y < a.y + a.height
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -78,7 +77,7 @@ def test_the_box_bounds_all_that_the_overlay_changed(shape: str, frame: tuple[in
     panel = screen.tissue[0]
     part = screen.pixels[area(panel)].astype(int)
     rows, columns = np.nonzero(part.max(axis=2) - part.min(axis=2) > 3)
-    found = Rect(
+    found = Rectangle(
         panel.x + int(columns.min()),
         panel.y + int(rows.min()),
         int(np.ptp(columns)) + 1,

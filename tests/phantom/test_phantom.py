@@ -19,7 +19,8 @@ from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.phantom.ceiling import ceilings, marker_values
 from fibrostage.phantom.patients import draw_patients, draw_stages
-from fibrostage.phantom.write import PICTURES, Recipe, one, write_phantom
+from fibrostage.phantom.recipe import Recipe
+from fibrostage.phantom.write import PICTURES, one, write_phantom
 from fibrostage.plan.run_plan import Plan
 from fibrostage.stats.auc import auc, auc_interval
 

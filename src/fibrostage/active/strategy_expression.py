@@ -41,7 +41,11 @@ class ChosenStrategy:
 
 
 def choose_strategy(name: str) -> ChosenStrategy:
-    """Parses "esd", "esd+power", "bald+diverse+clean", "skactiveml:CoreSet" …"""
+    """Parses "esd", "esd+power", "bald+diverse+clean", "skactiveml:CoreSet" …
+
+    Raises `PlanError` for an unknown strategy or modifier, a modifier given twice, power and gumbel together, a
+    modifier that needs scores on a strategy that gives none, and anything added to "all".
+    """
     first, *rest = name.split("+")
     base = adapted(first) if first.startswith(PREFIX) else STRATEGIES["random" if first == ALL else first]
     modifiers = tuple(MODIFIERS[part] for part in rest)

@@ -59,6 +59,10 @@ class Area:
     chance: float = 0.5
 
     def as_dict(self) -> dict[str, Json]:
+        """Returns what JSON holds: the figure with its standard error and the number of rows behind it.
+
+        The number of positive rows stands beside it where the truth is binary, otherwise the figure of a chance score.
+        """
         found = {**self.figure.as_dict(), "se": self.figure.se, "n": self.n}
         return {**found, "chance": self.chance} if self.positives is None else {**found, "positives": self.positives}
 
@@ -74,6 +78,7 @@ class Pair:
     p_holm: float | None = None
 
     def as_dict(self) -> dict[str, Json]:
+        """Returns what JSON holds: the difference, a minus b, with its test; `why` only where it is not defined."""
         d = self.difference
         found: dict[str, Json] = {
             "a": self.a,
@@ -107,6 +112,7 @@ class Data:
     staging: Staging | None  # of an ordinal truth
 
     def clusters_of(self, rows: NDArray[np.bool_]) -> NDArray[np.str_] | None:
+        """Returns the patients [m], as text, of the m rows that `rows` [n] selects; None without a cluster column."""
         return None if self.clusters is None else self.clusters[rows].astype(str)
 
 
@@ -158,6 +164,12 @@ def compare_scores(path: Path, question: ScoreQuestion, encoding: str = "utf-8")
 
 
 def check_question(question: ScoreQuestion) -> None:
+    """Checks that a question makes sense, whatever the table holds.
+
+    Raises `IntakeError` where there is no score, a score is given twice or is the truth or cluster column too, the
+    reference is no score, or an option is for the other kind of truth, and `StatisticsError` for an unknown penalty or
+    a confidence outside 0–1.
+    """
     if not question.every:
         raise IntakeError("compare needs at least one --score (or --lower) column")
     for role, column in (("--truth", question.truth), ("--cluster", question.cluster)):
@@ -180,7 +192,11 @@ def check_question(question: ScoreQuestion) -> None:
 
 
 def read_data(table: CsvTable, question: ScoreQuestion) -> Data:
-    """The rows with a truth, as numbers."""
+    """Reads the rows that have a truth, as numbers; the `lower` scores change their sign, so that high means disease.
+
+    Raises `IntakeError` where no row has a truth, a score is no number, a row with a truth has no cluster, or a binary
+    truth has values that it may not; `PlanError` where the labels of an ordinal truth are of no one system.
+    """
     labels = texts(table, question.truth)
     kept = np.array([label is not None for label in labels])
     if not kept.any():
@@ -201,6 +217,11 @@ def read_data(table: CsvTable, question: ScoreQuestion) -> Data:
 
 
 def binary_truth(labels: NDArray[np.object_], question: ScoreQuestion) -> NDArray[np.int64]:
+    """Returns 1 where a label [n] is positive and 0 elsewhere, [n].
+
+    Unless the question names its positive labels, 1, true and yes are, and 0, false and no are not. Raises
+    `IntakeError` where a named one does not occur, or where none is named and a label is none of those.
+    """
     found = sorted(set(labels))
     if question.positive:
         for name in question.positive:
@@ -220,6 +241,7 @@ def binary_truth(labels: NDArray[np.object_], question: ScoreQuestion) -> NDArra
 
 
 def as_binary(label: str) -> int | None:
+    """Returns 1 or 0 for a label that says true or false in words or as a number, and None for any other."""
     text = label.lower()
     if text in TRUE or text in FALSE:
         return int(text in TRUE)
@@ -230,7 +252,10 @@ def as_binary(label: str) -> int | None:
 
 
 def panel(data: Data, question: ScoreQuestion) -> Panel:
-    """The main figures; raises when a score has none at all."""
+    """Computes the main figures: AUCs of a binary truth, Obuchowski's indices of an ordinal one.
+
+    A figure that is not defined holds the reason in its place.
+    """
 
     def measure(rows: NDArray[np.bool_], scores: NDArray[np.float64]) -> Concordance:
         clusters = data.clusters_of(rows)
@@ -244,6 +269,7 @@ def panel(data: Data, question: ScoreQuestion) -> Panel:
 
 
 def cut_panel(data: Data, question: ScoreQuestion, staging: Staging, cut: str) -> Panel:
+    """Computes the AUCs of one cut of an ordinal truth: who is at or above it against who is below."""
     positive = staging.at_or_above(data.truth, cut)
 
     def measure(rows: NDArray[np.bool_], scores: NDArray[np.float64]) -> Concordance:
@@ -259,7 +285,11 @@ Measure = Callable[[NDArray[np.bool_], NDArray[np.float64]], Concordance]
 def measured(
     name: str, data: Data, question: ScoreQuestion, measure: Measure, positive: NDArray[np.bool_] | None
 ) -> Panel:
-    """Each score on its rows, each pair on its common rows, p-values adjusted over the pairs."""
+    """Computes each score on the rows that have it, each pair on the rows that have both, and Holm's p over the pairs.
+
+    `measure` takes rows [n] and the scores [m] of the m rows that are true, or the two scores [2, m] of a pair.
+    `positive` [n] is counted beside each score, or None. A figure that is not defined holds the reason in its place.
+    """
     present = ~np.isnan(data.scores)
     areas = {}
     for k, score in enumerate(question.every):

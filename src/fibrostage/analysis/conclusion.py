@@ -57,6 +57,7 @@ def conclusion(made: Comparison) -> str:
 
 
 def p_text(pair: Pair) -> str:
+    """Writes a pair's p as text, said to be Holm-adjusted where that changed it."""
     value = pair.p_holm
     assert value is not None
     name = "p" if value == pair.difference.p else "Holm-adjusted p"

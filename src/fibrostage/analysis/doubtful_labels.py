@@ -22,8 +22,12 @@ LEAST = 20  # patients; fewer say nothing about how labels are confused
 
 
 def find_doubts(folder: Path) -> pl.DataFrame:
-    """One row a held-out patient of a run (or of a study's runs together), most doubtful first: patient_id, stage,
-    called, quality (the label's, 0 to 1) and doubtful (whether confident learning counts it as an error)."""
+    """Lists the held-out patients of a run, or of a study's runs together, the most doubtful label first.
+
+    Columns: patient_id, stage, called, quality (the label's, 0 to 1) and doubtful (whether confident learning counts it
+    as an error). Raises `RunError` where the folder holds no finished run or study, `PlanError` where a study is of
+    supervised runs or of several methods, and what `doubts_of` raises.
+    """
     runs = runs_in(folder)
     metrics = [run.read_metrics() for run in runs]
     if len({one.method for one in metrics}) > 1:
@@ -49,6 +53,11 @@ def runs_in(folder: Path) -> list[RunFolder]:
 
 
 def doubts_of(predictions: pl.DataFrame, staging: Staging) -> pl.DataFrame:
+    """Ranks the test patients of a table of predictions by how far the predictions contradict their stage.
+
+    Columns are those of `find_doubts`. Raises `PlanError` where cleanlab is not installed, and `RunError` for fewer
+    than 20 patients.
+    """
     try:
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores

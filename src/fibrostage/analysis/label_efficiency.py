@@ -107,7 +107,11 @@ def runs_of(part: pl.DataFrame, whole: dict[Key, dict[str, float]], shared: bool
 
 
 def area(share: NDArray[np.float64], auc: NDArray[np.float64], low: float, high: float) -> float:
-    """Mean AUC along the curve between two shares that it covers, by trapezoids."""
+    """Computes the mean AUC along a curve between two shares of the pool that it covers, by trapezoids.
+
+    `share` [r] rises from round to round, and `auc` [r] is the AUC at each; where `low` is not below `high`, the AUC at
+    `low` is returned.
+    """
     if high <= low:
         return float(np.interp(low, share, auc))
     inside = (share > low) & (share < high)
@@ -117,12 +121,12 @@ def area(share: NDArray[np.float64], auc: NDArray[np.float64], low: float, high:
 
 
 def rising(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The nearest curve that never falls: pool-adjacent-violators."""
+    """Returns the curve [r] nearest to `values` [r] by squares that never falls: pool-adjacent-violators."""
     return np.asarray(isotonic_regression(values).x)
 
 
 def crossing(values: NDArray[np.float64], target: float) -> float | None:
-    """Where a rising curve reaches a target, in rounds and parts of a round; None when it does not."""
+    """Finds where a rising curve `values` [r] reaches a target, in rounds and parts of one; None where it does not."""
     above = np.flatnonzero(values >= target - 1e-12)
     if not len(above):
         return None

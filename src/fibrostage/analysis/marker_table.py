@@ -80,6 +80,10 @@ def marker_table(
 
 
 def check_ids(table: CsvTable) -> None:
+    """Checks that each row of a table is another patient's.
+
+    Raises `IntakeError`, naming the rows, where a patient_id is empty or occurs a second time.
+    """
     problems = Problems()
     first: dict[str, int] = {}
     for row, cells in table.rows:
@@ -94,7 +98,11 @@ def check_ids(table: CsvTable) -> None:
 
 
 def read_quantities(table: CsvTable) -> tuple[dict[str, NDArray[np.float64]], list[RefusedCell]]:
-    """The measured columns we know, NaN where missing or refused, and every refusal."""
+    """Reads the measured columns that markers need, by name a value for each row [n], and lists the refused cells.
+
+    A value is NaN where the cell is empty, is no number or lies outside the quantity's plausible range; nothing is
+    converted.
+    """
     columns, refusals, known = {}, [], measured()
     for column in table.columns:
         if column not in known:
@@ -114,7 +122,7 @@ def read_quantities(table: CsvTable) -> tuple[dict[str, NDArray[np.float64]], li
 
 
 def refused_cells(table: CsvTable, refusals: Sequence[RefusedCell]) -> dict[str, NDArray[np.bool_]]:
-    """Per column the rows whose cell was refused."""
+    """Says by column which rows [n] had their cell refused; a column without a refusal is left out."""
     position = {row: index for index, (row, _) in enumerate(table.rows)}
     barred: dict[str, NDArray[np.bool_]] = {}
     for refusal in refusals:
@@ -125,7 +133,11 @@ def refused_cells(table: CsvTable, refusals: Sequence[RefusedCell]) -> dict[str,
 def read_stages(
     table: CsvTable, classes: Sequence[str]
 ) -> tuple[Staging | None, NDArray[np.int64] | None, tuple[str, ...]]:
-    """The staging system and the stage of each row, where there is a stage column that says so."""
+    """Finds the staging system and each row's stage index [n], −1 where the cell is empty; the texts are caveats.
+
+    System and stages are None without a usable stage column. Raises `PlanError` where `classes` are given and a label
+    is none of them, or they are no staging system.
+    """
     if "stage" not in table.columns:
         return None, None, ()
     labels = texts(table, "stage")
@@ -146,7 +158,11 @@ def read_stages(
 def aucs(
     values: NDArray[np.float64], stages: NDArray[np.int64], staging: Staging, confidence: float
 ) -> dict[str, Estimate]:
-    """AUC at each cut over the patients who have the marker and a stage."""
+    """Computes the AUC at each cut over the patients who have both the marker, `values` [n], and a stage.
+
+    A patient without the marker has NaN, one without a stage has −1 in `stages` [n]. An AUC that is not defined holds
+    the reason.
+    """
     usable = ~np.isnan(values) & (stages >= 0)
     return {
         cut: auc_or_why(staging.at_or_above(stages[usable], cut), values[usable], confidence) for cut in staging.cuts
@@ -154,7 +170,11 @@ def aucs(
 
 
 def write_markers(made: MarkerTable, target: Path) -> None:
-    """M.csv: every column of P.csv, then one a marker; kPa markers end in _kpa and hold Young's modulus."""
+    """Writes M.csv: every column of P.csv, then one for each marker; kPa markers end in _kpa and hold Young's modulus.
+
+    Raises `IntakeError` where P.csv already has a column of such a name, and `RunError` where the file cannot be
+    written.
+    """
     names = {marker.name: column_of(marker) for marker in MARKERS}
     taken = sorted(set(names.values()) & set(made.source.columns))
     if taken:
@@ -175,6 +195,7 @@ def write_markers(made: MarkerTable, target: Path) -> None:
 
 
 def column_of(marker: Marker) -> str:
+    """Returns the name of a marker's column in M.csv: that of the marker, with _kpa where it is in kPa."""
     return f"{marker.name}_kpa" if marker.unit == "kPa" else marker.name
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from fibrostage import SIMULATED
 from fibrostage.bench.timing import in_own_process, machine
-from fibrostage.ground.geometry import Rectangle, iou
+from fibrostage.ground.geometry import iou
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.take_in import Choices, Sources, take_in
 from fibrostage.intake.find.box_finder import find_box
@@ -29,7 +29,8 @@ from fibrostage.intake.find.colour_bar import find_bar
 from fibrostage.intake.find.stiffness import MisfitError, Scale, read_stiffness
 from fibrostage.phantom.bmode import Scan, bmode
 from fibrostage.phantom.layouts import LAYOUTS, Layout, Screen, draw_layout, render
-from fibrostage.phantom.write import Recipe, write_phantom
+from fibrostage.phantom.recipe import Recipe
+from fibrostage.phantom.write import write_phantom
 from fibrostage.plan.run_plan import Plan
 from fibrostage.stats.estimate import wilson
 
@@ -143,10 +144,10 @@ def judged(screen: Screen, layout: Layout, pixels: np.ndarray[Any, np.dtype[np.u
     A screen without a box says only whether one was found. Stiffness is read with the opacity fitted and with it given;
     "refused" says that at least one reading was.
     """
-    box = find_box(pixels, [Rectangle(*panel) for panel in screen.tissue], lossy)
+    box = find_box(pixels, list(screen.tissue), lossy)
     if screen.box is None:
         return {"plain": True, "found": box is not None}
-    truth = Rectangle(*screen.box)
+    truth = screen.box
     row: dict[str, Any] = {"plain": False, "iou": 0.0 if box is None else iou(box.roi, truth)}
     bar = None if box is None else find_bar(pixels, box.roi)
     if box is None or bar is None or screen.kpa is None:

@@ -77,7 +77,7 @@ class PoolJob:
     batches: tuple[int, ...]
 
     def begin(self) -> BenchNetwork:
-        """The same start for every way: threads, the CPU alone, memory that is kept."""
+        """Gives every way the same start (threads, the CPU alone, memory that is kept) and returns what it works on."""
         same_start(self.threads)
         return make_setting(self.shape, self.backbone, self.passes, self.seed)
 

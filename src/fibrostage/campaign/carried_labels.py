@@ -30,7 +30,10 @@ class Carried:
         return hashlib.sha256(self.items.tobytes() + self.stages.tobytes()).hexdigest()[:32]
 
     def check_patients(self, units: QueryUnit, pool: NDArray[np.int64], patient_ids: Sequence[str]) -> None:
-        """Raises `PlanError` for labels of patients whom the new run tests or validates on."""
+        """Checks that carried labels are of patients in `pool` [P], the rows of those whom the new run may ask about.
+
+        Raises `PlanError` where one is not, as the new run tests or validates on that patient.
+        """
         owners = units.patient_of(self.items)
         outside = np.unique(owners[~np.isin(owners, pool)])
         if len(outside):
@@ -40,12 +43,17 @@ class Carried:
             )
 
     def answers(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns the carried stages [n] of items [n], `UNUSABLE` where one was rejected; each item must be carried."""
         known = dict(zip(self.items.tolist(), self.stages.tolist(), strict=True))
         return np.array([known[item] for item in items.tolist()], dtype=np.int64)
 
 
 def carry(source: Path, units: QueryUnit, patient_ids: Sequence[str], classes: Sequence[str]) -> Carried:
-    """Labels of an exported CSV for this cohort's items; every row that does not fit is named."""
+    """Reads the labels of an exported CSV for this cohort's items.
+
+    Raises `PlanError` where the file cannot be read, lacks a column or holds no labels, where an item occurs twice, and
+    for rows that do not fit this run, of which the first five are named.
+    """
     try:
         table = pl.read_csv(source, infer_schema=False)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -71,6 +79,7 @@ def carry(source: Path, units: QueryUnit, patient_ids: Sequence[str], classes: S
 def row_problem(
     row: dict[str, str], units: QueryUnit, patient_ids: Sequence[str], classes: Sequence[str]
 ) -> str | None:
+    """Says why a row of exported labels does not fit this run's unit, cohort and stages, or None where it does."""
     if row["unit"] != units.name:
         return f"a label of a {row['unit']}; this run asks for a {units.name}"
     if row["answer"] not in ("labelled", "rejected"):

@@ -16,7 +16,11 @@ from fibrostage.ground.errors import PlanError, nearest
 
 
 def first_query(selector: Selector, pool: Pool, stages: NDArray[np.int64], count: int) -> Query:
-    """`count` items by `active.start`; "auto" is a cold start that needs no label and no model."""
+    """Makes the first query, of `count` items, as `active.start` says; "auto" needs no label and no model.
+
+    `stages` [patients] are the cohort's stage indices, −1 where unlabelled; only a stratified start reads them. The
+    strategy "all" asks for the whole pool. Raises `PlanError` where `active.start` cannot begin a run.
+    """
     start = selector.plan.start
     if selector.plan.strategy == ALL:
         return Query(pool.ids())
@@ -38,7 +42,7 @@ def check_start(name: str) -> None:
 
 
 def drawn_by(strategy: str, selector: Selector, pool: Pool, count: int, before: NDArray[np.int64] = NOTHING) -> Query:
-    """A first query by a strategy without a model."""
+    """Makes a first query by a strategy that needs no fitted model; `before` [b] are items chosen for it already."""
     plan = selector.plan.model_copy(update={"per_stage": None})  # nobody can guess a stage yet
     return replace(selector, chosen=choose_strategy(strategy), plan=plan).query(
         pool, count, 0, replace(UNFITTED, before=before)
@@ -46,14 +50,24 @@ def drawn_by(strategy: str, selector: Selector, pool: Pool, count: int, before: 
 
 
 def stratified(selector: Selector, pool: Pool, stages: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """A random start in which every stage of the pool's patients occurs at least once."""
+    """Draws a random start [n] in which every stage of the pool's patients occurs at least once, if `count` allows.
+
+    `stages` [patients] are the cohort's stage indices. One item of each stage comes first, then random ones.
+    """
+    if (stages[pool.patients] < 0).any():
+        raise PlanError(
+            'active.start = "stratified" looks at stages that nobody has given yet; leave it "auto", or "random"'
+        )
     rng = Draws.FIRST_QUERY.of(selector.seed)
     offsets, firsts = selector.units.offsets, []
     for stage in np.unique(stages[pool.patients]):
         patient = int(rng.choice(pool.patients[stages[pool.patients] == stage]))
         low, high = int(offsets[patient]), int(offsets[patient + 1])
-        firsts.append(low + int(rng.integers(high - low)))
+        first = low + int(rng.integers(high - low))
+        if first not in pool.asked:  # somebody told of it before it was asked for
+            firsts.append(first)
     firsts = firsts[:count]
-    rest = Pool(selector.units, pool.patients, np.sort(np.array(firsts, dtype=np.int64)))
-    filler = drawn_by("random", selector, rest, count - len(firsts), rest.asked)
+    taken = np.union1d(pool.asked, np.array(firsts, dtype=np.int64))
+    rest = Pool(selector.units, pool.patients, taken)
+    filler = drawn_by("random", selector, rest, count - len(firsts), np.sort(np.array(firsts, dtype=np.int64)))
     return np.concatenate([np.array(firsts, dtype=np.int64), filler.items])

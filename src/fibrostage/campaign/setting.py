@@ -82,7 +82,7 @@ class CampaignSetting:
         return self.targets[min(round_ + 1, len(self.targets) - 1)]
 
     def beginning_with(self, carried: int) -> CampaignSetting:
-        """The same with a schedule that begins with labels carried over."""
+        """Returns this setting with a schedule that begins with so many labels carried over."""
         return replace(self, targets=[carried, *(target for target in self.targets if target > carried)])
 
 

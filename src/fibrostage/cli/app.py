@@ -20,12 +20,14 @@ from fibrostage.ground.errors import FibrostageError
 
 INTERRUPTED = 130  # what Typer makes of Ctrl-C
 TERMINATED = 143
+OUT_OF_MEMORY = "out of memory; close other programs, or take less at once"
 
 
 class GroupedCommands(TyperGroup):
     """Help that lists commands by what people do with them."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Lists each group's commands under its title, each with the beginning of its help."""
         listed = self.list_commands(ctx)
         for group in GROUPS:
             names = [known.name for known in COMMANDS if known.group == group and known.name in listed]
@@ -49,6 +51,10 @@ app = typer.Typer(
 def version(
     show: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
+    """Prints the version and stops where --version is given; otherwise the command that was named goes on.
+
+    Raises `typer.Exit` after printing.
+    """
     if show:
         print(__version__)
         raise typer.Exit
@@ -78,7 +84,11 @@ def main() -> None:
     except FibrostageError as error:
         end_with(str(error))
     except MemoryError:
-        end_with("out of memory; close other programs, or take less at once")
+        end_with(OUT_OF_MEMORY)
+    except RuntimeError as error:  # torch's own word for it
+        if not any(words in str(error) for words in ("can't allocate memory", "out of memory")):
+            raise
+        end_with(OUT_OF_MEMORY)
     except BrokenPipeError:  # whoever read the output has enough of it
         leave_output(0)
     except OSError as error:

@@ -23,6 +23,7 @@ LOG_WIDTH = 160  # where there is no terminal to ask
 
 
 def make_console(stderr: bool) -> Console:
+    """Makes a console for stdout, or stderr; where it is no terminal, lines are 160 characters wide."""
     probe = Console(stderr=stderr)
     width = None if probe.is_terminal else LOG_WIDTH
     return Console(stderr=stderr, highlight=False, width=width)
@@ -80,6 +81,7 @@ class TerminalProgress:
 
     @contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:
+        """Shows a bar of `total` steps while the block runs; the function it yields advances it by so many."""
         if self._bars is None:
             self._bars = Bars(
                 TextColumn("{task.description}"),
@@ -102,6 +104,7 @@ class TerminalProgress:
                 self._bars = None
 
     def say(self, line: str) -> None:
+        """Prints one line on stderr."""
         err.print(line, markup=False)
 
 
@@ -113,6 +116,7 @@ class LogProgress:
 
     @contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:
+        """Writes how far `total` steps are while the block runs; the function it yields advances them by so many."""
         started = last = time.monotonic()
         done = 0
 
@@ -129,8 +133,10 @@ class LogProgress:
         self._write(f"{label}: {done}/{total} in {time.monotonic() - started:.0f} s")
 
     def say(self, line: str) -> None:
+        """Prints one line on stderr, or hands it to the function given at the start."""
         self._write(line)
 
 
 def make_progress() -> Progress:
+    """Returns bars where stderr is a terminal, and plain lines elsewhere."""
     return TerminalProgress() if err.is_terminal else LogProgress()

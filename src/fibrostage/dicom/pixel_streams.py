@@ -60,6 +60,10 @@ def counted(frames: int) -> str:
 
 
 def check_native(dataset: Any, said: int, pixels: int) -> None:
+    """Checks that unencapsulated pixel data hold as many frames as the file says (`said`), of `pixels` pixels each.
+
+    Raises `UnreadableImageError` where they hold fewer or more.
+    """
     samples = int(dataset.get("SamplesPerPixel") or 1)
     one = pixels * samples * int(dataset.BitsAllocated) // 8
     if str(dataset.get("PhotometricInterpretation")) == "YBR_FULL_422" and len(dataset.PixelData) < one * said:

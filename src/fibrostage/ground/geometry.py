@@ -28,6 +28,11 @@ class Rectangle:
         return self.width * self.height
 
     @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """Inclusive corners (x, y, x, y), as Pillow draws them."""
+        return self.x, self.y, self.right - 1, self.bottom - 1
+
+    @property
     def part(self) -> tuple[slice, slice]:
         """The index of its pixels in an array [H, W, …]."""
         return slice(self.y, self.bottom), slice(self.x, self.right)

@@ -27,6 +27,15 @@ def wait_for(sentinel: int) -> None:
     os._exit(ORPHANED)
 
 
+def can_start_workers() -> str | None:
+    """Why worker processes cannot be had on this machine, or None where they can: they need shared memory for locks."""
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except (OSError, ImportError) as error:
+        return f"no worker processes here ({error}); is there shared memory, /dev/shm?"
+    return None
+
+
 def processes_of(pool: ProcessPoolExecutor) -> list[multiprocessing.process.BaseProcess]:
     """A pool's worker processes; the executor has no public name for them."""
     return list((pool._processes or {}).values())

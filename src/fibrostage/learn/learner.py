@@ -42,20 +42,35 @@ class Learner(Protocol):
     space: CandidateSpace
 
     @property
-    def head(self) -> Head: ...
+    def head(self) -> Head:
+        """Everything after the backbones, as it was last fitted."""
+        ...
 
     @property
-    def features(self) -> Mapping[str, Tensor]: ...
+    def features(self) -> Mapping[str, Tensor]:
+        """The head's inputs by modality, [n_m, C_m]: a row for each of the n_m images of the modality."""
+        ...
 
     def fit(
         self, examples: Examples, seed: int, validation: Examples | None = None, epochs: int | None = None
-    ) -> list[dict[str, float]]: ...
+    ) -> list[dict[str, float]]:
+        """Fits on examples and returns a record an epoch; `epochs` stands in for the plan's number where it is given.
 
-    def network(self) -> MMFN: ...
+        With validation the best epoch is kept.
+        """
+        ...
 
-    def state(self) -> dict[str, Tensor]: ...
+    def network(self) -> MMFN:
+        """Returns the fitted network, backbones and head, as it works on raw images."""
+        ...
 
-    def restore(self, state: Mapping[str, Tensor]) -> None: ...
+    def state(self) -> dict[str, Tensor]:
+        """Returns everything that a fit changes, by parameter name, each in its parameter's shape [...]."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Puts back what `state` returned, by parameter name, each in its parameter's shape [...]."""
+        ...
 
 
 def make_learner(
@@ -66,13 +81,18 @@ def make_learner(
     seed: int,
     progress: Progress = SILENT,
 ) -> Learner:
-    """The learner of a plan. `pool` are the patients whose images, labels unseen, may shape the projection."""
+    """Makes the learner that a plan asks for, its head's first weights drawn with `seed`.
+
+    `pool` [p] are the rows of the patients whose images, labels unseen, may shape the projection of frozen features.
+    Raises `PlanError` where none of them has an image of a modality and the backbone stays frozen.
+    """
     if plan.training.finetune == "head":
         return FrozenLearner(cohort, plan, space, pool, seed, progress)
     return FinetuneLearner(cohort, plan, space, seed, progress)
 
 
 def seeded_head(cohort: Cohort, plan: Plan, features: Mapping[str, int], seed: int) -> Head:
+    """Makes the head of a plan, its first weights drawn with `seed`; torch's own generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make_head(plan.network, plan.fused, features, len(cohort.staging.classes))
@@ -95,11 +115,23 @@ def frozen_backbone(plan: Plan) -> nn.Module:
 def projected(
     cohort: Cohort, plan: Plan, name: str, backbone: nn.Module, own: NDArray[np.bool_], progress: Progress
 ) -> tuple[Projection, Tensor]:
-    """The projection fitted on the images `own`, and every image's projected features."""
+    """Fits a projection on the images of a modality that `own` [n] marks; returns it and every image projected, [n, P].
+
+    P is at most the plan's number of components. What was computed last in this process is remembered.
+    """
     training = plan.training
     precision = resolve_precision(training.precision)
     weights = weights_hash(backbone)
-    key = (cohort.fingerprint, name, weights, precision, training.mirror, training.components, own.tobytes())
+    key = (
+        cohort.fingerprint,
+        name,
+        plan.network.backbone,
+        weights,
+        precision,
+        training.mirror,
+        training.components,
+        own.tobytes(),
+    )
 
     def compute() -> tuple[Projection, Tensor]:
         spec = BACKBONES[plan.network.backbone]
@@ -114,6 +146,7 @@ T = TypeVar("T")
 
 
 def remembered(kept: dict[tuple[object, ...], T], key: tuple[object, ...], compute: Callable[[], T]) -> T:
+    """Returns what is kept under a key, or computes and keeps it; beyond `KEPT` the oldest is dropped."""
     if key not in kept:
         while len(kept) >= KEPT:
             del kept[next(iter(kept))]
@@ -150,6 +183,10 @@ class FrozenLearner:
     def fit(
         self, examples: Examples, seed: int, validation: Examples | None = None, epochs: int | None = None
     ) -> list[dict[str, float]]:
+        """Fits the head in place and returns a record an epoch; the backbone stays as it is.
+
+        `epochs` stands in for the plan's number where it is given. With validation the best epoch is kept.
+        """
         return fit_frozen(self.head, self.features, examples, lasting(self.plan.training, epochs), seed, validation)
 
     def network(self) -> MMFN:
@@ -161,9 +198,11 @@ class FrozenLearner:
         return MMFN(dict.fromkeys(names, self.backbone), head, share=True)
 
     def state(self) -> dict[str, Tensor]:
+        """Returns the head's tensors by parameter name, each in its parameter's shape [...]; the rest never changes."""
         return dict(self.head.state_dict())
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Puts a head's tensors back, by parameter name, each in its parameter's shape [...]."""
         self.head.load_state_dict(dict(state))
 
 
@@ -195,11 +234,15 @@ class FinetuneLearner:
 
     @property
     def head(self) -> Head:
+        """Everything after the backbones, as it was last fitted."""
         return self._network.head
 
     @property
     def features(self) -> Mapping[str, Tensor]:
-        """Per-image features of the network as it now is; computed on first use after a change."""
+        """Pooled features by modality, [n_m, C], of its n_m images under the network as it now is.
+
+        They are computed on first use after a fit or a restore.
+        """
         if not self._features:
             precision = resolve_precision(self.plan.training.precision)
             for name in self.plan.fused:
@@ -214,6 +257,10 @@ class FinetuneLearner:
     def fit(
         self, examples: Examples, seed: int, validation: Examples | None = None, epochs: int | None = None
     ) -> list[dict[str, float]]:
+        """Fits backbones and head on pixels and returns a record an epoch; features are computed anew afterwards.
+
+        `epochs` stands in for the plan's number where it is given. With validation the best epoch is kept.
+        """
         self._network, history = fit_whole(
             self._network,
             self.source,
@@ -227,17 +274,24 @@ class FinetuneLearner:
         return history
 
     def network(self) -> MMFN:
+        """Returns the network itself, not a copy."""
         return self._network
 
     def state(self) -> dict[str, Tensor]:
+        """Returns the tensors of backbones and head by parameter name, each in its parameter's shape [...]."""
         return dict(self._network.state_dict())
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Puts back the tensors of backbones and head, by parameter name, each in its parameter's shape [...].
+
+        Features are computed anew afterwards.
+        """
         self._network.load_state_dict(dict(state))
         self._features = {}
 
 
 def lasting(training: TrainingPlan, epochs: int | None) -> TrainingPlan:
+    """Returns a training plan with another number of epochs, or unchanged where `epochs` is None."""
     return training if epochs is None else training.model_copy(update={"epochs": epochs})
 
 
@@ -278,4 +332,5 @@ def probabilities_of_rows(head: Head, tables: Mapping[str, Tensor], rows: NDArra
 
 
 def blocks_of(ids: NDArray[np.int64], size: int = BLOCK) -> list[NDArray[np.int64]]:
+    """Cuts candidates' numbers [n] into parts of at most `size`, [≤ size] each, in order; none make one empty part."""
     return [ids[start : start + size] for start in range(0, max(1, len(ids)), size)]

@@ -22,7 +22,8 @@ HEADER = ("unit", "item", "patient_id", "answer", "stage", "round", "who", "at")
 def export(folder: Path, target: Path, url: str | None = None) -> tuple[int, bool]:
     """Writes a ledger's events (.jsonl) or answers (.csv); returns how many, and whether the ledger is sound.
 
-    Of a damaged ledger, everything before the damage is written.
+    Of a damaged ledger, everything before the damage is written. Raises `RunError` where the target has another ending
+    or exists, the folder holds no ledger, or nothing in it can be read.
     """
     if target.suffix not in (".jsonl", ".csv"):
         raise RunError(f"{target}: a ledger is exported as .jsonl (every event) or .csv (the answers)")

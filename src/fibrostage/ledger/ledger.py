@@ -69,7 +69,10 @@ class Ledger:
         self._next, self._digest = len(events), events[-1].digest if events else ""
 
     def append(self, *events: Event) -> State:
-        """Stores events, all or none, and returns the state after them."""
+        """Stores events, all or none, and returns the state after them.
+
+        Raises `RunError` where one cannot follow what is there, or they cannot be stored.
+        """
         if not events:
             return self._state
         now, ready, digest = datetime.now(UTC).isoformat(timespec="milliseconds"), [], self._digest
@@ -82,9 +85,11 @@ class Ledger:
         return after
 
     def state(self) -> State:
+        """Returns the state after the last event."""
         return self._state
 
     def close(self) -> None:
+        """Lets go of the lock and the database; nothing can be appended afterwards."""
         self._lock.close()
         self.store.close()
 
@@ -140,6 +145,10 @@ class Store:
         return stack
 
     def create(self) -> None:
+        """Makes the table of events where it is not there yet.
+
+        Raises `RunError` where the database cannot be opened or the table cannot be made.
+        """
         for last in (False, True):  # another run may be making the same table at this moment
             try:
                 METADATA.create_all(self.engine)
@@ -149,6 +158,7 @@ class Store:
                     raise RunError(f"cannot open {self}: {reason(error)}; {SALVAGE}") from None
 
     def read(self) -> list[Event]:
+        """Reads the run's events in the order of their numbers, unchecked; raises `RunError` where that fails."""
         try:
             with self.engine.connect() as connection:
                 rows = connection.execute(select(EVENTS).where(EVENTS.c.run == self.run).order_by(EVENTS.c.seq)).all()
@@ -157,6 +167,11 @@ class Store:
             raise RunError(f"{self} cannot be read: {reason(error)}; {SALVAGE}") from None
 
     def write(self, events: Sequence[Event]) -> None:
+        """Stores events, numbered and chained already, all or none.
+
+        Raises `RunError` where an event of one of their numbers is there already, as another process wrote it, or where
+        the database refuses.
+        """
         rows = [
             {
                 **{key: getattr(each, key) for key in ("seq", "at", "who", "kind", "round", "item", "stage", "digest")},
@@ -181,6 +196,7 @@ class Store:
         return max(map(sound_part, tries), key=len)
 
     def close(self) -> None:
+        """Lets go of the database's connections."""
         self.engine.dispose()
 
 
@@ -200,18 +216,25 @@ def read_events(folder: Path, url: str | None = None) -> list[Event]:
 
 
 def check_has_ledger(folder: Path) -> None:
+    """Raises `RunError` where a folder holds neither a ledger nor the name of one in PostgreSQL."""
     if not (folder / FILE).is_file() and not (folder / NAME).is_file():
         raise RunError(f"{folder} holds no ledger ({FILE})")
 
 
 def url_of(folder: Path, url: str | None, known: dict[str, Json] | None) -> URL:
-    """The database a run's events are in: as told, as the environment says, or SQLite beside the run."""
+    """Finds the database of a run's events: as told, as the environment says, or SQLite beside the run.
+
+    `known` is what ledger.json beside the run says. Raises `RunError` where a run in PostgreSQL is looked for without a
+    URL or at another one, what is told is no URL or of another kind of database, or ledger.json is damaged.
+    """
     told = url or os.environ.get(VARIABLE)
     if known is not None and not told:
         raise RunError(
             f"the ledger of {folder} is in {text_in(known, 'url', folder)}; name it with its password in --ledger "
             f"or ${VARIABLE}"
         )
+    if url and known is None and (folder / FILE).is_file():
+        raise RunError(f"the ledger of {folder} is in {folder / FILE} and not where --ledger says; leave it out")
     if not told or (known is None and (folder / FILE).is_file()):
         return URL.create("sqlite", database=str(folder / FILE))
     try:
@@ -263,6 +286,7 @@ def sql_engine(url: URL) -> Engine:
 
 
 def set_durability(connection: Any, _record: Any) -> None:
+    """Has SQLite keep what was committed even if the power fails, and lets others read while one writes."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
@@ -270,6 +294,7 @@ def set_durability(connection: Any, _record: Any) -> None:
 
 
 def release(connection: Connection, key: int) -> None:
+    """Gives back the advisory lock of a key; a connection that is lost already has lost the lock with it."""
     with contextlib.suppress(SQLAlchemyError):
         connection.execute(sql("SELECT pg_advisory_unlock(:key)"), {"key": key})
 
@@ -291,10 +316,12 @@ def salvaged_rows(path: Path, options: str) -> list[Event]:
 
 
 def event_of(row: Any) -> Event:
+    """Makes an event of a row of the table; raises `ValueError` where its payload is no JSON."""
     return Event(
         row.kind, row.round, row.who, row.item, row.stage, json.loads(row.payload), row.seq, row.at, row.digest
     )
 
 
 def reason(error: Exception) -> str:
+    """Returns the first line of what the database itself said of an error."""
     return str(getattr(error, "orig", None) or error).splitlines()[0]

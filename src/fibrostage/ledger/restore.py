@@ -13,7 +13,11 @@ from fibrostage.results.run_folder import RunFolder
 
 
 def restore_events(source: Path, folder: Path, url: str | None = None) -> int:
-    """Makes a run's ledger anew from exported events; a damaged ledger file is kept beside it. Returns how many."""
+    """Makes a run's ledger anew from exported events; a damaged ledger file is kept beside it. Returns how many.
+
+    Raises `RunError` where the file cannot be read or is not as it was exported, the folder is no run's, or its ledger
+    is sound and has events or is in use.
+    """
     events = read_jsonl(source)
     sound = sound_part(events)
     if len(sound) < len(events):
@@ -63,6 +67,10 @@ def free_name(path: Path) -> Path:
 
 
 def read_jsonl(source: Path) -> list[Event]:
+    """Reads exported events, one a line, unchecked.
+
+    Raises `RunError` where the file cannot be read or holds none, and for the first line that is no event.
+    """
     events = []
     try:
         lines = source.read_text(encoding="utf-8").splitlines()

@@ -120,6 +120,7 @@ class Standing:
         self.volunteered = set(state.volunteered)
 
     def state(self) -> State:
+        """Returns the state after the events taken so far."""
         return replace(
             self.before,
             opened=self.opened,
@@ -138,11 +139,13 @@ class Standing:
         )
 
     def open(self, event: Event) -> None:
+        """Takes what the campaign was begun with; raises `RunError` where it was begun before."""
         if self.opened is not None:
             refuse(event, "the ledger was opened before")
         self.opened = event.payload
 
     def issue(self, event: Event) -> None:
+        """Takes a query; raises `RunError` for an item that has an answer or waits for one."""
         items = event.payload["items"]
         for item in items:
             if item in self.labels or item in self.rejected or item in self.pending:
@@ -161,6 +164,7 @@ class Standing:
         )
 
     def answer(self, event: Event) -> None:
+        """Takes the answer to what was asked; raises `RunError` for an item that waits for none."""
         item = item_of(event)
         if item not in self.pending:
             refuse(event, f"item {item} was not asked for")
@@ -168,6 +172,7 @@ class Standing:
         self.take(event)
 
     def volunteer(self, event: Event) -> None:
+        """Takes an answer to what was not asked; raises `RunError` for an item that was asked for or has an answer."""
         item = item_of(event)
         if item in self.pending or item in self.labels or item in self.rejected:
             refuse(event, f"item {item} was asked for, or has an answer")
@@ -175,7 +180,7 @@ class Standing:
         self.take(event)
 
     def take(self, event: Event) -> None:
-        """An item's first answer: a label, or that it cannot be staged."""
+        """Takes an item's first answer: a label, or that it cannot be staged."""
         item = item_of(event)
         self.spent.add(item)
         self.read(event)
@@ -186,17 +191,23 @@ class Standing:
             self.label_rounds[item] = event.round
 
     def reread(self, event: Event) -> None:
+        """Takes a further reading, which changes no label; raises `RunError` for an item without an answer."""
         item = item_of(event)
         if item not in self.labels and item not in self.rejected:
             refuse(event, f"item {item} has no answer to be read again")
         self.read(event)
 
     def read(self, event: Event) -> None:
+        """Notes who said what of an item, beside what was said of it before."""
         item = item_of(event)
         stage = UNUSABLE if event.stage is None else event.stage
         self.readings[item] = (*self.readings.get(item, ()), Reading(event.who, stage, event.seq))
 
     def settle(self, event: Event) -> None:
+        """Takes the stage that stands after several readings, in the round of the first answer.
+
+        Raises `RunError` for an item without an answer.
+        """
         item = item_of(event)
         if item not in self.labels and item not in self.rejected:
             refuse(event, f"item {item} has no answer to settle")
@@ -210,6 +221,7 @@ class Standing:
         self.settled[item] = event.seq
 
     def withdraw(self, event: Event) -> None:
+        """Forgets an item's answer and readings, but not their price; raises `RunError` where it has no answer."""
         item = item_of(event)
         if item not in self.labels and item not in self.rejected:
             refuse(event, f"item {item} has no label")
@@ -217,14 +229,17 @@ class Standing:
             kept.pop(item, None)
 
     def train(self, event: Event) -> None:
+        """Notes the hash of the model that a round was closed with."""
         self.trained[event.round] = event.payload["model"]
 
     def close(self, event: Event) -> None:
+        """Takes a round's figures; raises `RunError` for a round that is not the next, or damaged figures."""
         if event.round != len(self.closed):
             refuse(event, f"round {len(self.closed)} is next")
         self.closed.append(Round.of_row(event.payload))
 
     def stop(self, event: Event) -> None:
+        """Notes why nothing more will be asked."""
         self.stopped = event.payload["reason"]
 
 

@@ -1,0 +1,1 @@
+"""Networks: backbones, streams, heads, their fusion, and where weights come from."""

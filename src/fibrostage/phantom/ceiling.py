@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fibrostage.ground.draws import Draws
 from fibrostage.ground.stage import METAVIR
 from fibrostage.markers import MARKERS
 from fibrostage.markers.spec import values_of
@@ -67,7 +68,7 @@ def marker_values(patients: Patients) -> dict[str, NDArray[np.float64]]:
 
 def ceilings(bmode_signal: float, seed: int, sample: int = SAMPLE) -> dict[str, Any]:
     """Computes the AUC at each cut of the Bayes reader of each modality, of all together, and of the markers."""
-    rng = np.random.default_rng([seed, 20])
+    rng = Draws.PHANTOM_CEILING.of(seed)
     prior = np.array(PAPER_COUNTS) / sum(PAPER_COUNTS)
     patients = draw_patients(rng.choice(len(prior), size=sample, p=prior), bmode_signal, rng)
     every = dict.fromkeys(name for names in READERS.values() for name in names)

@@ -11,18 +11,19 @@ from __future__ import annotations
 import datetime
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from fibrostage.ground.draws import Draws
 from fibrostage.phantom.bmode import bmode
 from fibrostage.phantom.cine import FRAME_MS, Pose, loop
 from fibrostage.phantom.dicom_files import COLOUR_BAR, COLOUR_FLOW, GREY_BAR, TISSUE, DrawnRegion, write_dicom
 from fibrostage.phantom.layouts import LAYOUTS, Layout, Screen, render
 from fibrostage.phantom.pictures import reading, scan_of
+from fibrostage.phantom.recipe import KEYS, PLAN, Files, Job, Recipe, Rows, Shot, shots
 from fibrostage.phantom.screen import draw_box, point_measurement
-from fibrostage.phantom.write import KEYS, PLAN, Files, Job, Recipe, Rows, Shot, shots
 
 FOLDER = "dicom"
 SERIES = {"LSTE": "Liver STE", "SSTE": "Spleen STE", "LSTQ": "Liver STQ", "LUS": "Abdomen B"}
@@ -111,7 +112,7 @@ class Person:
 
 def person(recipe: Recipe, index: int, patient: dict[str, Any]) -> Person:
     """Invents a person of the patient's age and sex; no two of a cohort share an id."""
-    rng = np.random.default_rng([recipe.seed, 4, index])
+    rng = Draws.PHANTOM_PERSON.of(recipe.seed, index)
     given = GIVEN[bool(patient["female"])]
     name = f"{FAMILIES[int(rng.integers(len(FAMILIES)))]}^{given[int(rng.integers(len(given)))]}"
     number = f"{rng.integers(100):02d}{(314_159 + index * 7919) % 1_000_003:07d}"  # the modulus is prime: no id twice
@@ -152,13 +153,13 @@ def regions_of(screen: Screen, scanner: Scanner) -> list[DrawnRegion]:
     """Lists the regions that the scanner's files say its screen has; some scanners write none."""
     if not scanner.regions:
         return []
-    found = [DrawnRegion(TISSUE, *panel, screen.mm_per_pixel) for panel in screen.tissue]
+    found = [DrawnRegion.at(TISSUE, panel, screen.mm_per_pixel) for panel in screen.tissue]
     if scanner.flow and screen.box is not None:
-        found.append(DrawnRegion(COLOUR_FLOW, *screen.box, screen.mm_per_pixel))
+        found.append(DrawnRegion.at(COLOUR_FLOW, screen.box, screen.mm_per_pixel))
     if screen.grey_bar is not None:
-        found.append(DrawnRegion(GREY_BAR, *screen.grey_bar))
+        found.append(DrawnRegion.at(GREY_BAR, screen.grey_bar))
     if screen.bar is not None:
-        found.append(DrawnRegion(COLOUR_BAR, *screen.bar))
+        found.append(DrawnRegion.at(COLOUR_BAR, screen.bar))
     return found
 
 
@@ -202,7 +203,7 @@ def simulate_study(job: Job) -> Rows:
         )
         row |= {"bad": "" if shot.video else shot.bad or "", "true_kpa": "" if kpa is None else f"{kpa:.3f}"}
         if screen.box is not None:
-            row |= dict(zip(BOX, screen.box, strict=True))
+            row |= dict(zip(BOX, astuple(screen.box), strict=True))
         rows.append(row)
     return rows
 

@@ -32,6 +32,7 @@ from pydicom.uid import (
 
 from fibrostage import SIMULATED
 from fibrostage.dicom.sr_write import Stored
+from fibrostage.ground.geometry import Rectangle
 
 TISSUE, COLOUR_FLOW, GREY_BAR, COLOUR_BAR = 0x1, 0x2, 0xD, 0xE
 SYNTAXES = {
@@ -56,6 +57,11 @@ class DrawnRegion(NamedTuple):
     w: int
     h: int
     mm_per_pixel: float | None = None
+
+    @classmethod
+    def at(cls, data_type: int, place: Rectangle, mm_per_pixel: float | None = None) -> DrawnRegion:
+        """The region of a place on the screen."""
+        return cls(data_type, place.x, place.y, place.width, place.height, mm_per_pixel)
 
 
 def write_dicom(

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from fibrostage.ground.geometry import Rectangle
 from fibrostage.ground.quantities import speed_from_kpa
-from fibrostage.phantom.placing import Rect
 from fibrostage.phantom.vendors import BLACK, CYAN, GREEN, GREY, ORANGE, RED, WHITE, YELLOW, Colour, Layout
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -51,7 +51,7 @@ def header(image: Image.Image, layout: Layout, name: str, rng: np.random.Generat
     size = min(layout.letters, max(8, layout.header // 3))
     left = 6
     if layout.logo is not None:
-        left += logo(draw, Rect(6, 3, round(2.4 * layout.header), layout.header - 6), layout.logo, rng)
+        left += logo(draw, Rectangle(6, 3, round(2.4 * layout.header), layout.header - 6), layout.logo, rng)
     middle = layout.header // 2
     settings = f"MI {rng.uniform(0.4, 1.5):.1f}  TIs {rng.uniform(0.1, 1.2):.1f}"
     probe = f"C{rng.integers(4, 7)}-{rng.integers(1, 3)}"
@@ -63,24 +63,24 @@ def header(image: Image.Image, layout: Layout, name: str, rng: np.random.Generat
     image.paste(band, (0, 0))
 
 
-def logo(draw: ImageDraw.ImageDraw, at: Rect, colour: Colour, rng: np.random.Generator) -> int:
+def logo(draw: ImageDraw.ImageDraw, at: Rectangle, colour: Colour, rng: np.random.Generator) -> int:
     """Draws a coloured emblem and letters of no company; returns the width it took in pixels."""
     kind = int(rng.integers(3))
-    emblem = (at.x, at.y, at.x + at.h - 1, at.y + at.h - 1)
+    emblem = (at.x, at.y, at.x + at.height - 1, at.y + at.height - 1)
     second = tuple(255 - v // 2 for v in colour)
     if kind == 0:
         draw.ellipse(emblem, fill=colour)
         draw.pieslice(emblem, 20, 160, fill=second)
     elif kind == 1:
         draw.rectangle(emblem, fill=colour)
-        draw.polygon([(at.x, emblem[3]), (at.x + at.h // 2, at.y), (emblem[2], emblem[3])], fill=second)
+        draw.polygon([(at.x, emblem[3]), (at.x + at.height // 2, at.y), (emblem[2], emblem[3])], fill=second)
     else:
         for step, shade in enumerate((RED, YELLOW, GREEN, CYAN)):
-            part = at.h // 4
+            part = at.height // 4
             draw.rectangle((at.x + step * part, at.y, at.x + step * part + part - 1, emblem[3]), fill=shade)
     word = str(rng.choice(["sona", "VIDEA", "echon", "UltraX"]))
-    label(draw, (at.x + at.h + 4, at.y + at.h / 2), word, colour, max(9, at.h // 2), "lm")
-    return at.h + 4 + round(at.h * 0.32 * len(word)) + 14
+    label(draw, (at.x + at.height + 4, at.y + at.height / 2), word, colour, max(9, at.height // 2), "lm")
+    return at.height + 4 + round(at.height * 0.32 * len(word)) + 14
 
 
 def footer(draw: ImageDraw.ImageDraw, layout: Layout, rng: np.random.Generator) -> None:
@@ -101,7 +101,7 @@ def footer(draw: ImageDraw.ImageDraw, layout: Layout, rng: np.random.Generator) 
     label(draw, (layout.width - 6, top + layout.footer / 2), status, layout.ink, layout.letters, "rm")
 
 
-def side_texts(draw: ImageDraw.ImageDraw, at: Rect, layout: Layout, rng: np.random.Generator) -> int:
+def side_texts(draw: ImageDraw.ImageDraw, at: Rectangle, layout: Layout, rng: np.random.Generator) -> int:
     """Draws a column of settings and returns the first free row of pixels below it."""
     size = layout.letters
     lines = [str(rng.choice(MODES)), f"F {rng.uniform(2.5, 5):.1f} MHz", f"D {rng.integers(9, 17)}.0 cm"]
@@ -110,7 +110,7 @@ def side_texts(draw: ImageDraw.ImageDraw, at: Rect, layout: Layout, rng: np.rand
     lines += [f"0-{layout.scale:g} {layout.unit}", "M-STB"]
     y = at.y + 4
     for line in lines:
-        if y + size > at.y + at.h:
+        if y + size > at.y + at.height:
             break
         label(draw, (at.x + 4, y), line, layout.ink, size)
         y += round(1.4 * size)
@@ -122,16 +122,16 @@ def side_texts(draw: ImageDraw.ImageDraw, at: Rect, layout: Layout, rng: np.rand
 
 
 def thumbnails(
-    image: Image.Image, at: Rect, picture: Image.Image, colours: NDArray[np.uint8], rng: np.random.Generator
+    image: Image.Image, at: Rectangle, picture: Image.Image, colours: NDArray[np.uint8], rng: np.random.Generator
 ) -> None:
     """Draws earlier pictures of the exam, small, down the column `at`, some with a coloured box of their own.
 
     `colours` is the colour map [256, 3].
     """
-    width = at.w - 8
+    width = at.width - 8
     height = round(width * picture.height / picture.width)
     y = at.y
-    while y + height < at.y + at.h and width > 20:
+    while y + height < at.y + at.height and width > 20:
         small = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR)).copy()
         if rng.random() < 0.6:
             h, w = height // 3, width // 3
@@ -142,43 +142,43 @@ def thumbnails(
         y += height + 6
 
 
-def ruler(draw: ImageDraw.ImageDraw, panel: Rect, layout: Layout, mm_per_pixel: float) -> None:
+def ruler(draw: ImageDraw.ImageDraw, panel: Rectangle, layout: Layout, mm_per_pixel: float) -> None:
     """Draws a tick each centimetre down one edge of the panel, longer and numbered each five."""
     step = 10 / mm_per_pixel
     left = layout.ruler == "left"
-    x = panel.x + 2 if left else panel.x + panel.w - 3
+    x = panel.x + 2 if left else panel.x + panel.width - 3
     inward = 1 if left else -1
-    for number in range(int(panel.h / step)):
+    for number in range(int(panel.height / step)):
         y = panel.y + 4 + round(number * step)
         long = number % 5 == 0
         draw.line((x, y, x + inward * (7 if long else 3), y), fill=layout.ink)
-        if long and number and y < panel.y + panel.h - 10:
+        if long and number and y < panel.y + panel.height - 10:
             anchor = "lm" if left else "rm"
             label(draw, (x + inward * 10, y), str(number), layout.ink, layout.letters - 1, anchor)
 
 
-def orientation_mark(draw: ImageDraw.ImageDraw, panel: Rect, colour: Colour, size: int) -> None:
+def orientation_mark(draw: ImageDraw.ImageDraw, panel: Rectangle, colour: Colour, size: int) -> None:
     """Draws the coloured letter that says which side of the probe is left."""
-    x, y = panel.x + round(0.32 * panel.w), panel.y + 3
+    x, y = panel.x + round(0.32 * panel.width), panel.y + 3
     draw.rectangle((x, y, x + size - 1, y + size - 1), fill=colour)
     label(draw, (x + size / 2, y + size / 2), "P", BLACK, size - 2, "mm")
 
 
-def focus_marks(draw: ImageDraw.ImageDraw, panel: Rect, layout: Layout, rng: np.random.Generator) -> None:
+def focus_marks(draw: ImageDraw.ImageDraw, panel: Rectangle, layout: Layout, rng: np.random.Generator) -> None:
     """Draws triangles at the focal depths, beside the ruler."""
     side = layout.letters * 0.6
     left = layout.ruler != "right"
-    x = panel.x + 12 if left else panel.x + panel.w - 13
+    x = panel.x + 12 if left else panel.x + panel.width - 13
     for _ in range(int(rng.integers(1, 3))):
-        y = panel.y + panel.h * rng.uniform(0.25, 0.75)
+        y = panel.y + panel.height * rng.uniform(0.25, 0.75)
         draw.polygon([(x, y - side), (x, y + side), (x + (side if left else -side), y)], fill=layout.focus)
 
 
-def body_mark(draw: ImageDraw.ImageDraw, panel: Rect, rng: np.random.Generator) -> None:
+def body_mark(draw: ImageDraw.ImageDraw, panel: Rectangle, rng: np.random.Generator) -> None:
     """Draws a small torso with the probe on it, low in a corner of the panel."""
-    w, h = round(panel.h * 0.09), round(panel.h * 0.12)
-    x = panel.x + 16 if rng.random() < 0.5 else panel.x + panel.w - w - 30
-    y = panel.y + panel.h - h - 24
+    w, h = round(panel.height * 0.09), round(panel.height * 0.12)
+    x = panel.x + 16 if rng.random() < 0.5 else panel.x + panel.width - w - 30
+    y = panel.y + panel.height - h - 24
     draw.rectangle((x - 2, y - 2, x + w + 2, y + h + 2), fill=(70, 66, 110), outline=GREY)
     draw.line([(x + 2, y), (x + 4, y + h // 2), (x + 2, y + h)], fill=WHITE)
     draw.line([(x + w - 2, y), (x + w - 4, y + h // 2), (x + w - 2, y + h)], fill=WHITE)
@@ -186,10 +186,13 @@ def body_mark(draw: ImageDraw.ImageDraw, panel: Rect, rng: np.random.Generator) 
     draw.line((at[0] - 4, at[1] + 2, at[0] + 5, at[1] - 3), fill=GREEN, width=2)
 
 
-def calipers(draw: ImageDraw.ImageDraw, panel: Rect, colour: Colour, rng: np.random.Generator) -> None:
+def calipers(draw: ImageDraw.ImageDraw, panel: Rectangle, colour: Colour, rng: np.random.Generator) -> None:
     """Draws two crosses and the dotted line between them."""
-    arm = max(3, panel.h // 90)
-    ends = [(panel.x + panel.w * rng.uniform(0.3, 0.7), panel.y + panel.h * rng.uniform(0.25, 0.8)) for _ in range(2)]
+    arm = max(3, panel.height // 90)
+    ends = [
+        (panel.x + panel.width * rng.uniform(0.3, 0.7), panel.y + panel.height * rng.uniform(0.25, 0.8))
+        for _ in range(2)
+    ]
     for x, y in ends:
         draw.line((x - arm, y, x + arm, y), fill=colour)
         draw.line((x, y - arm, x, y + arm), fill=colour)
@@ -206,37 +209,37 @@ def dashes(draw: ImageDraw.ImageDraw, start: tuple[float, float], end: tuple[flo
         draw.line((*first, *last), fill=colour)
 
 
-def bar(image: Image.Image, at: Rect, colours: NDArray[np.uint8], frame: Colour | None) -> None:
+def bar(image: Image.Image, at: Rectangle, colours: NDArray[np.uint8], frame: Colour | None) -> None:
     """Draws a bar of the colour map `colours` [256, 3], the highest value uppermost; its line stands outside `at`."""
-    rows = colours[np.round(np.linspace(255, 0, at.h)).astype(int)]
-    image.paste(Image.fromarray(np.repeat(rows[:, None], at.w, axis=1)), (at.x, at.y))
+    rows = colours[np.round(np.linspace(255, 0, at.height)).astype(int)]
+    image.paste(Image.fromarray(np.repeat(rows[:, None], at.width, axis=1)), (at.x, at.y))
     if frame is not None:
         x, y, right, bottom = at.corners
         ImageDraw.Draw(image).rectangle((x - 1, y - 1, right + 1, bottom + 1), outline=frame)
 
 
-def bar_ticks(draw: ImageDraw.ImageDraw, at: Rect, layout: Layout) -> None:
+def bar_ticks(draw: ImageDraw.ImageDraw, at: Rectangle, layout: Layout) -> None:
     """Draws ticks and values right of the colour bar, and the unit above it."""
     size = layout.letters - 1
-    right = at.x + at.w
+    right = at.x + at.width
     for value in np.linspace(0, layout.scale, layout.ticks):
-        y = at.y + round((at.h - 1) * (1 - value / layout.scale))
+        y = at.y + round((at.height - 1) * (1 - value / layout.scale))
         draw.line((right + 1, y, right + 4, y), fill=layout.ink)
         label(draw, (right + 6, y), f"{value:.1f}".removesuffix(".0"), layout.ink, size, "lm", rim=layout.bar_inset)
     label(draw, (at.x, at.y - 4), layout.unit, layout.ink, size, "ld", rim=layout.bar_inset)
 
 
 def measuring_circle(
-    draw: ImageDraw.ImageDraw, box: Rect, panel: Rect, kpa: float, layout: Layout, rng: np.random.Generator
+    draw: ImageDraw.ImageDraw, box: Rectangle, panel: Rectangle, kpa: float, layout: Layout, rng: np.random.Generator
 ) -> None:
     """Draws a circle inside the box, a dashed line from it and its reading low in the panel."""
-    radius = max(4.0, min(box.w, box.h) * rng.uniform(0.08, 0.2))
-    x = box.x + box.w / 2 + rng.uniform(-0.15, 0.15) * box.w
-    y = box.y + box.h / 2 + rng.uniform(-0.15, 0.15) * box.h
+    radius = max(4.0, min(box.width, box.height) * rng.uniform(0.08, 0.2))
+    x = box.x + box.width / 2 + rng.uniform(-0.15, 0.15) * box.width
+    y = box.y + box.height / 2 + rng.uniform(-0.15, 0.15) * box.height
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=WHITE)
     size = layout.letters
-    low = panel.y + panel.h - 3 * size - 8
-    end = panel.x + panel.w - round(9.5 * size), low + size
+    low = panel.y + panel.height - 3 * size - 8
+    end = panel.x + panel.width - round(9.5 * size), low + size
     dashes(draw, (x + radius, y), (end[0] - size, end[1]), WHITE)
     speed = speed_from_kpa(kpa)
     lines = (f"E  {kpa:.1f} kPa", f"Vs {speed:.2f} m/s") if layout.unit == "kPa" else (f"Vs {speed:.2f} m/s",)

@@ -15,11 +15,12 @@ from PIL import Image, ImageDraw, ImageOps
 from scipy.ndimage import binary_erosion, zoom
 
 from fibrostage import SIMULATED
+from fibrostage.ground.geometry import Rectangle
 from fibrostage.ground.quantities import kpa_from_speed
 from fibrostage.phantom import interface
 from fibrostage.phantom.bmode import HEIGHT
-from fibrostage.phantom.placing import Places, Rect, arrange, bounds, box_mask
-from fibrostage.phantom.screen import DrawnBox, colours, stiffness_map
+from fibrostage.phantom.placing import Places, arrange, bounds, box_mask
+from fibrostage.phantom.screen import colours, stiffness_map
 from fibrostage.phantom.vendors import LAYOUTS, WHITE, Layout, draw_layout
 
 __all__ = ["COLOUR_MAPS", "LAYOUTS", "Layout", "Screen", "draw_layout", "render"]
@@ -53,10 +54,10 @@ class Screen:
     """
 
     pixels: NDArray[np.uint8]
-    box: Rect | None
-    tissue: tuple[Rect, ...]
-    bar: Rect | None
-    grey_bar: Rect | None
+    box: Rectangle | None
+    tissue: tuple[Rectangle, ...]
+    bar: Rectangle | None
+    grey_bar: Rectangle | None
     kpa: float | None
     field: NDArray[np.float32] | None
     scale: float
@@ -65,36 +66,38 @@ class Screen:
     mm_per_pixel: float
 
 
-def fitted(grey: NDArray[np.uint8], panel: Rect, layout: Layout) -> NDArray[np.uint8]:
+def fitted(grey: NDArray[np.uint8], panel: Rectangle, layout: Layout) -> NDArray[np.uint8]:
     """Returns a picture, grey [H, W] or colour [H, W, 3], as the panel shows it in its own size, RGB [h, w, 3].
 
     Grey takes the scanner's tint, and only its middle is shown where the panel is narrower; a picture in colour is kept
     whole.
     """
     if grey.ndim == 3:
-        return np.asarray(ImageOps.pad(Image.fromarray(grey), (panel.w, panel.h), Image.Resampling.BICUBIC)).copy()
-    keep = min(grey.shape[1], round(grey.shape[0] * panel.w / panel.h))
+        return np.asarray(
+            ImageOps.pad(Image.fromarray(grey), (panel.width, panel.height), Image.Resampling.BICUBIC)
+        ).copy()
+    keep = min(grey.shape[1], round(grey.shape[0] * panel.width / panel.height))
     cut = (grey.shape[1] - keep) // 2
     part = Image.fromarray(np.ascontiguousarray(grey[:, cut : cut + keep]))
-    large = np.asarray(part.resize((panel.w, panel.h), Image.Resampling.BICUBIC))
+    large = np.asarray(part.resize((panel.width, panel.height), Image.Resampling.BICUBIC))
     bright = (large / 255) ** layout.gamma
     return np.round(bright[:, :, None] * np.array(layout.tint)).astype(np.uint8)
 
 
 def map_over(
-    box: Rect, panel: Rect, kpa: float, cv: float, fill: float, rng: np.random.Generator
+    box: Rectangle, panel: Rectangle, kpa: float, cv: float, fill: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Makes the stiffness in kPa over a box [h, w], and where it is shown [h, w], for a box in pixels of the screen.
 
     `kpa` is in the middle of the map, `cv` its variation, and `fill` the share that is shown. The map is made at the
     picture's own scale and enlarged.
     """
-    scale = panel.h / HEIGHT
-    small = DrawnBox(0, 0, max(8, round(box.w / scale)), max(8, round(box.h / scale)))
+    scale = panel.height / HEIGHT
+    small = Rectangle(0, 0, max(8, round(box.width / scale)), max(8, round(box.height / scale)))
     field, shown = stiffness_map(small, kpa, cv, fill, rng)
-    factors = box.h / small.height, box.w / small.width
-    large = zoom(field, factors, order=1, grid_mode=True, mode="nearest")[: box.h, : box.w]
-    holes = zoom(shown.astype(np.float32), factors, order=1, grid_mode=True, mode="nearest")[: box.h, : box.w]
+    factors = box.height / small.height, box.width / small.width
+    large = zoom(field, factors, order=1, grid_mode=True, mode="nearest")[: box.height, : box.width]
+    holes = zoom(shown.astype(np.float32), factors, order=1, grid_mode=True, mode="nearest")[: box.height, : box.width]
     return large.astype(np.float32), holes > 0.5
 
 
@@ -127,7 +130,7 @@ def around(
     if places.side is not None:
         free = interface.side_texts(draw, places.side, layout, rng)
         if layout.thumbnails:
-            below = Rect(places.side.x, free, places.side.w, places.side.y + places.side.h - free)
+            below = Rectangle(places.side.x, free, places.side.width, places.side.y + places.side.height - free)
             interface.thumbnails(image, below, pictures[-1], COLOUR_MAPS[layout.colours], rng)
     for panel, picture in zip(places.panels, pictures, strict=True):
         image.paste(picture, (panel.x, panel.y))
@@ -150,7 +153,7 @@ def overlay(
     places: Places,
     stiffness: tuple[float, float, float],
     rng: np.random.Generator,
-) -> tuple[Rect, NDArray[np.float32]]:
+) -> tuple[Rectangle, NDArray[np.float32]]:
     """Draws the elastogram into the screen `pixels` [H, W, 3]; returns its bounding rectangle and what is seen there.
 
     What is seen is the stiffness [h, w] in kPa, NaN where it is not shown. `stiffness` is the kPa in the middle of the
@@ -161,10 +164,10 @@ def overlay(
     inside = mask if layout.frame is None else binary_erosion(mask, np.ones((3, 3)), iterations=layout.thickness)
     whole = bounds(mask)
     field, shown = map_over(whole, panel, *stiffness, rng)
-    part = np.s_[whole.y : whole.y + whole.h, whole.x : whole.x + whole.w]
+    part = np.s_[whole.y : whole.y + whole.height, whole.x : whole.x + whole.width]
     shown &= inside[part]
     for each in places.panels:
-        area = pixels[each.y : each.y + each.h, each.x : each.x + each.w]
+        area = pixels[each.y : each.y + each.height, each.x : each.x + each.width]
         last = each is panel
         if last:
             mixed = (1 - layout.opacity) * area[part] + layout.opacity * coloured(field, layout)
@@ -174,9 +177,9 @@ def overlay(
     field = np.where(shown, field, np.nan).astype(np.float32)
     seen = whole if layout.frame is not None else bounds(shown)
     if layout.frame is None:
-        field = field[seen.y : seen.y + seen.h, seen.x : seen.x + seen.w]
-        seen = Rect(whole.x + seen.x, whole.y + seen.y, seen.w, seen.h)
-    return Rect(panel.x + seen.x, panel.y + seen.y, seen.w, seen.h), field
+        field = field[seen.y : seen.y + seen.height, seen.x : seen.x + seen.width]
+        seen = Rectangle(whole.x + seen.x, whole.y + seen.y, seen.width, seen.height)
+    return Rectangle(panel.x + seen.x, panel.y + seen.y, seen.width, seen.height), field
 
 
 def line_of(ring: NDArray[np.bool_], layout: Layout) -> NDArray[np.bool_]:
@@ -191,7 +194,7 @@ def over(
     pixels: NDArray[np.uint8],
     layout: Layout,
     places: Places,
-    box: Rect | None,
+    box: Rectangle | None,
     kpa: float,
     marked: bool,
     rng: np.random.Generator,
@@ -205,12 +208,12 @@ def over(
     low = rng.random() < 0.4
     for panel in places.panels:
         if layout.ruler != "none":
-            interface.ruler(draw, panel, layout, MM_PER_PIXEL * HEIGHT / panel.h)
+            interface.ruler(draw, panel, layout, MM_PER_PIXEL * HEIGHT / panel.height)
         if layout.logo is not None:
             interface.orientation_mark(draw, panel, layout.logo, layout.letters)
         if layout.focus is not None:
             interface.focus_marks(draw, panel, layout, rng)
-        at = (panel.x + 14, panel.y + (panel.h - 4 if low else 4))
+        at = (panel.x + 14, panel.y + (panel.height - 4 if low else 4))
         if not marked:
             interface.label(draw, at, SIMULATED, WHITE, layout.letters, "ld" if low else "la", rim=True)
     panel = places.panels[-1]
@@ -245,7 +248,7 @@ def render(
         box, field = overlay(pixels, layout, places, (kpa, cv, fill), rng)
     done = over(pixels, layout, places, box, kpa or 0.0, grey.ndim == 3, rng)
     if box is not None and field is not None:
-        part = np.s_[box.y : box.y + box.h, box.x : box.x + box.w]
+        part = np.s_[box.y : box.y + box.height, box.x : box.x + box.width]
         field[(done[part] != pixels[part]).any(axis=2)] = np.nan
         seen = field[np.isfinite(field)]
         median = float(np.median(np.clip(seen, 0, full_scale(layout)))) if seen.size else None
@@ -260,5 +263,5 @@ def render(
         scale=layout.scale,
         unit=layout.unit,
         opacity=layout.opacity,
-        mm_per_pixel=MM_PER_PIXEL * HEIGHT / places.panels[0].h,
+        mm_per_pixel=MM_PER_PIXEL * HEIGHT / places.panels[0].height,
     )

@@ -6,11 +6,11 @@ The box stays inside the sector that the probe sees: its sides follow the probe'
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fibrostage.ground.geometry import Rectangle
 from fibrostage.phantom.bmode import HALF_ANGLE, HEIGHT
 from fibrostage.phantom.vendors import Layout
 
@@ -18,28 +18,14 @@ APEX = -79.0  # picture row where the convex probe's rays meet, at the middle of
 ASPECTS = (0.72, 1.25)  # of a panel; a narrow one shows the middle of the picture
 
 
-class Rect(NamedTuple):
-    """Pixels of a screen: x right and y down from its upper left corner."""
-
-    x: int
-    y: int
-    w: int
-    h: int
-
-    @property
-    def corners(self) -> tuple[int, int, int, int]:
-        """Inclusive corners, as Pillow draws them."""
-        return self.x, self.y, self.x + self.w - 1, self.y + self.h - 1
-
-
 @dataclass(frozen=True)
 class Places:
     """Where a layout puts its parts; panels are left to right, the elastogram's last."""
 
-    panels: tuple[Rect, ...]
-    bar: Rect | None
-    grey_bar: Rect | None
-    side: Rect | None
+    panels: tuple[Rectangle, ...]
+    bar: Rectangle | None
+    grey_bar: Rectangle | None
+    side: Rectangle | None
 
 
 def arrange(layout: Layout) -> Places:
@@ -48,10 +34,10 @@ def arrange(layout: Layout) -> Places:
     left, right = 4, layout.width - 4
     side = None
     if layout.side == "left":
-        side, left = Rect(0, top, layout.side_width, bottom - top), layout.side_width
+        side, left = Rectangle(0, top, layout.side_width, bottom - top), layout.side_width
     elif layout.side == "right":
         right -= layout.side_width
-        side = Rect(right, top, layout.side_width, bottom - top)
+        side = Rectangle(right, top, layout.side_width, bottom - top)
     column = layout.bar_width + round(3.2 * layout.letters)
     at_left = layout.bar == "left" and not layout.bar_inset
     at_right = layout.bar == "right" and not layout.bar_inset
@@ -59,45 +45,51 @@ def arrange(layout: Layout) -> Places:
     grey_right = layout.grey_bar and not at_right
     strip = layout.bar_width + 12
     inner = left + column * at_left + strip * grey_left, right - column * at_right - strip * grey_right
-    panels = place_panels(Rect(inner[0], top + 6, inner[1] - inner[0], bottom - top - 12), layout.dual)
+    panels = place_panels(Rectangle(inner[0], top + 6, inner[1] - inner[0], bottom - top - 12), layout.dual)
     tall = panels[-1]
-    high = round(layout.bar_height * tall.h)
+    high = round(layout.bar_height * tall.height)
     y = tall.y + 2 * layout.letters
     bar = None
     if layout.bar != "none":
         x = left + 6 if at_left else right - column + 6
         if layout.bar_inset:
-            x = tall.x + 8 if layout.bar == "left" else tall.x + tall.w - layout.bar_width - round(3 * layout.letters)
-        bar = Rect(x, y, layout.bar_width, high)
+            x = (
+                tall.x + 8
+                if layout.bar == "left"
+                else tall.x + tall.width - layout.bar_width - round(3 * layout.letters)
+            )
+        bar = Rectangle(x, y, layout.bar_width, high)
     grey_bar = None
     if layout.grey_bar:
-        grey_bar = Rect(left + 5 if grey_left else right - strip + 6, y, layout.bar_width, round(0.3 * tall.h))
+        grey_bar = Rectangle(
+            left + 5 if grey_left else right - strip + 6, y, layout.bar_width, round(0.3 * tall.height)
+        )
     return Places(panels, bar, grey_bar, side)
 
 
-def place_panels(free: Rect, dual: bool) -> tuple[Rect, ...]:
+def place_panels(free: Rectangle, dual: bool) -> tuple[Rectangle, ...]:
     """Places one panel, or two side by side, as large as fit the free rectangle."""
     count, gap = (2, 8) if dual else (1, 0)
-    width = (free.w - gap * (count - 1)) // count
-    aspect = min(max(width / free.h, ASPECTS[0]), ASPECTS[1])
-    w = min(width, round(aspect * free.h))
-    h = min(free.h, round(w / aspect))
-    first = free.x + (free.w - count * w - gap * (count - 1)) // 2
-    return tuple(Rect(first + k * (w + gap), free.y, w, h) for k in range(count))
+    width = (free.width - gap * (count - 1)) // count
+    aspect = min(max(width / free.height, ASPECTS[0]), ASPECTS[1])
+    w = min(width, round(aspect * free.height))
+    h = min(free.height, round(w / aspect))
+    first = free.x + (free.width - count * w - gap * (count - 1)) // 2
+    return tuple(Rectangle(first + k * (w + gap), free.y, w, h) for k in range(count))
 
 
-def box_mask(layout: Layout, panel: Rect, rng: np.random.Generator) -> NDArray[np.bool_]:
+def box_mask(layout: Layout, panel: Rectangle, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Draws the box with its line on a panel of size [h, w], somewhere inside the probe's sector: true inside it."""
-    scale = panel.h / HEIGHT
-    half = panel.w / scale / 2 - (50 if layout.bar_inset else 14)  # picture pixels beside the axis that are free
+    scale = panel.height / HEIGHT
+    half = panel.width / scale / 2 - (50 if layout.bar_inset else 14)  # picture pixels beside the axis that are free
     high = rng.uniform(0.22, 0.46) * HEIGHT
     top = rng.uniform(56, 250 - high)
     level = top if layout.shape == "rectangle" else top + high / 2
     reach = min(half, (level - APEX) * np.tan(0.93 * HALF_ANGLE), (top - APEX) * half / (top + high - APEX) * 1.1)
     wide = min(rng.uniform(80, 180), 2 * reach * rng.uniform(0.75, 1.0))
     middle = rng.uniform(-1, 1) * (reach - wide / 2)
-    y, x = np.mgrid[: panel.h, : panel.w].astype(np.float32) / scale
-    x -= panel.w / scale / 2
+    y, x = np.mgrid[: panel.height, : panel.width].astype(np.float32) / scale
+    x -= panel.width / scale / 2
     ends = np.arctan2([middle - wide / 2, middle + wide / 2], level - APEX)
     angle, radius = np.arctan2(x, y - APEX), np.hypot(x, y - APEX)
     rows = (y >= top) & (y < top + high)
@@ -108,10 +100,10 @@ def box_mask(layout: Layout, panel: Rect, rng: np.random.Generator) -> NDArray[n
     return np.asarray(rows & (angle >= ends[0]) & (angle <= ends[1]))
 
 
-def bounds(mask: NDArray[np.bool_]) -> Rect:
+def bounds(mask: NDArray[np.bool_]) -> Rectangle:
     """Returns the smallest rectangle around the true pixels of a mask [h, w]; it is empty where there are none."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
-        return Rect(0, 0, 0, 0)
+        return Rectangle(0, 0, 0, 0)
     x, y = int(columns[0]), int(rows[0])
-    return Rect(x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1)
+    return Rectangle(x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1)

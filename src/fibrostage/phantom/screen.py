@@ -5,7 +5,6 @@ Every picture says SIMULATED in its pixels, inside the part that intake keeps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fibrostage import SIMULATED
+from fibrostage.ground.geometry import Rectangle
 from fibrostage.ground.quantities import speed_from_kpa
 from fibrostage.phantom.bmode import HEIGHT, WIDTH, smooth_noise
 
@@ -20,16 +20,6 @@ SCALE_KPA = 30.0
 OPACITY = 0.5
 YELLOW = (250, 220, 60)
 BAR = (WIDTH - 22, 60, 10, 150)  # x, y, width, height
-
-
-@dataclass(frozen=True)
-class DrawnBox:
-    """A rectangle in pixels of the picture, x right and y down."""
-
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 @lru_cache(maxsize=1)
@@ -52,7 +42,7 @@ def colour_of(kpa: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 
 def stiffness_map(
-    box: DrawnBox, kpa: float, cv: float, fill: float, rng: np.random.Generator
+    box: Rectangle, kpa: float, cv: float, fill: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Makes a smooth lognormal field in kPa [h, w] over a box, and where the scanner showed it [h, w].
 
@@ -65,7 +55,7 @@ def stiffness_map(
 
 
 def elastogram(
-    grey: NDArray[np.uint8], box: DrawnBox, field: NDArray[np.float32], shown: NDArray[np.bool_]
+    grey: NDArray[np.uint8], box: Rectangle, field: NDArray[np.float32], shown: NDArray[np.bool_]
 ) -> Image.Image:
     """Draws the stiffness map in its box over B-mode `grey` [H, W], with a yellow frame and a colour bar beside it.
 
@@ -86,7 +76,7 @@ def elastogram(
     return image
 
 
-def point_measurement(grey: NDArray[np.uint8], box: DrawnBox, kpa: float, reliable: bool) -> Image.Image:
+def point_measurement(grey: NDArray[np.uint8], box: Rectangle, kpa: float, reliable: bool) -> Image.Image:
     """Draws a small measuring box over B-mode `grey` [H, W], and its reading in m/s and kPa.
 
     An unreliable reading shows dashes instead of numbers.
@@ -115,8 +105,8 @@ def write(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str) -> None:
     draw.text(at, text, fill=white, font=font(11), stroke_width=1, stroke_fill=black)
 
 
-def draw_box(width: tuple[int, int], height: tuple[int, int], rng: np.random.Generator) -> DrawnBox:
+def draw_box(width: tuple[int, int], height: tuple[int, int], rng: np.random.Generator) -> Rectangle:
     """Draws a box inside the sector, of a size in the given closed ranges of pixels."""
     w, h = int(rng.integers(width[0], width[1] + 1)), int(rng.integers(height[0], height[1] + 1))
     x = WIDTH // 2 - w // 2 + int(rng.integers(-25, 26))
-    return DrawnBox(x, int(rng.integers(70, max(71, HEIGHT - h - 60))), w, h)
+    return Rectangle(x, int(rng.integers(70, max(71, HEIGHT - h - 60))), w, h)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,95 +21,14 @@ import numpy as np
 
 from fibrostage import SIMULATED
 from fibrostage.cohort.store import whole_or_absent
-from fibrostage.ground.errors import PlanError, nearest
+from fibrostage.ground.draws import Draws
+from fibrostage.ground.errors import PlanError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.stage import METAVIR
 from fibrostage.phantom.ceiling import ceilings
 from fibrostage.phantom.patients import AST_ULN, GGT_ULN, Patients, draw_patients, draw_stages
-from fibrostage.phantom.pictures import PICTURES, draw_bad
-
-RECIPE = "recipe.json"
-COUNTS = {"LSTE": (4, 5), "LUS": (7, 7), "LSTQ": (3, 5), "SSTE": (3, 5)}  # per patient, paper §2.1
-FRAMES = (20, 30)  # more B-mode frames where there is a video
-EXCLUSIONS = {  # DLRE paper §3: why 37 of 334 patients were not studied
-    "unqualified histology": 22,
-    "antiviral treatment in the last 6 months": 7,
-    "other liver disease": 5,
-    "missing serology": 2,
-    "failed 2D-SWE": 1,
-}
-FORMATS = ("png", "dicom")
-
-PLAN = """\
-# The plan of a simulated cohort; see docs/plan.md for every key.
-[cohort]
-name = "simulated cohort"
-
-[staging]
-name = "METAVIR"
-
-[[modality]]
-name = "LSTE"
-kind = "elastogram"
-
-[[modality]]
-name = "LUS"
-kind = "bmode"
-
-[[modality]]
-name = "LSTQ"
-kind = "bmode"
-channels = 3
-
-[[modality]]
-name = "SSTE"
-kind = "elastogram"
-
-[quality]           # floors that fit this simulation; wrong organs pass all of them
-sharpness = 0.78
-fill = 0.5
-"""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What to simulate. Shares are of patients (`missing`, `video`) or of pictures (`bad`).
-
-    Raises `PlanError` where `format` is not one of FORMATS.
-    """
-
-    patients: int
-    seed: int = 0
-    bmode_signal: float = 1.0
-    bad: float = 0.08
-    missing: float = 0.08
-    video: float = 0.0
-    modalities: tuple[str, ...] = tuple(COUNTS)
-    pictures: int | None = None  # of each modality a patient has, instead of COUNTS
-    excluded: int = 0  # of the patients, for the reasons of EXCLUSIONS
-    format: str = "png"  # or "dicom"
-
-    def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise PlanError(
-                f"format {self.format!r}{nearest(self.format, FORMATS)}; the phantom writes {' or '.join(FORMATS)}"
-            )
-
-
-Rows = list[dict[str, Any]]
-Job = tuple[Path, Recipe, int, dict[str, Any]]  # the cohort's folder, and a patient by number and state
-
-
-@dataclass(frozen=True)
-class Files:
-    """How a format writes a cohort: one patient's pictures, what the patient is called, and the tables' columns."""
-
-    folder: str
-    simulate: Callable[[Job], Rows]
-    called: Callable[[Recipe, int, dict[str, Any]], str]
-    listed: tuple[str, ...]
-    truth: tuple[str, ...]
-    plan: str
+from fibrostage.phantom.pictures import PICTURES
+from fibrostage.phantom.recipe import EXCLUSIONS, KEYS, PLAN, RECIPE, Files, Job, Recipe, Rows, name_of, shots
 
 
 def write_phantom(out: Path, recipe: Recipe, progress: Progress = SILENT) -> None:
@@ -118,7 +37,7 @@ def write_phantom(out: Path, recipe: Recipe, progress: Progress = SILENT) -> Non
     Raises `CohortError` where `out` exists and is not an empty folder or cannot be written, and `PlanError` where DICOM
     is asked for and pydicom is not installed.
     """
-    rng = np.random.default_rng([recipe.seed, 0])
+    rng = Draws.PHANTOM_PATIENTS.of(recipe.seed)
     stages = draw_stages(recipe.patients, rng)
     patients = draw_patients(stages, recipe.bmode_signal, rng)
     files = files_of(recipe.format)
@@ -158,7 +77,7 @@ def excluded_rows(recipe: Recipe) -> list[tuple[int, str]]:
     order = np.argsort(counts - shares, kind="stable")  # largest remainder first
     counts[order[: recipe.excluded - counts.sum()]] += 1
     reasons = np.repeat(list(EXCLUSIONS), counts)
-    rows = np.random.default_rng([recipe.seed, 3]).permutation(recipe.patients)[: recipe.excluded]
+    rows = Draws.PHANTOM_EXCLUDED.of(recipe.seed).permutation(recipe.patients)[: recipe.excluded]
     return [(int(row), str(reason)) for row, reason in zip(rows, reasons, strict=True)]
 
 
@@ -177,41 +96,6 @@ def one(patients: Patients, index: int) -> dict[str, Any]:
     return {f.name: getattr(patients, f.name)[index].item() for f in fields(patients)}
 
 
-def name_of(index: int) -> str:
-    """Returns the id of a patient by number; the first is SIM0001."""
-    return f"SIM{index + 1:04d}"
-
-
-@dataclass(frozen=True)
-class Shot:
-    """One picture to make, with its own generator; `video` is one of the frames beyond a patient's pictures."""
-
-    modality: str
-    number: int
-    bad: str | None
-    rng: np.random.Generator
-    video: bool = False
-
-
-def shots(recipe: Recipe, index: int) -> Iterator[Shot]:
-    """Yields the pictures to take of one patient, given by number."""
-    rng = np.random.default_rng([recipe.seed, 1, index])
-    for modality in COUNTS:
-        low, high = COUNTS[modality]
-        count = int(rng.integers(low, high + 1))
-        if recipe.pictures is not None:
-            count = recipe.pictures
-        stills = count
-        if modality == "LUS" and rng.random() < recipe.video:
-            count += int(rng.integers(FRAMES[0], FRAMES[1] + 1))
-        missing = modality != "LSTE" and rng.random() < recipe.missing
-        for number in range(count):
-            own = np.random.default_rng([recipe.seed, 2, index, list(COUNTS).index(modality), number])
-            bad = draw_bad(modality, recipe.bad, own)
-            if not missing and modality in recipe.modalities:
-                yield Shot(modality, number, bad, own, video=number >= stills)
-
-
 def simulate_patient(job: Job) -> Rows:
     """Writes all pictures of one patient and returns their rows."""
     folder, recipe, index, patient = job
@@ -228,7 +112,6 @@ def simulate_patient(job: Job) -> Rows:
     return rows
 
 
-KEYS = ("file", "patient_id", "modality")
 PNG = Files(
     "images", simulate_patient, lambda _, index, __: name_of(index), (*KEYS, *ROI), (*KEYS, "bad", "true_kpa"), PLAN
 )

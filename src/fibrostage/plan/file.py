@@ -14,7 +14,10 @@ from fibrostage.ground.errors import PlanError, nearest
 
 
 def read_plan_file(path: Path) -> dict[str, Any]:
-    """A plan file's content, unvalidated; TOML unless the name ends in .json."""
+    """Reads a plan file's content, unvalidated; TOML unless the name ends in .json.
+
+    Raises `PlanError` where the file is missing, cannot be read, is not valid, or holds no table.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -31,7 +34,10 @@ def read_plan_file(path: Path) -> dict[str, Any]:
 
 
 def apply_override(data: dict[str, Any], override: str) -> None:
-    """`section.key=value` into plan data, in place; the value is TOML, a bare word is a string."""
+    """Puts `section.key=value` into plan data, in place; the value is TOML, and a bare word is a string.
+
+    Raises `PlanError` where it is not of that form, the value is neither, or a step of the path is no section.
+    """
     key, equals, text = override.partition("=")
     path = key.strip().split(".")
     if not equals or not all(path):
@@ -83,4 +89,5 @@ def section_keys(location: tuple[int | str, ...], root: type[BaseModel]) -> list
 
 
 def is_section(annotation: Any) -> bool:
+    """Says whether an annotation is a section of a plan."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)

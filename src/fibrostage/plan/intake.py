@@ -60,6 +60,7 @@ class QualityPlan(PlanSection):
 
 
 def check_pattern(pattern: str | None) -> str | None:
+    """Returns a plan's regular expression as it came, or None; raises `PlanError` where it is no regular expression."""
     if pattern is not None:
         try:
             re.compile(pattern)

@@ -134,6 +134,11 @@ class Plan(PlanSection):
 
     @classmethod
     def parse(cls, data: dict[str, Any], overrides: Iterable[str] = (), source: str = "plan") -> Plan:
+        """Makes a plan of data, which stay as they are, with overrides applied in order.
+
+        Raises `PlanError` for an override that cannot be applied, and, a line for each fault, for unknown, missing or
+        wrong values; `source` is what the message calls the data.
+        """
         data = json.loads(json.dumps(data, default=str))
         for override in overrides:
             apply_override(data, override)

@@ -24,7 +24,11 @@ class StagingPlan(PlanSection):
         return whole if self.task is None else whole.at(self.task)
 
     def whole(self) -> Staging:
-        """The system that patients are labelled in."""
+        """Returns the system that patients are labelled in.
+
+        Raises `PlanError` where the name is of no known system and no classes are given, where the classes are not
+        those of the known system, and where no `Staging` can be made of classes and cuts.
+        """
         known = KNOWN.get(self.name)
         if self.classes is None and known is None:
             raise PlanError(

@@ -49,7 +49,12 @@ def attribution_figure(
     boxes: NDArray[np.int64],
     simulated: bool,
 ) -> str:
-    """Pictures with what speaks for the stage called in red and what speaks against it in blue."""
+    """Draws pictures with what speaks for the stage called in red, what speaks against it in blue, and the box; as SVG.
+
+    `maps` are attributions [n, S, S], `pictures` stored pixels [n, H, W, C] with H = W, and `boxes` [n, 4] x, y, width
+    and height in pixels of the picture, a width below 1 where there is none. The first 8 are drawn, titled by the
+    table's rows.
+    """
     count = min(SHOWN, len(maps))
     columns = min(4, count)
     rows = -(-count // columns)

@@ -72,7 +72,11 @@ def scores_figure(made: Comparison) -> str:
 
 
 def panel_lines(panel: Panel, names: Sequence[str], data: Data, positive: NDArray[np.bool_]) -> list[Line | None]:
-    """The curve of each score on the rows that have it, labelled with the area of the table."""
+    """Makes the curve of each score on the rows that have it, labelled with the area of the table.
+
+    `positive` [n] marks the rows of `data` that the panel counts as positive; a curve is None where its area is not
+    defined.
+    """
     lines: list[Line | None] = []
     for index, name in enumerate(names):
         rows, area = ~np.isnan(data.scores[index]), panel.areas[name]

@@ -43,6 +43,7 @@ RC: dict[Any, Any] = {
 
 @contextmanager
 def drawing() -> Iterator[None]:
+    """Gives figures drawn in the block the look of this file; signs that a font lacks are not warned of."""
     with mpl.rc_context(RC), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
@@ -56,6 +57,7 @@ def figure(width: float, height: float, columns: int = 1, rows: int = 1) -> tupl
 
 
 def mark_simulated(axes: Axes, simulated: bool) -> None:
+    """Writes across the axes that the data are simulated, where they are."""
     if simulated:
         axes.text(
             0.5, 0.5, SIMULATED, transform=axes.transAxes, ha="center", va="center",

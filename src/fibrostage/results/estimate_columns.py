@@ -72,7 +72,7 @@ def figure_in(row: Row, name: str, baseline: str) -> Figure | None:
 
 
 def with_holm(families: Sequence[dict[str, Figure]]) -> list[dict[str, Figure]]:
-    """The same figures with Holm's p, figure by figure over all rows that were compared."""
+    """Returns the figures with Holm's p beside each p, figure by figure over all rows that were compared."""
     result = [dict(figures) for figures in families]
     for name in dict.fromkeys(name for figures in result for name in figures):
         tested = [

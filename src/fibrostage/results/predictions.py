@@ -28,7 +28,10 @@ class Scores:
         return len(self.stages)
 
     def at_cut(self, staging: Staging, cut: str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """Who is at or above a cut, and with what probability each is said to be."""
+        """Returns who of the n rows is at or above a cut [n], and with what probability each is said to be [n].
+
+        Raises `PlanError` where the staging has no such cut.
+        """
         return staging.at_or_above(self.stages, cut), cut_score(self.probabilities, staging.threshold(cut))
 
 

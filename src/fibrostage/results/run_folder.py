@@ -80,6 +80,7 @@ class RunFolder:
         return self.path / f"{STATE}-{round_}{TENSORS}"
 
     def states(self) -> list[Path]:
+        """Lists the state files of the run's rounds, by name."""
         return sorted(self.path.glob(f"{STATE}-*{TENSORS}"))
 
     def forget_states(self, but: int) -> None:
@@ -89,18 +90,23 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def read_plan(self) -> dict[str, Json]:
+        """Reads the run's saved plan as JSON; raises `RunError` when it is missing or damaged."""
         return read_json(self.plan_file)
 
     def write_plan(self, plan: JsonObject) -> None:
+        """Writes the run's plan, whole or not at all; raises `RunError` where that cannot be done."""
         write_json(self.plan_file, plan)
 
     def read_metrics(self) -> Metrics:
+        """Reads the run's figures; raises `RunError` when they are missing or damaged."""
         return read_metrics(self.metrics_file)
 
     def write_metrics(self, metrics: Metrics) -> None:
+        """Writes the run's figures, whole or not at all; raises `RunError` where that cannot be done."""
         write_metrics(self.metrics_file, metrics)
 
     def read_predictions(self) -> pl.DataFrame:
+        """Reads the run's predictions, a row a candidate; raises `RunError` when they are missing or damaged."""
         return read_parquet(self.predictions_file)
 
     def log(self, **event: Json) -> None:

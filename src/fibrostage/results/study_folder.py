@@ -61,6 +61,7 @@ class StudyFolder:
         return self.table_file(RESULTS).is_file()
 
     def table_file(self, name: str) -> Path:
+        """Returns where a table of the study is as parquet; its CSV stands beside it."""
         return self.path / f"{name}.parquet"
 
     def source_folder(self, name: str) -> Path:
@@ -68,9 +69,11 @@ class StudyFolder:
         return self.path.resolve() / "sources" / name
 
     def run(self, name: str) -> RunFolder:
+        """Returns the folder of the run of a name, whether it is there or not."""
         return RunFolder(self.runs_folder / name)
 
     def runs(self, record: StudyRecord) -> Iterator[RunFolder]:
+        """Yields the folders of the runs that a study's record names, in its order."""
         return (self.run(name) for name in record.runs)
 
     def read(self) -> StudyRecord:
@@ -86,6 +89,7 @@ class StudyFolder:
         write_json(self.record_file, content)
 
     def read_table(self, name: str) -> pl.DataFrame:
+        """Reads a table of the study by name; raises `RunError` when it is missing or damaged."""
         return read_parquet(self.table_file(name))
 
     def write_table(self, name: str, table: pl.DataFrame) -> None:

@@ -11,7 +11,8 @@ from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import write_text
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.take_in import Sources, take_in
-from fibrostage.phantom.write import RECIPE, Recipe, is_of, write_phantom
+from fibrostage.phantom.recipe import RECIPE, Recipe
+from fibrostage.phantom.write import is_of, write_phantom
 from fibrostage.plan.run_plan import Plan
 from fibrostage.report.page import write_report
 from fibrostage.study.run_study import run_study
@@ -34,7 +35,10 @@ rounds = 6
 
 
 def run_demo(out: Path, patients: int, seed: int, progress: Progress = SILENT) -> tuple[pl.DataFrame, Path]:
-    """Everything under `out`, going on where an earlier try stopped; returns the results table and the page."""
+    """Makes the demo under `out`, going on where an earlier try stopped; returns the results table and the page.
+
+    Raises `RunError` where `out` holds a simulated cohort of another recipe, such as another seed.
+    """
     source, recipe = out / "source", Recipe(patients, seed, modalities=MODALITIES)
     if not (source / RECIPE).is_file():
         write_phantom(source, recipe, progress)

@@ -11,6 +11,10 @@ ENGINES = ("local", "ray")
 
 
 def engine_named(name: str, address: str | None = None, gpus: float = 0.0) -> Engine:
+    """Returns what runs a study: this machine's processes ("local") or a Ray cluster ("ray").
+
+    `address` and `gpus` are Ray's. Raises `PlanError` for another name, and for either of them without Ray.
+    """
     if name not in ENGINES:
         raise PlanError(f"--engine {name!r}{nearest(name, ENGINES)}; there are {', '.join(ENGINES)}")
     if name == "ray":

@@ -115,6 +115,11 @@ class Run:
 
 
 def load_study(path: Path) -> tuple[StudyPlan, Cohort]:
+    """Reads a study's file and opens its cohort.
+
+    Raises `PlanError` where the file is no study, names an unknown strategy or sets what its runs do not read, and
+    `CohortError` where the cohort cannot be opened.
+    """
     try:
         study = StudyPlan.model_validate(read_plan_file(path))
     except ValidationError as error:
@@ -169,12 +174,16 @@ def method_of(network: str, modalities: Sequence[str], split: str) -> str:
 
 
 def methods_of(grid: Grid) -> list[str]:
+    """Lists what the columns of a grid are called in tables, in the grid's order."""
     every = product(variants(grid), grid.modalities)
     return [method_of(network, modalities, split) for (network, split), modalities in every]
 
 
 def with_sources(data: Mapping[str, Any], study: StudyPlan, out: Path) -> dict[str, Any]:
-    """Plan data in which "source:NAME" is the folder of that source's run."""
+    """Returns plan data in which "source:NAME" is the folder of that source's run.
+
+    Raises `PlanError` where the study has no source of that name.
+    """
     weights = data.get("network", {}).get("weights")
     if not isinstance(weights, str) or not weights.startswith(SOURCE):
         return dict(data)
@@ -206,11 +215,15 @@ def leaves(part: Mapping[str, Any], above: str = "") -> Iterator[str]:
 
 
 def variants(grid: Grid) -> Iterator[tuple[str, str]]:
+    """Yields each network of a grid with each split, by name; "" stands for the one that has no name."""
     return product(grid.networks or {"": {}}, grid.splits or {"": {}})
 
 
 def merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Plan data with other plan data laid over it, section by section."""
+    """Returns plan data with other plan data laid over it, section by section.
+
+    Raises `PlanError` where a section would be laid over what is none.
+    """
     result = dict(base)
     for key, value in more.items():
         before = result.get(key, {})

@@ -47,6 +47,10 @@ class RayEngine:
                 ray.shutdown()
 
     def run_all(self, ray: Any, cohort: Path, runs: Sequence[Run], done: Done) -> None:
+        """Runs everything on a cluster that is connected, calling `done` with each run and why it failed, or None.
+
+        Raises `RunError` where a run wants more GPUs than the cluster has.
+        """
         if self.gpus > ray.cluster_resources().get("GPU", 0):
             raise RunError(f"--gpus {self.gpus:g} a run, but the cluster has {ray.cluster_resources().get('GPU', 0):g}")
         task = ray.remote(num_cpus=1, num_gpus=self.gpus, max_retries=2)(execute_there)

@@ -12,13 +12,17 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
-from fibrostage.ground.processes import processes_of
+from fibrostage.ground.processes import can_start_workers, processes_of
 from fibrostage.study.grid_file import Run
-from fibrostage.study.run_one import Done, execute_in_worker, one_thread, single_threaded
+from fibrostage.study.run_one import Done, execute, execute_in_worker, one_thread, single_threaded
 
 
 def run_locally(cohort: Path, runs: Sequence[Run], done: Done) -> None:
     """A process that dies (out of memory, say) costs its own run: those it took along are run again, alone."""
+    if can_start_workers() is not None:  # then one run after the other, here
+        for run in runs:
+            done(run, execute(cohort, run))
+        return
     lost = in_processes(cohort, runs, done, workers_for(len(runs)))
     for run in lost:
         if in_processes(cohort, [run], done, 1):

@@ -70,10 +70,10 @@ def test_small_and_grey_pictures_have_no_box(shape: tuple[int, ...]) -> None:
 def test_a_box_is_looked_for_where_tissue_is() -> None:
     _, screen = make_screen(1, drawn=False, seed=0)
     assert screen.box is not None
-    truth = Rectangle(*screen.box)
+    truth = screen.box
     assert (
         iou(
-            (find_box(screen.pixels, [Rectangle(*panel) for panel in screen.tissue]) or pytest.fail("no box")).roi,
+            (find_box(screen.pixels, list(screen.tissue)) or pytest.fail("no box")).roi,
             truth,
         )
         > 0.95

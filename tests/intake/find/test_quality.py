@@ -11,7 +11,8 @@ import pytest
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.intake.find.quality import measure
-from fibrostage.phantom.write import Recipe, write_phantom
+from fibrostage.phantom.recipe import Recipe
+from fibrostage.phantom.write import write_phantom
 from fibrostage.plan.intake import QualityPlan
 from fibrostage.plan.run_plan import Plan
 

@@ -5,7 +5,7 @@ import pytest
 
 from fibrostage.ground.geometry import Rectangle
 from fibrostage.intake.find.colour_bar import bar_at, find_bar
-from fibrostage.intake.find.stiffness import MisfitError, Scale, read_stiffness
+from fibrostage.intake.find.stiffness import MisfitError, Scale, likely_opacity, read_stiffness
 
 
 def ramp(height: int = 150) -> np.ndarray:
@@ -67,3 +67,15 @@ def test_a_map_that_is_not_the_bars_is_refused() -> None:
     with pytest.raises(ValueError, match="leaves the 400×300 picture"):
         bar_at(pixels, Rectangle(395, 60, 12, 150))
     assert find_bar(grey[:, :360]) is None
+
+
+@pytest.mark.parametrize("top", [0, 1, 2, 30])
+def test_the_opacity_is_read_wherever_the_box_stands(top: int) -> None:
+    """A box at the picture's upper edge is not its own surroundings."""
+    rng = np.random.default_rng(4)
+    screen = rng.integers(20, 160, (300, 400, 1)).repeat(3, axis=2).astype(np.float32)
+    box = Rectangle(100, top, 120, 100)
+    part = screen[box.part]
+    part[:] = 0.3 * part + 0.7 * np.array([40.0, 90.0, 200.0])
+    coloured = np.ones((96, 116), dtype=bool)
+    assert likely_opacity(screen.astype(np.uint8), box, coloured, 1) == pytest.approx(0.7, abs=0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fibrostage.bench.intake import make_screen
-from fibrostage.ground.geometry import Rectangle, shared
+from fibrostage.ground.geometry import shared
 from fibrostage.intake.find.tissue import find_tissue
 from tests.dicom.real_files import opened, real
 
@@ -21,7 +21,7 @@ def test_tissue_is_found_without_the_interface() -> None:
         areas = find_tissue(screen.pixels)
         assert len(areas) == len(screen.tissue)
         for area, panel in zip(areas, screen.tissue, strict=True):
-            assert shared(area, Rectangle(*panel)) > 0.97 * area.width * area.height  # inside its panel
-            assert area.height > 0.65 * panel.h
+            assert shared(area, panel) > 0.97 * area.width * area.height  # inside its panel
+            assert area.height > 0.65 * panel.height
     assert find_tissue(np.zeros((200, 300, 3), np.uint8)) == ()
     assert find_tissue(np.full((4, 4), 90, np.uint8)) == ()

@@ -9,6 +9,10 @@ from fibrostage.active.modifiers.spec import Modifier
 
 
 def reweigh(scores: NDArray[np.float64], noise: NDArray[np.float64], coldness: float) -> NDArray[np.float64]:
+    """Returns the scores [n] with standard Gumbel `noise` [n] over `coldness` (β) added, [n].
+
+    The larger β, the closer this is to picking the highest scores.
+    """
     return np.asarray(scores + noise / coldness)
 
 

@@ -12,6 +12,10 @@ from fibrostage.active.modifiers.spec import Modifier
 
 
 def reweigh(scores: NDArray[np.float64], noise: NDArray[np.float64], coldness: float) -> NDArray[np.float64]:
+    """Returns the logarithms of the scores [n], with standard Gumbel `noise` [n] over `coldness` (β) added, [n].
+
+    A score of zero counts as the smallest normal float64, so that its logarithm is finite.
+    """
     logs = np.log(np.maximum(scores, np.finfo(np.float64).tiny))
     return np.asarray(logs + noise / coldness)
 

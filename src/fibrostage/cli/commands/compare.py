@@ -32,7 +32,11 @@ def compare(
     confidence: Confidence = 0.95,
     as_json: AsJson = False,
 ) -> None:
-    """Compare scores against one truth: AUCs, paired differences, and what may be concluded."""
+    """Compare scores against one truth: AUCs, paired differences, and what may be concluded.
+
+    \f
+    Raises `IntakeError` where --plot does not end in .svg.
+    """
     from fibrostage.analysis.compare_scores import ScoreQuestion, compare_scores
     from fibrostage.analysis.conclusion import as_dict, conclusion
     from fibrostage.views.comparison import comparison_views

@@ -18,7 +18,11 @@ def doubts(
     target: Annotated[Path | None, typer.Option("--out", help="A new CSV of every held-out patient.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Held-out patients whose stage the pictures contradict, by confident learning."""
+    """Held-out patients whose stage the pictures contradict, by confident learning.
+
+    \f
+    Raises `RunError` where --out exists already.
+    """
     from fibrostage.analysis.doubtful_labels import find_doubts
     from fibrostage.ground.errors import RunError
     from fibrostage.ground.files import replace_file

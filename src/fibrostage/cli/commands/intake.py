@@ -78,7 +78,11 @@ def intake(
     encoding: Annotated[str, typer.Option(help="Encoding of the CSVs.")] = "utf-8",
     as_json: AsJson = False,
 ) -> None:
-    """Take a hospital's own files in as a cohort: DICOM, pictures and videos, without names."""
+    """Take a hospital's own files in as a cohort: DICOM, pictures and videos, without names.
+
+    \f
+    Raises `PlanError` without --plan, and without --out unless it is a --dry-run.
+    """
     from fibrostage.cohort.describe import describe as describe_cohort
     from fibrostage.intake.build.take_in import Choices, Sources, look_at, take_in
     from fibrostage.plan.commands import INTAKE, refuse_unread
@@ -138,6 +142,7 @@ def show_survey(rows: Sequence[Mapping[str, Json]], problems: Problems, as_json:
 
 
 def text_of(value: object) -> str:
+    """Writes a value as a cell of a table: nothing for None, one decimal for a number with decimals, markup escaped."""
     if value is None:
         return ""
     return f"{value:.1f}" if isinstance(value, float) else escape(str(value))

@@ -28,7 +28,11 @@ def markers(
     confidence: Confidence = 0.95,
     as_json: AsJson = False,
 ) -> None:
-    """APRI, FIB-4, GPR, NFS, AAR and stiffness of every patient, and how well each stages."""
+    """APRI, FIB-4, GPR, NFS, AAR and stiffness of every patient, and how well each stages.
+
+    \f
+    Raises `IntakeError` where there is neither a P.csv nor --list.
+    """
     from fibrostage.analysis.marker_table import as_dict, catalogue, marker_table, write_markers
     from fibrostage.views.markers import catalogue_view, marker_view, not_computed
 

@@ -36,9 +36,14 @@ def phantom(
         str, typer.Option("--format", help='"png" pictures, or "dicom": scanner screens with names to remove.')
     ] = "png",
 ) -> None:
-    """Simulate a cohort: pictures, CSVs and a plan, with the truth in files of its own."""
+    """Simulate a cohort: pictures, CSVs and a plan, with the truth in files of its own.
+
+    \f
+    Raises `PlanError` for an unknown --modality, and where --excluded leaves fewer than 5 patients.
+    """
     from fibrostage.ground.errors import nearest
-    from fibrostage.phantom.write import COUNTS, Recipe, write_phantom
+    from fibrostage.phantom.recipe import COUNTS, Recipe
+    from fibrostage.phantom.write import write_phantom
 
     chosen = tuple(modality or COUNTS)
     for name in chosen:

@@ -16,7 +16,10 @@ GROUPS: tuple[Group, ...] = (
 
 @dataclass(frozen=True)
 class Command:
-    """`run` is the command's function, or a Typer of its own with commands below it."""
+    """One command of the tool: `run` is its function, or a Typer of its own with commands below it.
+
+    A function's docstring is the command's help, up to a form feed (\\f).
+    """
 
     name: str
     group: Group

@@ -17,7 +17,7 @@ from concurrent.futures import TimeoutError as Late
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
-from fibrostage.ground.processes import end_with_parent, processes_of
+from fibrostage.ground.processes import can_start_workers, end_with_parent, processes_of
 from fibrostage.intake.read.read_file import Outcome, ReadingJob, ReadingRules, Refusal, read_file
 
 FEW = 32  # files that are not worth starting processes for
@@ -45,6 +45,7 @@ def read_all(
 ) -> Iterator[tuple[ReadingJob, Outcome]]:
     """Each job with what it gave, in order."""
     count = workers or os.cpu_count() or 1
+    count = 1 if processes and can_start_workers() is not None else count
     if processes and len(jobs) >= FEW and count > 1:
         yield from in_processes(jobs, setting, count)
     elif processes or count == 1:

@@ -125,7 +125,7 @@ def likely_opacity(
     y, x = box.y - top, box.x - left
     inner = steps[y + EDGE : y + box.height - EDGE, x + EDGE : x + box.width - EDGE][::thinned, ::thinned]
     inside = inner[coloured[: inner.shape[0], : inner.shape[1]]]
-    steps[y - 2 : y + box.height + 2, max(0, x - 3) : x + box.width + 3] = np.nan
+    steps[max(0, y - 2) : y + box.height + 2, max(0, x - 3) : x + box.width + 3] = np.nan
     steps[grey[:, 1:] < DARK] = np.nan
     around = steps[np.isfinite(steps)]
     if len(around) < 200 or len(inside) < 200 or around.mean() < 1:

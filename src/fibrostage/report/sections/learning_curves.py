@@ -79,6 +79,7 @@ def in_colour(curves: pl.DataFrame, strategies: Sequence[str]) -> list[str]:
 
 
 def curve_limits(curves: pl.DataFrame) -> tuple[float, float]:
+    """Returns the lowest and highest AUC of all curves, rounded outwards to 0.05; 0.5 and 1 where there is none."""
     values = curves["auc_macro"].drop_nulls().to_numpy()
     if not len(values):
         return 0.5, 1.0

@@ -47,6 +47,7 @@ def flow_figure(flow: ParticipantFlow, simulated: bool) -> str:
 
 
 def box(ax: Axes, x: float, y: float, text: str, left: bool = False) -> Text:
+    """Draws a framed text around (or, with `left`, beginning at) a point of the axes and returns it."""
     style = {"boxstyle": "round,pad=0.45", "facecolor": "white", "edgecolor": LINE, "linewidth": 0.9}
     return ax.text(
         x, y, text, ha="left" if left else "center", va="center", fontsize=9, color=INK, bbox=style, zorder=3

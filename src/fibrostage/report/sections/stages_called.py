@@ -27,7 +27,11 @@ def blocks(results: Results) -> list[Block]:
 def confusion_figure(
     confusions: Sequence[tuple[str, NDArray[np.int64]]], classes: Sequence[str], simulated: bool
 ) -> str:
-    """Patients by true and called stage, one panel a method; shade is the share of the true stage."""
+    """Draws how many patients of each true stage were called each stage, a panel a method, as SVG.
+
+    Each method has its counts [K, K], a row a true stage and a column a called one; shade is the share of the true
+    stage.
+    """
     with drawing():
         columns = min(3, len(confusions))
         rows = -(-len(confusions) // columns)
