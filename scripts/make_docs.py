@@ -48,7 +48,8 @@ def commands() -> str:
     click: Any = typer.main.get_command(app)
     parts = [
         "# The commands\n\nMade from the commands themselves by `scripts/make_docs.py`. `fibrostage COMMAND -h` says "
-        "the same on a terminal. Progress and prose go to stderr, results to stdout; `--json` prints one JSON object there."
+        "the same on a terminal. Progress and prose go to stderr, results to stdout; `--json` prints one JSON object "
+        "there."
     ]
     for group in GROUPS:
         parts.append(f"## {group}")

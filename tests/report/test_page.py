@@ -12,7 +12,6 @@ from fibrostage.report.results import strategies_shown
 from tests.results.made import made_metrics
 from tests.test_contracts import results
 
-
 TITLES = (
     "Read this first", "Results", "ROC curves", "Who was called what", "Agreement with the true stage",
     "Do the probabilities mean what they say?", "Would acting on them help?", "How this was made",

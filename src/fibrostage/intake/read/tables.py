@@ -31,7 +31,7 @@ Click = tuple[int, int]  # x, y in pixels of the source picture
 
 @dataclass(frozen=True)
 class Request:
-    """One row of I.csv: a picture to take in."""
+    """One row of I.csv: a picture to take in. `row` counts from the head, which is 1; 0 is a picture nobody listed."""
 
     row: int
     file: str
