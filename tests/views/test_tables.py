@@ -88,7 +88,7 @@ def test_what_labels_bought_stands_beside_its_difference() -> None:
     row |= {"reached_90": 0.5}
     (cells,) = efficiency_view(pl.DataFrame([row])).rows
     assert cells[4] == Cell("0.800 [0.700–0.900]", ("+0.020 to RAND, p = 0.060",))
-    assert cells[6] == Cell("40%", ("40 · 30 · 8 (50% of runs)",))
+    assert cells[6] == Cell("40%", ("40 · 30 · 8", "in 50% of runs"))
     assert cells[7] == Cell("–")
 
 

@@ -48,8 +48,9 @@ def results_view(results: pl.DataFrame, cuts: Staging | None = None) -> TableVie
 
 
 def efficiency_view(efficiency: pl.DataFrame) -> TableView:
-    """What labels bought, the best area first within a method."""
-    table = efficiency.sort("method", "aulc", descending=[False, True], maintain_order=True)
+    """What labels bought: methods as they came, the best area first within each."""
+    methods = pl.Enum(efficiency["method"].unique(maintain_order=True))
+    table = efficiency.sort(pl.col("method").cast(methods), "aulc", descending=[False, True], maintain_order=True)
     rows: list[list[str | Cell]] = [
         [
             method_text(text(row, "method")),
@@ -88,8 +89,8 @@ def needed_cell(row: Row, level: int) -> Cell:
         return Cell(NONE)
     counts = " · ".join(f"{number(row, f'needed_{level}_{name}') or 0.0:.0f}" for name in COUNTS)
     reached = number(row, f"reached_{level}")
-    fewer = "" if reached is None or reached == 1 else f" ({reached:.0%} of runs)"
-    return Cell(f"{share:.0%}", (counts + fewer,))
+    fewer = () if reached is None or reached == 1 else (f"in {reached:.0%} of runs",)
+    return Cell(f"{share:.0%}", (counts, *fewer))
 
 
 def known(row: Row, name: str) -> Estimate | None:

@@ -54,7 +54,7 @@ def decision_figure(found: Sequence[AtCut], results: Results) -> str:
             ax.set_title(results.staging.cut_name(cut))
             ax.set_xlabel("threshold probability")
             ax.grid(axis="y", color=FAINT, linewidth=0.6)
-            ax.legend(loc="upper right", fontsize=8)
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
             mark_simulated(ax, results.simulated)
         axes[0].set_ylabel("net benefit")
         return to_svg(made)
