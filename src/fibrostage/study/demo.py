@@ -8,7 +8,7 @@ import polars as pl
 
 from fibrostage.cohort.store import is_cohort
 from fibrostage.ground.errors import RunError
-from fibrostage.ground.files import write_text
+from fibrostage.ground.files import PARTIAL, write_text
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.take_in import Sources, take_in
 from fibrostage.phantom.recipe import RECIPE, Recipe
@@ -37,10 +37,12 @@ rounds = 6
 def run_demo(out: Path, patients: int, seed: int, progress: Progress = SILENT) -> tuple[pl.DataFrame, Path]:
     """Makes the demo under `out`, going on where an earlier try stopped; returns the results table and the page.
 
-    Raises `RunError` where `out` holds a simulated cohort of another recipe, such as another seed.
+    Raises `RunError` where `out` holds a simulated cohort of another recipe, such as another seed, or anything that no
+    demo made.
     """
     source, recipe = out / "source", Recipe(patients, seed, modalities=MODALITIES)
     if not (source / RECIPE).is_file():
+        refuse_foreign(out)
         write_phantom(source, recipe, progress)
     elif not is_of(source, recipe):
         raise RunError(f"{out} holds another simulated cohort; choose another --out, or remove it")
@@ -53,3 +55,15 @@ def run_demo(out: Path, patients: int, seed: int, progress: Progress = SILENT) -
     write_text(file, STUDY)
     results = run_study(file, out / "study", progress=progress)
     return results, write_report(out / "study", out / "report")
+
+
+def refuse_foreign(out: Path) -> None:
+    """Raises `RunError` where a place for a new demo is a file, or holds more than what a stopped demo leaves."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise RunError(f"{out} is a file; --out is a folder for everything that the demo makes")
+    held = sorted(found.name for found in out.iterdir() if PARTIAL not in found.name)
+    if held:
+        more = f" and {len(held) - 3} more" if len(held) > 3 else ""
+        raise RunError(f"{out} holds {', '.join(held[:3])}{more}, made by no demo; choose a new folder with --out")
