@@ -26,7 +26,7 @@ from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.weights import build_backbone
 from fibrostage.plan.file import read_plan_file
 from fibrostage.plan.run_plan import Plan
-from fibrostage.results import run_folder as runfolder
+from fibrostage.results.run_folder import RunFolder
 from fibrostage.stats.auc import auc
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,8 +107,9 @@ def test_fine_tuning_is_worth_far_more_than_frozen_features(busbra: Cohort, tmp_
     data = read_plan_file(ROOT / "examples" / "busbra" / "finetune.toml")
     data["network"]["modalities"] = views
     task = make_task(busbra, plan_for(busbra, data, [], "test"))
-    runfolder.new_run(tmp_path / "run")
-    predictions = train_fold(task, task.folds[0], tmp_path / "run", SILENT)
+    run = RunFolder(tmp_path / "run")
+    run.make()
+    predictions = train_fold(task, task.folds[0], run, SILENT)
     figure = auc(predictions["stage"].to_numpy() == "malignant", predictions["p_1"].to_numpy())
     print(f"{views}: {figure:.3f}, n = {len(predictions)}")
     assert figure > 0.86

@@ -19,6 +19,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from fibrostage.campaign.run import run_active
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import RunError
 from fibrostage.ledger.events import Event
@@ -116,6 +117,16 @@ def compare(whole: Path, out: Path, url: str | None) -> None:
     assert pl.read_parquet(whole / "curve.parquet").equals(pl.read_parquet(out / "curve.parquet"))
     assert pl.read_parquet(whole / "predictions.parquet").equals(pl.read_parquet(out / "predictions.parquet"))
     assert len(list(out.glob("state-*"))) == 1
+
+
+def test_a_state_that_a_killed_run_forgot_to_remove_goes(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    """The moment between a round's last event and the removal of the state before it, in the last round too."""
+    plan, out = tiny_plan("training.epochs=2", "active.rounds=2", "active.passes=2"), tmp_path / "run"
+    run_active(cohort, plan, out)
+    (last,) = out.glob("state-*")
+    shutil.copy(last, out / "state-0.safetensors")
+    run_active(cohort, plan, out, resume=True)
+    assert list(out.glob("state-*")) == [last]
 
 
 def test_killed_at_fifty_moments_a_run_resumes_to_the_same_everything(

@@ -291,13 +291,17 @@ def check_identity(setting: CampaignSetting, opened: Mapping[str, Any], identity
 
 
 def restore(setting: CampaignSetting, state: State) -> None:
-    """Gives the model what it had learned by the last closed round; raises `RunError` where that is another model's."""
+    """Gives the model what it had learned by the last closed round, and removes what a killed run left of others.
+
+    Raises `RunError` where that state is another model's.
+    """
     if state.closed:
         last = len(state.closed) - 1
         path = setting.run.state_file(last)
         setting.learner.restore(load_state(path))
         if state_hash(setting.learner) != state.trained.get(last):
             raise RunError(f"{path} is not the model that the ledger says round {last} ended with")
+        setting.run.forget_states(but=last)
 
 
 def answered_by(items: NDArray[np.int64], stages: NDArray[np.int64]) -> dict[int, int]:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fibrostage.dicom.colours import mend_tags
 from fibrostage.dicom.eight_bit import eight_bit, number_of
 from fibrostage.dicom.pixel_streams import check_frames, picture_of
 from fibrostage.dicom.sr_read import Measured, measurements_of
@@ -115,7 +116,9 @@ class Dicom:
 
     def __init__(self, path: Path, dataset: Any) -> None:
         check_size(dataset)
+        mended = mend_tags(dataset)
         self.streams = check_frames(dataset) if "PixelData" in dataset else []
+        self.mended = (*mended, *mend_tags(dataset, self.streams[0] if self.streams else None))
         self.path = path
         self.dataset = dataset
         self.header: Header = header_of(dataset)
@@ -136,6 +139,17 @@ class Dicom:
         if frame not in self.known_regions:
             self.known_regions[frame] = regions_of(self.dataset, frame, self.header.width, self.header.height)
         return self.known_regions[frame]
+
+    @property
+    def source(self) -> Any:
+        """Where pixels are decoded from: a large file frame by frame, but whole where its own tags mislead."""
+        if "PixelData" in self.dataset or not self.mended:
+            return self.dataset if "PixelData" in self.dataset else self.path
+        whole = pydicom.dcmread(self.path, force=True)
+        mend_tags(whole)
+        streams = check_frames(whole)
+        mend_tags(whole, streams[0] if streams else None)
+        return whole
 
     @cached_property
     def only(self) -> NDArray[np.uint8]:
@@ -159,8 +173,7 @@ class Dicom:
                         raise UnreadableImageError(f"frame {index} is coded otherwise than the first")
                     yield picture
                 return
-        source = self.dataset if "PixelData" in self.dataset else self.path
-        for array in iter_pixels(source, indices=list(indices)):
+        for array in iter_pixels(self.source, indices=list(indices)):
             yield eight_bit(array, self.dataset)
 
     def frames(self, wanted: Sequence[int] | None = None) -> Iterator[tuple[int, float | None, NDArray[np.uint8]]]:

@@ -20,6 +20,7 @@ with suppress(ImportError):  # the extra [dicom]
     from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offsets
 
 START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
+PADDING = b"\0\xff"  # what may follow the end of an image
 MPEG = "1.2.840.10008.1.2.4.10"  # 100 to 108: MPEG-2, MPEG-4, HEVC
 CODESTREAM = b"\xff\x4f\xff\x51"  # JPEG 2000: start, and the marker of its size
 SIZES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)  # start of frame
@@ -50,7 +51,7 @@ def check_frames(dataset: Any) -> list[bytes]:
         found = size_of(stream)
         if found is not None and found != (width, height):
             raise UnreadableImageError(f"says {width}×{height} pixels, and frame {number} is {found[0]}×{found[1]}")
-        if stream.startswith(START_OF_IMAGE) and not stream.rstrip(b"\0").endswith(END_OF_IMAGE):
+        if stream.startswith(START_OF_IMAGE) and not stream.rstrip(PADDING).endswith(END_OF_IMAGE):
             raise UnreadableImageError(f"frame {number} breaks off")
     return streams
 
