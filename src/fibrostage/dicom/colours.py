@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fibrostage.dicom.eight_bit import number_of
+from fibrostage.dicom.pixel_streams import CODESTREAM, SIZES, check_frames, segments
 
 RLE = "1.2.840.10008.1.2.5"
 LOSSY_JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 LOSSLESS_JPEG = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 JPEG_2000 = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203))
-STAND_ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
-FRAME_STARTS = {*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)}
+JFIF, ADOBE = 0xE0, 0xEE
 CODING_STYLE = b"\xff\x52"
 YCBCR = ("YBR_FULL", "YBR_FULL_422")
 TRANSFORMED = ("YBR_ICT", "YBR_RCT")
@@ -43,42 +43,57 @@ class JpegColours:
         return True if self.jfif or self.subsampled else None
 
 
-def mend_tags(dataset: Any, stream: bytes | None = None) -> tuple[str, ...]:
-    """Brings a dataset's tags about samples in line with its pixel data, and says each change.
+class Mended:
+    """A dataset whose tags about samples are brought in line with its pixel data; `said` are the changes in words."""
 
-    `stream` is the first frame's, where the data are encapsulated. Tags that are missing get what the standard takes
-    for granted; tags that cannot be true of a stream get what it says.
-    """
-    said: list[str] = []
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+        self.said: list[str] = []
 
-    def put(keyword: str, value: Any, why: str) -> None:
-        before = value_of(dataset, keyword)
+    def put(self, keyword: str, value: Any, why: str) -> None:
+        before = value_of(self.dataset, keyword)
         if before is None or before != value:
-            setattr(dataset, keyword, value)
+            setattr(self.dataset, keyword, value)
             was = "is missing" if before is None else f"says {before}"
-            said.append(f"{keyword} {was}, read as {value}: {why}")
+            self.said.append(f"{keyword} {was}, read as {value}: {why}")
 
+
+def mended_streams(dataset: Any) -> tuple[list[bytes], list[str]]:
+    """The encapsulated streams of a dataset, one a frame, after its tags were mended, and each change in words.
+
+    Tags that are missing get what the standard takes for granted; tags that cannot be true of a stream get what it
+    says. There are no streams of native data, nor where the pixels were not read. Raises `UnreadableImageError` as
+    `check_frames` does.
+    """
+    mended = Mended(dataset)
+    mend_samples(mended)
+    streams = check_frames(dataset) if "PixelData" in dataset else []
+    if streams and number_of(dataset, "SamplesPerPixel") == 3:
+        said = str(value_of(dataset, "PhotometricInterpretation") or "")
+        found = photometric_of(streams[0], str(dataset.file_meta.TransferSyntaxUID), said)
+        mended.put("PhotometricInterpretation", found, "what the stream says of its colours")
+    return streams, mended.said
+
+
+def mend_samples(mended: Mended) -> None:
+    """Mends what can be known without looking into the stream."""
+    dataset = mended.dataset
     samples = int(number_of(dataset, "SamplesPerPixel") or 1)
     allocated = int(number_of(dataset, "BitsAllocated") or 8)
     plain = str(value_of(dataset, "PhotometricInterpretation") or "").strip()
     if plain and plain != plain.upper():
-        put("PhotometricInterpretation", plain.upper(), "its terms are in capitals")
+        mended.put("PhotometricInterpretation", plain.upper(), "its terms are in capitals")
     for keyword, value in (("SamplesPerPixel", samples), ("BitsStored", allocated), ("PixelRepresentation", 0)):
         if value_of(dataset, keyword) is None:
-            put(keyword, value, "what is usual")
+            mended.put(keyword, value, "what is usual")
     uid = dataset.file_meta.TransferSyntaxUID
     if samples == 1 or not uid.is_transfer_syntax:
-        return tuple(said)
-    put("PixelRepresentation", 0, "colours are unsigned")
-    syntax = str(uid)
-    if uid.is_encapsulated and syntax != RLE:
-        put("PlanarConfiguration", 0, "a compressed stream keeps a pixel's colours together")
+        return
+    mended.put("PixelRepresentation", 0, "colours are unsigned")
+    if uid.is_encapsulated and str(uid) != RLE:
+        mended.put("PlanarConfiguration", 0, "a compressed stream keeps a pixel's colours together")
     elif value_of(dataset, "PlanarConfiguration") is None:
-        put("PlanarConfiguration", 0, "what is usual")
-    if stream is not None and samples == 3:
-        found = photometric_of(stream, syntax, str(value_of(dataset, "PhotometricInterpretation") or ""))
-        put("PhotometricInterpretation", found, "what the stream says of its colours")
-    return tuple(said)
+        mended.put("PlanarConfiguration", 0, "what is usual")
 
 
 def value_of(dataset: Any, keyword: str) -> Any:
@@ -112,34 +127,22 @@ def photometric_of(stream: bytes, syntax: str, said: str) -> str:
 
 def jpeg_colours(stream: bytes) -> JpegColours | None:
     """What a JPEG stream says of its components before its first scan; None where it is no JPEG, or breaks off."""
-    if not stream.startswith(b"\xff\xd8"):
-        return None
-    at, adobe, jfif = 2, None, False
-    while at + 4 <= len(stream) and stream[at] == 0xFF:
-        marker = stream[at + 1]
-        if marker == 0xFF:  # padding
-            at += 1
-            continue
-        if marker in STAND_ALONE:
-            at += 2
-            continue
-        length = int.from_bytes(stream[at + 2 : at + 4], "big")
-        body = stream[at + 4 : at + 2 + length]
-        if marker == 0xE0 and body.startswith(b"JFIF\0"):
+    adobe, jfif = None, False
+    for marker, body in segments(stream):
+        if marker == JFIF and body.startswith(b"JFIF\0"):
             jfif = True
-        elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
+        elif marker == ADOBE and body.startswith(b"Adobe") and len(body) >= 12:
             adobe = body[11]
-        elif marker in FRAME_STARTS:
+        elif marker in SIZES:
             parts = [body[6 + 3 * number : 9 + 3 * number] for number in range(body[5] if len(body) > 5 else 0)]
             if not parts or any(len(part) < 3 for part in parts):
                 return None
             return JpegColours(bytes(p[0] for p in parts), len({p[1] for p in parts}) > 1, adobe, jfif)
-        at += 2 + length
     return None
 
 
 def colour_transform(stream: bytes) -> bool | None:
     """Whether a JPEG 2000 codestream, bare or in a JP2 file, was transformed from RGB; None where it says nothing."""
-    start = stream.find(b"\xff\x4f\xff\x51")
+    start = stream.find(CODESTREAM)
     at = stream.find(CODING_STYLE, start) if start >= 0 else -1
     return None if at < 0 or at + 8 >= len(stream) else stream[at + 8] != 0

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.dicom.colours import mend_tags
+from fibrostage.dicom.colours import mended_streams
 from fibrostage.dicom.eight_bit import eight_bit, number_of
-from fibrostage.dicom.pixel_streams import check_frames, picture_of
+from fibrostage.dicom.pixel_streams import picture_of
 from fibrostage.dicom.sr_read import Measured, measurements_of
 from fibrostage.ground.errors import IntakeError, UnreadableImageError
 from fibrostage.ground.geometry import Rectangle, clipped
@@ -116,9 +116,7 @@ class Dicom:
 
     def __init__(self, path: Path, dataset: Any) -> None:
         check_size(dataset)
-        mended = mend_tags(dataset)
-        self.streams = check_frames(dataset) if "PixelData" in dataset else []
-        self.mended = (*mended, *mend_tags(dataset, self.streams[0] if self.streams else None))
+        self.streams, self.mended = mended_streams(dataset)
         self.path = path
         self.dataset = dataset
         self.header: Header = header_of(dataset)
@@ -143,12 +141,12 @@ class Dicom:
     @property
     def source(self) -> Any:
         """Where pixels are decoded from: a large file frame by frame, but whole where its own tags mislead."""
-        if "PixelData" in self.dataset or not self.mended:
-            return self.dataset if "PixelData" in self.dataset else self.path
+        if "PixelData" in self.dataset:
+            return self.dataset
+        if not self.mended:
+            return self.path
         whole = pydicom.dcmread(self.path, force=True)
-        mend_tags(whole)
-        streams = check_frames(whole)
-        mend_tags(whole, streams[0] if streams else None)
+        mended_streams(whole)
         return whole
 
     @cached_property

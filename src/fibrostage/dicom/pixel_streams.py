@@ -7,6 +7,7 @@ grey. So frames are counted, and each JPEG or JPEG 2000 stream must have the siz
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -89,18 +90,22 @@ def size_of(stream: bytes) -> tuple[int, int] | None:
     if stream.startswith(CODESTREAM) and len(stream) >= 24:
         right, bottom, left, top = (int.from_bytes(stream[at : at + 4], "big") for at in (8, 12, 16, 20))
         return right - left, bottom - top
-    if not stream.startswith(START_OF_IMAGE):
-        return None
-    at = 2
-    while at + 9 <= len(stream) and stream[at] == 0xFF:
-        marker = stream[at + 1]
-        if marker == 0xFF:  # padding
+    for marker, body in segments(stream):
+        if marker in SIZES and len(body) >= 5:
+            return int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big")
+    return None
+
+
+def segments(stream: bytes) -> Iterator[tuple[int, bytes]]:
+    """The markers of a JPEG or JPEG-LS stream with what stands in each, up to its pixels; none of anything else."""
+    at = 2 if stream.startswith(START_OF_IMAGE) else len(stream)
+    while at + 4 <= len(stream) and stream[at] == 0xFF:
+        if stream[at + 1] == 0xFF:  # padding
             at += 1
             continue
-        if marker in SIZES:
-            return int.from_bytes(stream[at + 7 : at + 9], "big"), int.from_bytes(stream[at + 5 : at + 7], "big")
-        at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
-    return None
+        end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+        yield stream[at + 1], stream[at + 4 : end]
+        at = end
 
 
 def picture_of(stream: bytes) -> NDArray[np.uint8] | None:
