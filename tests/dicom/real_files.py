@@ -10,7 +10,7 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 
-from fibrostage.dicom.header import Dicom
+from fibrostage.dicom.file import Dicom
 from fibrostage.intake.read.media import open_medium
 
 ANY = ("US", "OT", "CR", "")

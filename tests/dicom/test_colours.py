@@ -12,7 +12,20 @@ import pydicom
 import pytest
 from pydicom.encaps import encapsulate, generate_frames
 
-from fibrostage.dicom.colours import JpegColours, colour_transform, jpeg_colours, photometric_of
+from fibrostage.dicom.colours import (
+    CLASSIC_2000,
+    HIGH_THROUGHPUT,
+    LOSSLESS_JPEG,
+    LOSSY_JPEG,
+    RLE,
+    JpegColours,
+    coding_of,
+    colour_transform,
+    in_planes,
+    jpeg_colours,
+    photometric_of,
+)
+from fibrostage.ground.errors import UnreadableImageError
 from tests.dicom.real_files import frame, opened, real
 from tests.intake.build.bad_files import write
 
@@ -34,8 +47,12 @@ STREAMS = {  # a file of each coding, and what its tag may say of the colours wi
     "jpeg2000": JPEG_OF_YCBCR,  # JPEG 2000, transformed: written here
     "SC_rgb_gdcm_KY.dcm": ("RGB", "YBR_ICT", "YBR_RCT"),  # JPEG 2000, untransformed: what else it says may be so
     "SC_rgb_jpeg_gdcm.dcm": ("RGB", "YBR_FULL_422", "rgb"),  # lossless JPEG
+    "extended": JPEG_OF_YCBCR,  # extended JPEG: baseline but for its marker and its syntax
     "SC_rgb_jls_lossy_line.dcm": ONE_WORD,
+    "SC_rgb_jls_lossy_sample.dcm": ONE_WORD,
     "SC_rgb_rle.dcm": ONE_WORD,
+    "SC_rgb.dcm": ONE_WORD,  # uncompressed: its planes are told by the pixels
+    "SC_rgb_expb.dcm": ONE_WORD,
 }
 TAGS = [(name, word) for name, words in STREAMS.items() for word in words]
 
@@ -45,8 +62,21 @@ def coded(name: str) -> Path:
     """A published file, or one that is written here, of a wash of colours."""
     if name.endswith(".dcm"):
         return real(name)
-    wash = np.stack(np.meshgrid(*(np.arange(0, 240, 2),) * 2), axis=-1).astype(np.uint8)
-    return write(Path(tempfile.mkdtemp()) / "coded.dcm", np.dstack([wash, 255 - wash[..., :1]]), syntax=name)
+    if name == "extended":
+        data = pydicom.dcmread(real("SC_rgb_jpeg_dcmtk.dcm"))
+        (stream,) = generate_frames(data.PixelData, number_of_frames=1)
+        data.PixelData = encapsulate([stream.replace(b"\xff\xc0", b"\xff\xc1", 1)])
+        data.file_meta.TransferSyntaxUID = pydicom.uid.JPEGExtended12Bit
+        path = Path(tempfile.mkdtemp()) / "extended.dcm"
+        data.save_as(path)
+        return path
+    return write(Path(tempfile.mkdtemp()) / "coded.dcm", wash(), syntax=name)
+
+
+def wash() -> np.ndarray:
+    """Colours [120, 120, 3] that run into each other."""
+    two = np.stack(np.meshgrid(*(np.arange(0, 240, 2),) * 2), axis=-1).astype(np.uint8)
+    return np.dstack([two, 255 - two[..., :1]])
 
 
 def changed(name: str, place: Path, **tags: object) -> Path:
@@ -66,7 +96,6 @@ def changed(name: str, place: Path, **tags: object) -> Path:
 @pytest.mark.parametrize("planar", [0, 1])
 @pytest.mark.parametrize(("name", "photometric"), TAGS)
 def test_the_stream_is_believed(name: str, photometric: str, planar: int, signed: int, tmp_path: Path) -> None:
-    planar = {"SC_rgb_rle.dcm": 0}.get(name, planar)  # run lengths are in planes by definition
     tags = {"PhotometricInterpretation": photometric, "PlanarConfiguration": planar, "PixelRepresentation": signed}
     path = changed(name, tmp_path, **tags)
     np.testing.assert_array_equal(frame(path), frame(coded(name)))
@@ -97,7 +126,7 @@ def test_a_large_file_is_mended_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """A file that is not held in memory is decoded by its own tags: where those mislead it is read whole."""
     name = "SC_rgb_gdcm_KY.dcm"
     path = changed(name, tmp_path, PlanarConfiguration=1)
-    monkeypatch.setattr("fibrostage.dicom.header.WHOLE", 0)
+    monkeypatch.setattr("fibrostage.dicom.file.WHOLE", 0)
     assert "PixelData" not in opened(path).dataset
     np.testing.assert_array_equal(frame(path), frame(real(name)))
 
@@ -165,3 +194,64 @@ CASES = Path(os.environ.get("FIBROSTAGE_CASES", Path(__file__).parents[3] / "sha
 def test_published_cases(name: str, off: float) -> None:
     truth = np.load(CASES / "truth.npy").astype(float)
     assert np.abs(frame(CASES / f"{name}.dcm") - truth).mean() <= off
+
+
+@pytest.mark.parametrize("planar", [0, 1])
+@pytest.mark.parametrize("said", [0, 1, None])
+@pytest.mark.parametrize("large", [False, True])
+def test_planes_are_told_by_the_pixels(
+    said: int | None, planar: int, large: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An uncompressed picture is smooth from row to row in the order that it really has, whatever the tag says."""
+    data = pydicom.dcmread(write(tmp_path / "plain.dcm", wash()))
+    data.PixelData = (wash().transpose(2, 0, 1) if planar else wash()).tobytes()
+    data.PlanarConfiguration = said
+    data.save_as(tmp_path / "said.dcm")
+    if large:
+        monkeypatch.setattr("fibrostage.dicom.file.WHOLE", 0)
+    np.testing.assert_array_equal(frame(tmp_path / "said.dcm"), wash())
+    assert any("its samples lie" in note for note in opened(tmp_path / "said.dcm").mended) == (planar != (said or 0))
+
+
+def test_where_a_picture_does_not_tell_its_planes_the_tag_is_believed() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, 3 * 64 * 64, dtype=np.uint8)
+    assert in_planes(noise, 64) is None
+    assert in_planes(np.zeros(3 * 64 * 64, dtype=np.uint8), 64) is None
+
+
+@pytest.mark.parametrize("name", ["SC_rgb_jpeg_dcmtk.dcm", "jpeg2000", "SC_rgb_jls_lossy_line.dcm", "SC_rgb_rle.dcm"])
+def test_frames_that_say_they_are_not_compressed(name: str, tmp_path: Path) -> None:
+    data = pydicom.dcmread(coded(name))
+    before = data.file_meta.TransferSyntaxUID
+    data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    data["PixelData"].VR, data["PixelData"].is_undefined_length = "OB", True
+    pydicom.dcmwrite(tmp_path / "lost.dcm", data, enforce_file_format=False)
+    np.testing.assert_array_equal(frame(tmp_path / "lost.dcm"), frame(coded(name)))
+    (note,) = (note for note in opened(tmp_path / "lost.dcm").mended if note.startswith("transfer syntax"))
+    assert note.startswith("transfer syntax says 1.2.840.10008.1.2.1, read as 1.2.840.10008.1.2.")
+    assert before.is_compressed
+
+
+@pytest.mark.parametrize(
+    ("stream", "codings"),
+    [
+        (jpeg(b"\1", b"\x11"), LOSSY_JPEG),
+        (jpeg(b"\1", b"\x11").replace(b"\xff\xc0", b"\xff\xc3"), LOSSLESS_JPEG),
+        (b"\xff\x4f\xff\x51" + bytes(40) + b"\xff\x52", CLASSIC_2000[::-1]),
+        (b"\xff\x4f\xff\x51" + bytes(40) + b"\xff\x50\0\4\xff\x52", HIGH_THROUGHPUT[::-1]),
+        (b"\3\0\0\0\x40\0\0\0" + bytes(80), (RLE,)),
+        (b"\0\0\1\xba" + bytes(80), None),
+    ],
+)
+def test_how_a_frame_is_coded(stream: bytes, codings: tuple[str, ...] | None) -> None:
+    assert coding_of(stream) == codings
+
+
+def test_frames_of_an_unknown_coding_are_refused(tmp_path: Path) -> None:
+    data = pydicom.dcmread(coded("SC_rgb_jpeg_dcmtk.dcm"))
+    data.PixelData = encapsulate([bytes(600)])
+    data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    data["PixelData"].is_undefined_length = True
+    pydicom.dcmwrite(tmp_path / "odd.dcm", data, enforce_file_format=False)
+    with pytest.raises(UnreadableImageError, match="compressed frames of an unknown coding"):
+        opened(tmp_path / "odd.dcm")

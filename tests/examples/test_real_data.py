@@ -7,16 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fibrostage.cohort.store import Cohort
+from fibrostage.dicom.colours import in_planes
 from fibrostage.ground.errors import IntakeError
 from fibrostage.ground.progress import SILENT
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
+from fibrostage.intake.find.lettering import find_lettering
 from fibrostage.learn.features import features_of
 from fibrostage.learn.learner import resolve_precision
 from fibrostage.learn.plan_for_cohort import plan_for
@@ -43,7 +46,9 @@ def busbra(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Cohor
     convert("busbra", source / "bus_data.csv", folder)
     plan = Plan.load(ROOT / "examples" / "busbra" / "pathology.toml")
     csvs = Sources(source, folder / "patients_pathology.csv", folder / "images.csv")
-    return take_in(csvs, folder / "cohort", plan)
+    with pytest.raises(IntakeError, match="has lettering in what would be stored"):
+        take_in(csvs, folder / "cohort", plan)  # which breast it is stands in more than half of the pictures
+    return take_in(csvs, folder / "cohort", plan, choices=Choices(accept_unmasked=True))
 
 
 def test_busbra_is_taken_in_whole(busbra: Cohort) -> None:
@@ -83,6 +88,16 @@ def test_the_frozen_head_is_at_least_as_good_as_a_linear_probe(
     assert found > 0.74
     assert found > probe(busbra, plan) - 0.01  # a tenth of the interval's half-width: ties count as "as good"
     assert metrics["caveats"]
+
+
+def test_pictures_without_writing_have_no_lettering_and_tell_their_planes(shared_data: Path) -> None:
+    files = sorted(path for path in (shared_data / "liver_f0f4").rglob("*") if path.suffix in (".png", ".jpg", ".bmp"))
+    for path in files[:: max(1, len(files) // 200)]:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        assert find_lettering(pixels) == [], path.name
+        assert in_planes(pixels.ravel(), pixels.shape[1]) is False, path.name
+        assert in_planes(np.ascontiguousarray(pixels.transpose(2, 0, 1)).ravel(), pixels.shape[1]) is True, path.name
 
 
 def test_the_liver_pictures_come_with_their_warnings(shared_data: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.conftest import write_rows
 PANEL = DrawnRegion(TISSUE, 40, 40, 240, 180, 0.4)
 BAR = DrawnRegion(COLOUR_BAR, 292, 60, 14, 140)
 HEADER: dict[str, Any] = {
-    "patient_name": "INVENTED^Person", "birth_date": "19600101", "study_date": "20210317",
+    "birth_date": "19600101", "study_date": "20210317",
     "manufacturer": "Invented Sonics", "model": "Convex 4",
 }  # fmt: skip
 MODALITIES = [
@@ -31,8 +31,13 @@ PLAN = Plan.parse(BASE)
 NOBODY = "does not say whose it is (no PatientID); name it in images.csv"
 
 
+def named(patient_id: str) -> str:
+    """A name of their own for everybody, which their id is no part of."""
+    return "INVENTED^" + "".join(chr(ord("a") + ord(sign) % 26) for sign in f"{patient_id}:")
+
+
 def minimal(patient_id: str) -> dict[str, Any]:
-    return {**HEADER, "patient_id": patient_id, "series_description": "abdomen"}
+    return {**HEADER, "patient_name": named(patient_id), "patient_id": patient_id, "series_description": "abdomen"}
 
 
 def tissue(seed: int, height: int = 180, width: int = 240) -> NDArray[np.uint8]:
@@ -80,4 +85,4 @@ def plan_with(**more: Any) -> Plan:
 
 
 def minimal_report(patient_id: str) -> dict[str, Any]:
-    return {**HEADER, "patient_id": patient_id}
+    return {**HEADER, "patient_name": named(patient_id), "patient_id": patient_id}

@@ -7,16 +7,34 @@ are those of DICOM PS3.5 8.2 and PS3.3 C.7.6.3.1.2.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from fibrostage.dicom.eight_bit import number_of
-from fibrostage.dicom.pixel_streams import CODESTREAM, SIZES, check_frames, segments
+import numpy as np
+from numpy.typing import NDArray
 
-RLE = "1.2.840.10008.1.2.5"
-LOSSY_JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
-LOSSLESS_JPEG = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
-JPEG_2000 = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203))
+from fibrostage.dicom.elements import number_of, value_of
+from fibrostage.dicom.pixel_streams import CODESTREAM, SIZES, bytes_of_frame, check_frames, first_frame, segments
+from fibrostage.ground.errors import UnreadableImageError
+
+with suppress(ImportError):  # the extra [dicom]
+    import pydicom
+
+UID = "1.2.840.10008.1.2."
+EXPLICIT, RLE = UID + "1", UID + "5"
+LOSSY_JPEG = (UID + "4.50", UID + "4.51")
+LOSSLESS_JPEG = (UID + "4.70", UID + "4.57")
+JPEG_LS = (UID + "4.80", UID + "4.81")
+CLASSIC_2000, HIGH_THROUGHPUT = (UID + "4.90", UID + "4.91"), (UID + "4.201", UID + "4.202", UID + "4.203")
+JPEG_2000 = (*CLASSIC_2000, *HIGH_THROUGHPUT)
+FRAMES = {0xC0: LOSSY_JPEG, 0xC1: (LOSSY_JPEG[1],), 0xC3: LOSSLESS_JPEG, 0xF7: JPEG_LS}  # a JPEG's start of frame
+CAPABILITIES = b"\xff\x50"  # of a JPEG 2000: high throughput
+RLE_SEGMENTS = range(1, 16)
+RLE_HEAD = 64  # bytes; the first segment begins behind it
+LEAST_SIDE = 32  # pixels of a picture whose rows tell anything
+PLAINER = 0.8  # of the unlikelier reading's roughness, that the likelier one of planes or pixels stays below
 JFIF, ADOBE = 0xE0, 0xEE
 CODING_STYLE = b"\xff\x52"
 YCBCR = ("YBR_FULL", "YBR_FULL_422")
@@ -58,21 +76,55 @@ class Mended:
             self.said.append(f"{keyword} {was}, read as {value}: {why}")
 
 
-def mended_streams(dataset: Any) -> tuple[list[bytes], list[str]]:
+def mended_streams(dataset: Any, path: Path) -> tuple[list[bytes], list[str]]:
     """The encapsulated streams of a dataset, one a frame, after its tags were mended, and each change in words.
 
     Tags that are missing get what the standard takes for granted; tags that cannot be true of a stream get what it
-    says. There are no streams of native data, nor where the pixels were not read. Raises `UnreadableImageError` as
-    `check_frames` does.
+    says. There are no streams of native data, nor where the pixels were left in the file at `path`. Raises
+    `UnreadableImageError` where neither tag nor stream says how the pixels are coded, and as `check_frames` does.
     """
     mended = Mended(dataset)
+    items, first = first_frame(dataset, path)
+    mend_syntax(mended, items, first)
     mend_samples(mended)
     streams = check_frames(dataset) if "PixelData" in dataset else []
-    if streams and number_of(dataset, "SamplesPerPixel") == 3:
-        said = str(value_of(dataset, "PhotometricInterpretation") or "")
-        found = photometric_of(streams[0], str(dataset.file_meta.TransferSyntaxUID), said)
-        mended.put("PhotometricInterpretation", found, "what the stream says of its colours")
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if first and number_of(dataset, "SamplesPerPixel") == 3 and syntax.is_transfer_syntax:
+        if syntax.is_encapsulated:
+            said = str(value_of(dataset, "PhotometricInterpretation") or "")
+            found = photometric_of(first, str(syntax), said)
+            mended.put("PhotometricInterpretation", found, "what the stream says of its colours")
+        else:
+            mend_planes(mended, first)
     return streams, mended.said
+
+
+def mend_syntax(mended: Mended, items: bool, first: bytes) -> None:
+    """Makes the transfer syntax one of the coding of the `first` frame, which stands among `items` or does not."""
+    meta = mended.dataset.file_meta
+    if not first or not meta.TransferSyntaxUID.is_transfer_syntax:
+        return
+    syntax = str(meta.TransferSyntaxUID)
+    codings = coding_of(first) if items else None
+    if items and codings is None and not meta.TransferSyntaxUID.is_encapsulated:
+        raise UnreadableImageError("holds compressed frames of an unknown coding and says that they are not compressed")
+    if not items and meta.TransferSyntaxUID.is_encapsulated and len(first) == bytes_of_frame(mended.dataset):
+        codings = (EXPLICIT,)
+    if codings is not None and syntax not in codings:
+        meta.TransferSyntaxUID = pydicom.uid.UID(codings[0])
+        mended.said.append(f"transfer syntax says {syntax}, read as {codings[0]}: how the frames are coded")
+
+
+def coding_of(stream: bytes) -> tuple[str, ...] | None:
+    """The transfer syntaxes that a compressed frame may have, the likeliest first; None where it does not tell."""
+    if stream.startswith(CODESTREAM):
+        head = stream[: stream.find(CODING_STYLE)]
+        return HIGH_THROUGHPUT[::-1] if CAPABILITIES in head else CLASSIC_2000[::-1]
+    for marker, _ in segments(stream):
+        if marker in SIZES:
+            return FRAMES.get(marker)
+    words = [int.from_bytes(stream[at : at + 4], "little") for at in (0, 4)]
+    return (RLE,) if words[0] in RLE_SEGMENTS and words[1] == RLE_HEAD < len(stream) else None
 
 
 def mend_samples(mended: Mended) -> None:
@@ -83,6 +135,8 @@ def mend_samples(mended: Mended) -> None:
     plain = str(value_of(dataset, "PhotometricInterpretation") or "").strip()
     if plain and plain != plain.upper():
         mended.put("PhotometricInterpretation", plain.upper(), "its terms are in capitals")
+    if not plain:
+        mended.put("PhotometricInterpretation", "RGB" if samples == 3 else "MONOCHROME2", "what is usual")
     for keyword, value in (("SamplesPerPixel", samples), ("BitsStored", allocated), ("PixelRepresentation", 0)):
         if value_of(dataset, keyword) is None:
             mended.put(keyword, value, "what is usual")
@@ -96,12 +150,29 @@ def mend_samples(mended: Mended) -> None:
         mended.put("PlanarConfiguration", 0, "what is usual")
 
 
-def value_of(dataset: Any, keyword: str) -> Any:
-    """A tag's value, None where it is absent or cannot be read."""
-    try:
-        return dataset.get(keyword)
-    except Exception:  # whatever pydicom makes of a damaged element
+def mend_planes(mended: Mended, first: bytes) -> None:
+    """Holds PlanarConfiguration against an uncompressed frame of 8-bit colours."""
+    dataset = mended.dataset
+    small = min(int(dataset.Rows), int(dataset.Columns)) < LEAST_SIDE
+    if number_of(dataset, "BitsAllocated") != 8 or len(first) < bytes_of_frame(dataset) or small:
+        return
+    found = in_planes(np.frombuffer(first, dtype=np.uint8), int(dataset.Columns))
+    if found is not None:
+        order = "colour by colour" if found else "pixel by pixel"
+        mended.put("PlanarConfiguration", int(found), f"its samples lie {order}")
+
+
+def in_planes(samples: NDArray[np.uint8], width: int) -> bool | None:
+    """Whether the `samples` [3·H·W] of a picture of this width lie one colour after the other; None where the picture
+    leaves it open.
+
+    The right reading is the smoother one from row to row: a row is W samples in planes, and 3W in pixels.
+    """
+    values = samples.astype(np.int16)
+    planes, pixels = (float(np.abs(values[step:] - values[:-step]).mean()) for step in (width, 3 * width))
+    if min(planes, pixels) >= PLAINER * max(planes, pixels):
         return None
+    return planes < pixels
 
 
 def photometric_of(stream: bytes, syntax: str, said: str) -> str:

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fibrostage.dicom.elements import number_of
+
 with suppress(ImportError):  # the extra [dicom]
     from pydicom.pixels.processing import apply_color_lut
-
-
-def number_of(dataset: Any, keyword: str) -> float | None:
-    """Returns the (first) value of a DICOM attribute as a number; None where it is missing, no number or not finite."""
-    try:
-        value = dataset.get(keyword)
-        number = float(value[0] if isinstance(value, Sequence) and not isinstance(value, str) else value)
-    except Exception:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def eight_bit(array: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:

@@ -9,22 +9,57 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fibrostage.dicom.elements import number_of, value_of
 from fibrostage.ground.errors import UnreadableImageError
 
 with suppress(ImportError):  # the extra [dicom]
+    import pydicom
     from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offsets
 
 START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
 PADDING = b"\0\xff"  # what may follow the end of an image
+ITEM = b"\xfe\xff\x00\xe0"  # what compressed pixel data begin with
+PIXELS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")  # the tag of pixel data, little- and big-endian
 MPEG = "1.2.840.10008.1.2.4.10"  # 100 to 108: MPEG-2, MPEG-4, HEVC
 CODESTREAM = b"\xff\x4f\xff\x51"  # JPEG 2000: start, and the marker of its size
 SIZES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)  # start of frame
+
+
+def first_frame(dataset: Any, path: Path) -> tuple[bool, bytes]:
+    """Whether pixel data come in items, as compressed ones do, and the first frame as it is stored; it is empty where
+    it cannot be told. Pixels that were left on disk are looked up in the file at `path`."""
+    frames = int(number_of(dataset, "NumberOfFrames") or 1)
+    try:
+        if "PixelData" in dataset:
+            data = bytes(dataset.PixelData)
+            if data.startswith(ITEM):
+                return True, next(generate_frames(data, number_of_frames=frames), b"")
+            return False, data[: bytes_of_frame(dataset)]
+        with path.open("rb") as file:
+            head = pydicom.dcmread(file, force=True, stop_before_pixels=True)
+            if file.read(4) not in PIXELS:
+                return False, b""
+            file.seek(4 if head.original_encoding[0] else 8, io.SEEK_CUR)  # the rest of the element's head
+            start = file.read(4)
+            file.seek(-len(start), io.SEEK_CUR)
+            if start == ITEM:
+                return True, next(generate_frames(file, number_of_frames=frames), b"")
+            return False, file.read(bytes_of_frame(dataset))
+    except Exception:  # whatever pydicom makes of damaged pixel data; what is wrong is said when they are decoded
+        return False, b""
+
+
+def bytes_of_frame(dataset: Any) -> int:
+    """How many bytes one uncompressed frame has, all of its samples stored."""
+    samples, bits = number_of(dataset, "SamplesPerPixel") or 1, number_of(dataset, "BitsAllocated") or 8
+    return int((number_of(dataset, "Rows") or 0) * (number_of(dataset, "Columns") or 0) * samples * bits) // 8
 
 
 def check_frames(dataset: Any) -> list[bytes]:
@@ -36,7 +71,7 @@ def check_frames(dataset: Any) -> list[bytes]:
     height, width = int(dataset.Rows), int(dataset.Columns)
     try:
         if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-            check_native(dataset, said, height * width)
+            check_native(dataset, said)
             return []
         if str(dataset.file_meta.TransferSyntaxUID).startswith(MPEG):
             raise UnreadableImageError("holds an MPEG video; export it as MP4 or as single frames")
@@ -46,8 +81,8 @@ def check_frames(dataset: Any) -> list[bytes]:
         streams = list(generate_frames(dataset.PixelData, number_of_frames=said))
     except UnreadableImageError:
         raise
-    except Exception as error:
-        raise UnreadableImageError(f"its frames cannot be told apart ({type(error).__name__})") from None
+    except Exception:
+        raise UnreadableImageError("its frames cannot be told apart: its compressed data are damaged") from None
     for number, stream in enumerate(streams):
         found = size_of(stream)
         if found is not None and found != (width, height):
@@ -61,14 +96,13 @@ def counted(frames: int) -> str:
     return "1 frame" if frames == 1 else f"{frames} frames"
 
 
-def check_native(dataset: Any, said: int, pixels: int) -> None:
-    """Checks that unencapsulated pixel data hold as many frames as the file says (`said`), of `pixels` pixels each.
+def check_native(dataset: Any, said: int) -> None:
+    """Checks that unencapsulated pixel data hold as many frames as the file says (`said`).
 
     Raises `UnreadableImageError` where they hold fewer or more.
     """
-    samples = int(dataset.get("SamplesPerPixel") or 1)
-    one = pixels * samples * int(dataset.BitsAllocated) // 8
-    if str(dataset.get("PhotometricInterpretation")) == "YBR_FULL_422" and len(dataset.PixelData) < one * said:
+    one = bytes_of_frame(dataset)
+    if str(value_of(dataset, "PhotometricInterpretation")) == "YBR_FULL_422" and len(dataset.PixelData) < one * said:
         one = one * 2 // 3
     held = len(dataset.PixelData) // one if one else said
     if held != said:

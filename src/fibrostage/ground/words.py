@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 SHORTEST = 2  # letters of a word that is looked for
+UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{3,}")
 YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})[-./ ]?(\d{2})[-./ ]?(\d{2})(?!\d)")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH_NAMED = re.compile(rf"(?<!\d)(\d{{1,2}})[-. ]*({'|'.join(MONTHS)})[a-z]*[-., ]*(\d{{4}})(?!\d)", re.IGNORECASE)
@@ -30,6 +31,13 @@ def dates_in(text: str) -> set[str]:
     for first, second, year in YEAR_LAST.findall(text):
         found |= {(int(year), int(first), int(second)), (int(year), int(second), int(first))}
     return {f"{y:04d}{m:02d}{d:02d}" for y, m, d in found if 1900 <= y <= 2100 and 1 <= m <= 12 and 1 <= d <= 31}
+
+
+def names_within(text: str) -> set[str]:
+    """What may be a name in a text that puts no spaces between words: two to four signs of Chinese, Japanese or Korean
+    that follow each other."""
+    runs = UNSPACED.findall(plain(text))
+    return {run[at : at + size] for run in runs for size in (2, 3, 4) for at in range(len(run) - size + 1)}
 
 
 def words_of(text: str, least: int = SHORTEST) -> set[str]:

@@ -21,7 +21,7 @@ import polars as pl
 
 from fibrostage.cohort.tables import PATIENT_KEY
 from fibrostage.ground.errors import IntakeError, Problem
-from fibrostage.ground.words import dates_in, parts_of, words_of
+from fibrostage.ground.words import dates_in, names_within, parts_of, words_of
 from fibrostage.markers import measured
 
 VARIABLE = "FIBROSTAGE_KEY"
@@ -144,5 +144,5 @@ def identifying_columns(
 
 
 def identifies(text: str, words: Collection[str], privacy: Privacy) -> bool:
-    """Whether a text has a word in it that stands in identifying tags."""
-    return bool(words) and any(privacy.word(word) in words for word in words_of(text))
+    """Whether a text has a word in it that stands in identifying tags, also where it puts no spaces between words."""
+    return bool(words) and any(privacy.word(word) in words for word in words_of(text) | names_within(text))

@@ -134,8 +134,8 @@ def metadata_of(file: Path) -> dict[str, str]:
     try:
         with safe_open(file, framework="pt") as content:
             return dict(content.metadata() or {})
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{file} is not a file of safetensors ({type(error).__name__})") from None
+    except (OSError, SafetensorError):
+        raise WeightsError(f"{file} is not a file of safetensors: damaged, cut short, or of another format") from None
 
 
 def own_backbone(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -189,9 +189,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        kind = "safetensors" if path.suffix == ".safetensors" else "PyTorch tensors"
-        raise WeightsError(f"{path} is not a file of {kind} ({type(error).__name__})") from None
+    except Exception:  # whatever a reader makes of a damaged file
+        kind = "safetensors" if path.suffix == ".safetensors" else "PyTorch tensors alone"
+        raise WeightsError(f"{path} is not a file of {kind}: damaged, cut short, or of another format") from None
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict) or not all(torch.is_tensor(v) for v in content.values()):

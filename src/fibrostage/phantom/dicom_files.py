@@ -31,6 +31,7 @@ from pydicom.uid import (
 )
 
 from fibrostage import SIMULATED
+from fibrostage.dicom.simulated import mark
 from fibrostage.dicom.sr_write import Stored
 from fibrostage.ground.geometry import Rectangle
 
@@ -123,6 +124,7 @@ def write_dicom(
     data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
     put_pixels(data, pictures, syntax, palette)
+    mark(data)
     data.save_as(path, enforce_file_format=True)
     return Stored(str(data.StudyInstanceUID), str(data.SeriesInstanceUID), str(data.SOPInstanceUID), str(kind))
 
@@ -163,7 +165,6 @@ def describe(data: Dataset, study_date: str, series_description: str, series: in
     data.SeriesNumber, data.InstanceNumber = series, number
     data.BodyPartExamined = "LIVER"
     data.PatientOrientation = ""
-    data.ImageComments = SIMULATED
 
 
 def region_item(region: DrawnRegion) -> Dataset:

@@ -37,7 +37,6 @@ def write_measurements(
     data.SOPInstanceUID = generate_uid(entropy_srcs=[*keys, str(number)])
     identify(data, patient_name, patient_id, birth_date, sex)
     describe(data, study_date, title, series, number)
-    del data.ImageComments
     del data.PatientOrientation
     data.Manufacturer, data.ManufacturerModelName = manufacturer, model
     data.ContentLabel, data.ContentDescription = SIMULATED, SIMULATED

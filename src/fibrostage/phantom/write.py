@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL.PngImagePlugin import PngInfo
 
 from fibrostage import SIMULATED
 from fibrostage.cohort.store import whole_or_absent
@@ -100,10 +101,12 @@ def simulate_patient(job: Job) -> Rows:
     """Writes all pictures of one patient and returns their rows."""
     folder, recipe, index, patient = job
     rows = []
+    mark = PngInfo()
+    mark.add_text("Comment", SIMULATED)
     for shot in shots(recipe, index):
         image, kpa, box = PICTURES[shot.modality](patient, shot.bad, shot.rng)
         file = f"images/{name_of(index)}_{shot.modality}_{shot.number + 1:02d}.png"
-        image.save(folder / file, compress_level=1)
+        image.save(folder / file, compress_level=1, pnginfo=mark)
         row = {"file": file, "patient_id": name_of(index), "modality": shot.modality}
         row |= {"bad": shot.bad or "", "true_kpa": "" if kpa is None else f"{kpa:.3f}"}
         if box is not None:

@@ -29,7 +29,7 @@ def read_plan_file(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise PlanError(f"{path} is not valid {path.suffix.lstrip('.') or 'TOML'}: {error}") from None
     if not isinstance(content, dict):
-        raise PlanError(f"{path} holds {type(content).__name__}, a plan is a table")
+        raise PlanError(f"{path} holds no table of sections and keys, which a plan is")
     return content
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from fibrostage.ground.cache import VARIABLE as CACHE
 from fibrostage.ground.errors import RunError
 from fibrostage.study.grid_file import Run
-from fibrostage.study.run_one import THREADS, Done, execute
+from fibrostage.study.run_one import THREADS, Done, execute, unforeseen
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class RayEngine:
                 try:
                     reason = ray.get(job)
                 except ray.exceptions.RayError as error:
-                    reason = f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"
+                    reason = unforeseen(jobs[job], error)
                 done(jobs[job], reason)
 
 

@@ -6,8 +6,9 @@ import os
 import shutil
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -45,6 +46,16 @@ def execute(cohort: Path, run: Run) -> str | None:
     except FibrostageError as error:
         return str(error)
     return None
+
+
+def unforeseen(run: Run, error: BaseException) -> str:
+    """Writes what nobody foresaw into a file beside the run's folder, for a report to us, and says where it is."""
+    path = run.folder.with_name(f"{run.folder.name}.error.txt")
+    said = str(error).strip().splitlines() or ["no word of why"]
+    with suppress(OSError):  # a full disk: the sentence still comes
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    return f"stopped by a fault that was not foreseen ({said[-1]}); all that is known of it is in {path}"
 
 
 _TOLD_TO_END = False

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fibrostage.ground.processes import can_start_workers, processes_of
 from fibrostage.study.grid_file import Run
-from fibrostage.study.run_one import Done, execute, execute_in_worker, one_thread, single_threaded
+from fibrostage.study.run_one import Done, execute, execute_in_worker, one_thread, single_threaded, unforeseen
 
 
 def run_locally(cohort: Path, runs: Sequence[Run], done: Done) -> None:
@@ -41,7 +41,7 @@ def in_processes(cohort: Path, runs: Sequence[Run], done: Done, workers: int) ->
                 if isinstance(error, BrokenProcessPool):
                     lost.append(jobs[job])
                 else:
-                    done(jobs[job], f"{type(error).__name__}: {error}" if error else job.result())
+                    done(jobs[job], unforeseen(jobs[job], error) if error else job.result())
         except BaseException:
             processes = processes_of(pool)
             pool.shutdown(wait=False, cancel_futures=True)

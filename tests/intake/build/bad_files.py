@@ -12,7 +12,7 @@ from fibrostage.cohort.store import Cohort, verify_pixels
 from fibrostage.ground.errors import IntakeError
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources
-from fibrostage.intake.build.take_in import take_in
+from fibrostage.intake.build.take_in import look_at, take_in
 from fibrostage.intake.privacy import Privacy
 from fibrostage.plan.run_plan import Plan
 
@@ -20,6 +20,7 @@ pydicom = pytest.importorskip("pydicom")
 encaps = pytest.importorskip("pydicom.encaps")
 
 from fibrostage.phantom.dicom_files import TISSUE, DrawnRegion, write_dicom  # noqa: E402
+from tests.intake.hospital import named  # noqa: E402
 
 KEY = b"k" * 32
 REGIONS = (DrawnRegion(TISSUE, 10, 10, 120, 100, 0.3),)
@@ -33,7 +34,8 @@ PLAN = Plan.parse(PLAN_DATA)
 
 
 def picture(seed: int, shape: tuple[int, ...] = (120, 160)) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 200, shape, dtype=np.uint8)
+    """Grain that is no lettering."""
+    return np.random.default_rng(seed).integers(80, 120, shape, dtype=np.uint8)
 
 
 def write(path: Path, frames: Any = None, patient: str = "ID-1", **options: Any) -> Path:
@@ -42,7 +44,7 @@ def write(path: Path, frames: Any = None, patient: str = "ID-1", **options: Any)
     given = {"regions": REGIONS, "series_description": "Abdomen B", **options}
     pixels = picture(sum(path.name.encode())) if frames is None else frames
     write_dicom(
-        path, pixels, patient_name="NOBODY^Ever", patient_id=patient, birth_date="19600101", study_date="20200101",
+        path, pixels, patient_name=named(patient), patient_id=patient, birth_date="19600101", study_date="20200101",
         manufacturer="Invented", model="One", **given,
     )  # fmt: skip
     return path
@@ -72,9 +74,18 @@ def take(
     return take_in(sources or Sources(place / "source"), place / "cohort", plan, choices=replace(choices, **given))
 
 
+def dry(place: Path, plan: Plan = PLAN, sources: Sources | None = None) -> int:
+    """How many problems a dry run finds: files that it refuses, and what is no file's."""
+    choices = Choices(key=place / "key", workers=1)
+    rows, others = look_at(sources or Sources(place / "source"), plan, choices)
+    return sum(bool(row.get("refused")) for row in rows) + len(others)
+
+
 def check_refused(place: Path, name: str, reason: str, **given: Any) -> None:
     """One line without skip_bad and nothing written; with it two pictures and an exclusion."""
     before = sorted(place.iterdir())
+    assert dry(place, **{name: given[name] for name in ("plan", "sources") if name in given}) == 1
+    assert sorted(place.iterdir()) == before
     with pytest.raises(IntakeError) as caught:
         take(place, **given)
     first, *lines, last = str(caught.value).splitlines()
@@ -83,7 +94,7 @@ def check_refused(place: Path, name: str, reason: str, **given: Any) -> None:
     assert len(lines) == 1
     assert lines[0].startswith(f"  {name}: ")
     assert reason in lines[0]
-    assert sorted(place.iterdir()) == before
+    assert sorted(place.iterdir()) == sorted([*before, place / ".cohort.intake"])
     cohort = take(place, skip_bad=True, **given)
     verify_pixels(cohort)
     assert len(cohort.images) == 2

@@ -11,7 +11,7 @@ from fibrostage.cohort.splits import GROUP, make_folds
 from fibrostage.ground.errors import IntakeError, PlanError
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources
-from fibrostage.intake.build.take_in import take_in
+from fibrostage.intake.build.take_in import look_at, take_in
 from fibrostage.plan.split import SplitPlan
 from tests.intake.hospital import PLAN, put, table
 
@@ -36,6 +36,8 @@ def six(folder: Path) -> Path:
 
 def test_a_copy_under_another_id_is_an_error_that_names_both(tmp_path: Path) -> None:
     source = Sources(copied(tmp_path / "source"), six(tmp_path))
+    rows, _ = look_at(source, PLAN, Choices())
+    assert sum(bool(row["refused"]) for row in rows) == 1, "a dry run finds it too"
     with pytest.raises(IntakeError) as caught:
         take_in(source, tmp_path / "cohort", PLAN)
     text = str(caught.value)

@@ -214,4 +214,16 @@ def test_the_command_says_in_a_line_what_is_wrong_with_a_file_or_a_key(place: Pa
     no_key = run(place, "--skip-bad")
     assert no_key.returncode == 1
     assert no_key.stderr == "error: key is no key: it must hold 64 hexadecimal digits\n"
-    assert {path.name for path in place.iterdir()} == before
+    assert {path.name for path in place.iterdir()} == {*before, ".cohort.intake"}
+
+
+def test_a_refused_intake_keeps_what_it_read(place: Path) -> None:
+    """Mending one thing does not read everything again; nothing of the journal is left once it went through."""
+    bad = place / "source" / "bad.dcm"
+    bad.touch()
+    refused = run(place)
+    assert "What was read is kept for the next call, which reads only what has changed, in" in refused.stderr
+    bad.unlink()
+    assert "2 of 2 files were read before" in run(place).stderr
+    assert (place / "cohort").is_dir()
+    assert not (place / ".cohort.intake").exists()

@@ -26,7 +26,7 @@ from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.journal import Journal, folder_beside
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.intake.privacy import Privacy, read_key
-from fibrostage.intake.read.read_file import ReadingRules
+from fibrostage.intake.read.outcome import ReadingRules
 from fibrostage.learn.model import predict_cohort
 from fibrostage.learn.train import train
 from tests.conftest import write_rows
@@ -248,7 +248,7 @@ def test_nothing_is_in_the_journal_of_a_stopped_intake_which_goes_on(
 
 def shown_in(folder: Path) -> Iterator[NDArray[np.uint8]]:
     """Every picture and thumbnail of a journal."""
-    journal = Journal(folder, ReadingRules(PLAN, Privacy(bytes.fromhex(KEY)), sheet=True))
+    journal = Journal(folder, ReadingRules(PLAN, Privacy(bytes.fromhex(KEY))))
     assert len(journal.known) == 14
     shapes = {m.name: (m.size, m.size, m.stored_channels) for m in PLAN.modality}
     for code in journal.known:
@@ -267,7 +267,7 @@ def test_the_terminal_may_name_files_and_people(hospital: Hospital, tmp_path: Pa
     assert f"whole_{PEOPLE[1].family}.dcm: marks no regions and may have a name burned into its pixels" in text
     assert f"of patient {PEOPLE[1].patient_id!r} has the same pixels as" in text
     assert f"unknown stage '{WRONG.family}, {WRONG.given}'" in text
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["keys"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".cohort.intake", "keys"]
 
 
 @pytest.mark.parametrize("taken", [True], indirect=True, ids=["images.csv"])

@@ -78,7 +78,7 @@ def test_every_problem_is_reported_with_file_and_row_and_nothing_is_written(sour
     ):
         assert expected in text, expected
     assert text.startswith("13 problems, nothing was written")
-    assert [p.name for p in tmp_path.iterdir()] == ["source"]
+    assert {p.name for p in tmp_path.iterdir()} == {"source", ".cohort.intake"}
 
 
 def test_bad_pictures_are_refused_each_with_its_reason(source: Sources, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_bad_pictures_are_refused_each_with_its_reason(source: Sources, tmp_path
     assert "zero variance: every pixel is 7" in text
     assert text.count("not a readable PNG or JPEG") == 3
     assert "not 8-bit grey or RGB" in text
-    assert [p.name for p in tmp_path.iterdir()] == ["source"]
+    assert {p.name for p in tmp_path.iterdir()} == {"source", ".cohort.intake"}
 
     cohort = take_in(source, tmp_path / "cohort", PLAN, skip_bad=True)
     assert len(cohort.images) == 30

@@ -5,6 +5,7 @@ The edits are drawn by hypothesis without chance, a few hundred in all; longer r
 """
 
 import io
+import re
 import resource
 import signal
 import sys
@@ -19,12 +20,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fibrostage.dicom.header import Report
+from fibrostage.dicom.file import Report
 from fibrostage.ground.errors import UnreadableImageError
 from fibrostage.ground.geometry import Rectangle
 from fibrostage.intake.privacy import Privacy
 from fibrostage.intake.read.media import open_medium
-from fibrostage.intake.read.read_file import ReadingJob, ReadingRules, read_file
+from fibrostage.intake.read.outcome import ReadingJob, ReadingRules
+from fibrostage.intake.read.read_file import read_file
 from fibrostage.intake.read.tables import Request
 from fibrostage.plan.run_plan import Plan
 
@@ -51,7 +53,7 @@ PLAN = Plan.parse(
         "cine": {"still": 1, "lit": 0},
     }
 )
-SETTING = ReadingRules(PLAN, Privacy(b"k" * 32), accept_unmasked=True, sheet=True)
+SETTING = ReadingRules(PLAN, Privacy(b"k" * 32), accept_unmasked=True)
 REAL = {  # examples, by how long the decoder takes
     "ExplVR_BigEnd.dcm": 40,
     "SC_rgb_rle_2frame.dcm": 40,
@@ -62,6 +64,7 @@ REAL = {  # examples, by how long the decoder takes
     "examples_palette.dcm": 10,
     "examples_jpeg2k.dcm": 3,
 }
+CLASS_NAME = r"[a-z](Error|Exception)\b"
 WORDS = (b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\0", b"\xff\xff", b"\0\0", b"\xfe\xff\xdd\xe0", b"SQ", b"UI")
 
 
@@ -133,10 +136,12 @@ def check_contained(path: Path) -> None:
         reason = str(error)
     assert len(reason) < 300
     assert "\n" not in reason
+    assert not re.search(CLASS_NAME, reason)
     rows = (Request(2, "x", "1", "LUS", roi=Rectangle(5, 5, 20, 20)), Request(3, "x", "1", "LSTE", frame=1))
     for requests in (None, rows):
         outcome = read_file(ReadingJob(path, "x", requests), SETTING)
         assert outcome.taken or outcome.refused or outcome.measured
+        assert not any(re.search(CLASS_NAME, refusal.reason) for refusal in outcome.refused)
         for taken in outcome.taken:
             assert taken.pixels.shape in ((32, 32, 1), (32, 32, 3))
 

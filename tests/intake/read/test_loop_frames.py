@@ -106,21 +106,22 @@ def test_loops_of_a_few_frames(total: int | None) -> None:
     assert choose(loop([]), total, CinePlan()) == ChosenFrames([], 0, 0, 0, 0)
 
 
-def test_a_loop_without_a_usable_frame_gives_none_and_says_why() -> None:
+def test_a_loop_without_a_usable_frame_gives_none_or_its_stillest_and_says_why() -> None:
     rng = np.random.default_rng(7)
     flat = np.full((80, 100, 3), 128, dtype=np.uint8)
     assert choose(loop([flat] * 9), 9, CinePlan()) == ChosenFrames([], 9, 0, 0, 9)
     assert choose(loop([0 * flat] * 9), None, CinePlan()) == ChosenFrames([], 9, 0, 0, 9)
     assert choose(loop([in_air(rng) for _ in range(9)]), 9, CinePlan()).probe_off == 9
     jumps = [noisy(OTHER if index % 2 else TISSUE, rng) for index in range(9)]
-    assert choose(loop(jumps), 9, CinePlan()) == ChosenFrames([], 9, 0, 9, 0)
+    stillest = choose(loop(jumps), 9, CinePlan())
+    assert (len(stillest.frames), stillest.moving, stillest.all_moving) == (1, 8, True)
 
 
 def test_a_frame_recorded_twice_is_no_still_frame() -> None:
     rng = np.random.default_rng(8)
     pan = [at(9.0 * index, rng) for index in range(12)]
     chosen = choose(loop([pixels for pixels in pan for _ in range(3)]), 36, CinePlan())
-    assert (len(chosen.frames), chosen.moving, chosen.near_identical) == (0, 12, 24)
+    assert (len(chosen.frames), chosen.moving, chosen.near_identical, chosen.all_moving) == (1, 11, 24, True)
 
 
 def test_a_step_is_seconds_between_frames_and_needs_times() -> None:

@@ -32,6 +32,7 @@ COLUMNS = {
     "regions": "regions",
     "taken_for": "taken for",
     "kpa": "kPa",
+    "notes": "notes",
 }
 
 
@@ -67,6 +68,10 @@ def intake(
     allow_duplicates: Annotated[
         bool, typer.Option("--allow-duplicates", help="Go on although two patients share pictures.")
     ] = False,
+    accept_identity: Annotated[
+        bool,
+        typer.Option("--accept-identity", help="Go on although one id looks like two people, or two ids like one."),
+    ] = False,
     group_near_duplicates: Annotated[
         bool,
         typer.Option("--group-near-duplicates", help="Keep patients who share pictures on one side of every split."),
@@ -97,7 +102,7 @@ def intake(
     parsed = Plan.parse(data, sets or [], source)
     sources = Sources(src[0], patients, images, encoding, tuple(src[1:]))
     choices = Choices(
-        skip_bad, key, accept_unmasked, allow_duplicates, group_near_duplicates, link, workers,
+        skip_bad, key, accept_unmasked, allow_duplicates, accept_identity, group_near_duplicates, link, workers,
         None if yes or images is not None else confirm,
     )  # fmt: skip
     if dry_run:

@@ -11,7 +11,7 @@ import polars as pl
 from fibrostage.ground.errors import Problems
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.privacy import Privacy
-from fibrostage.intake.read.read_file import ReadingJob, ReadingRules
+from fibrostage.intake.read.outcome import ReadingJob, ReadingRules
 from fibrostage.plan.run_plan import Plan
 
 
@@ -23,6 +23,7 @@ class Choices:
     key: Path | None = None
     accept_unmasked: bool = False
     allow_duplicates: bool = False
+    accept_identity: bool = False
     group_near_duplicates: bool = False
     link: Path | None = None  # a CSV of the user's own that leads from pseudonyms back to ids and files
     workers: int | None = None

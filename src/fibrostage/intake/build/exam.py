@@ -14,7 +14,7 @@ from fibrostage.cohort.store import Modality
 from fibrostage.ground.errors import Problems
 from fibrostage.intake.build.find_files import Sources, jobs_of, survey
 from fibrostage.intake.build.workers import read_all
-from fibrostage.intake.read.read_file import ReadingRules, Taken
+from fibrostage.intake.read.outcome import ReadingRules, Taken
 from fibrostage.intake.read.tables import Request
 from fibrostage.plan.run_plan import Plan
 

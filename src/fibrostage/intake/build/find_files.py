@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fibrostage.dicom.header import is_dicom
+from fibrostage.dicom.file import is_dicom
 from fibrostage.ground.errors import IntakeError, Problems
 from fibrostage.intake.read.media import START
-from fibrostage.intake.read.read_file import ReadingJob
+from fibrostage.intake.read.outcome import ReadingJob
 from fibrostage.intake.read.tables import Request
 
 PASSED_OVER = (

@@ -7,6 +7,7 @@ Another plan, key or version begins anew. Ids, names and dates are hashed or mov
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -26,7 +27,8 @@ from numpy.typing import NDArray
 from fibrostage import __version__
 from fibrostage.ground.errors import CohortError
 from fibrostage.intake.find.fingerprint import SIDE
-from fibrostage.intake.read.read_file import Outcome, ReadingJob, ReadingRules
+from fibrostage.intake.person import HashedPerson
+from fibrostage.intake.read.outcome import Outcome, ReadingJob, ReadingRules
 
 HEAD = struct.Struct("<QI")  # bytes of the entry, their checksum
 JSON_HEAD = struct.Struct("<Q")
@@ -44,13 +46,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Entry:
-    """What one file gave, without the bytes: `refused` are (reason, row of I.csv or None, whether only a value)."""
+    """What one file gave, without the bytes: `refused` are (reason, row of I.csv or None, whether only a value, what
+    was kept out as a mosaic)."""
 
     records: list[dict[str, Any]]
     places: list[Place]
-    refused: list[tuple[str, int | None, bool]]
+    refused: list[tuple[str, int | None, bool, bytes]]
     measured: list[tuple[str, str, float, str]]
     words: frozenset[str]
+    person: HashedPerson
+    simulated: bool
 
 
 def folder_beside(target: Path) -> Path:
@@ -149,9 +154,14 @@ class Journal:
         head = {
             "code": code,
             "taken": [[each.record, each.pixels.nbytes, len(each.thumb)] for each in outcome.taken],
-            "refused": [[each.reason, each.request and each.request.row, each.value] for each in outcome.refused],
+            "refused": [
+                [each.reason, each.request and each.request.row, each.value, base64.b85encode(each.thumb).decode()]
+                for each in outcome.refused
+            ],
             "measured": outcome.measured,
+            "simulated": outcome.simulated,
             "words": sorted(outcome.words),
+            "person": [sorted(outcome.person.name), outcome.person.birth, outcome.person.sex, outcome.person.issuer],
         }
         text = json.dumps(head).encode()
         parts = [JSON_HEAD.pack(len(text)), text]
@@ -182,9 +192,11 @@ class Journal:
         return Entry(
             records,
             places,
-            [(reason, row, value) for reason, row, value in head["refused"]],
+            [(reason, row, value, base64.b85decode(thumb)) for reason, row, value, thumb in head["refused"]],
             [(patient, instance, kpa, report) for patient, instance, kpa, report in head["measured"]],
             frozenset(head["words"]),
+            HashedPerson(frozenset(head["person"][0]), *head["person"][1:]),
+            head["simulated"],
         )
 
     def bytes_at(self, offset: int, length: int) -> bytes:

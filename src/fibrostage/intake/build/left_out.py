@@ -11,7 +11,7 @@ import polars as pl
 
 from fibrostage import SIMULATED
 from fibrostage.cohort.tables import EXCLUSIONS
-from fibrostage.dicom.header import patient_of
+from fibrostage.dicom.file import patient_of
 from fibrostage.ground.errors import Problem
 from fibrostage.ground.words import dates_in, plain
 from fibrostage.intake.build.assemble import Names

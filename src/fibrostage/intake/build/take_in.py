@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -20,13 +21,16 @@ from fibrostage.ground.errors import CohortError, IntakeError, Problems
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.choices import Choices, Intake
 from fibrostage.intake.build.find_files import Sources, any_dicom, jobs_of, survey
+from fibrostage.intake.build.gather import gather
 from fibrostage.intake.build.journal import Journal, alone_at, code_of, folder_beside
 from fibrostage.intake.build.workers import read_all
 from fibrostage.intake.build.write_cohort import finish
 from fibrostage.intake.privacy import KEY_BYTES, Privacy, default_key, read_key, refuse_key_inside
-from fibrostage.intake.read.read_file import Outcome, ReadingRules
+from fibrostage.intake.read.outcome import Outcome, ReadingRules
 from fibrostage.intake.read.tables import Request, parse_patients, parse_requests
 from fibrostage.plan.run_plan import Plan
+
+KEPT = "What was read is kept for the next call, which reads only what has changed, in"
 
 __all__ = ["Choices", "Sources", "look_at", "take_in"]
 
@@ -42,7 +46,7 @@ def take_in(
     """Makes the cohort at `out`, whole or not at all. Raises `IntakeError` with every problem that was found, and
     `CohortError` where `out` is not empty, cannot be written, or another intake is at it.
 
-    An interrupted intake leaves a journal beside `out` and goes on from it.
+    An intake that was interrupted or refused leaves a journal beside `out`, and the next one goes on from it.
     """
     choices = replace(choices or Choices(), skip_bad=skip_bad or bool(choices and choices.skip_bad))
     intake = begin(sources, plan, choices, out)
@@ -51,7 +55,13 @@ def take_in(
         try:
             codes = read_into(journal, intake, progress)
             finish(journal, codes, intake, work, out, progress)
-        except (IntakeError, CohortError, OSError, pl.exceptions.PolarsError):
+        except IntakeError as error:
+            if not journal.known:
+                journal.remove()
+                raise
+            journal.close()
+            raise IntakeError(f"{error} {KEPT} {journal.folder}.", error.problems) from None
+        except (CohortError, OSError, pl.exceptions.PolarsError):
             journal.remove()
             raise
         except BaseException:
@@ -97,7 +107,7 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
     privacy = Privacy()
     if dicom or sources.images is None or choices.key is not None:
         privacy = Privacy(key_for(choices.key or default_key(), out))
-    setting = ReadingRules(plan, privacy, choices.accept_unmasked, sheet=privacy.hides)
+    setting = ReadingRules(plan, privacy, choices.accept_unmasked)
     return Intake(sources, plan, choices, jobs, patients, setting, dicom, problems, notes)
 
 
@@ -130,13 +140,7 @@ def in_request_order(requests: list[Request], patients: list[str], modalities: l
 
 def read_into(journal: Journal, intake: Intake, progress: Progress) -> list[str | None]:
     """Reads every file that the journal does not have; returns each job's code, None for a file that is gone."""
-    codes: list[str | None] = []
-    for job in intake.jobs:
-        try:
-            codes.append(code_of(job, intake.setting))
-        except OSError as error:
-            codes.append(None)
-            intake.note(job, None, error.strerror or "cannot be read")
+    codes = codes_of(intake)
     known = {id(job): code for job, code in zip(intake.jobs, codes, strict=True) if code is not None}
     pending = [job for job in intake.jobs if id(job) in known and known[id(job)] not in journal.known]
     if journal.known:
@@ -148,28 +152,62 @@ def read_into(journal: Journal, intake: Intake, progress: Progress) -> list[str 
     return codes
 
 
+def codes_of(intake: Intake) -> list[str | None]:
+    """Each job's code, None for a file that is gone, which is noted."""
+    codes: list[str | None] = []
+    for job in intake.jobs:
+        try:
+            codes.append(code_of(job, intake.setting))
+        except OSError as error:
+            codes.append(None)
+            intake.note(job, None, error.strerror or "cannot be read")
+    return codes
+
+
 def look_at(
     sources: Sources, plan: Plan, choices: Choices, progress: Progress = SILENT
 ) -> tuple[list[dict[str, Any]], Problems]:
-    """Makes a dry run: returns what every file is taken for, or why it is refused, and the problems of the CSVs and
-    folders; nothing is written."""
+    """Makes a dry run: returns what every file is taken for, or why it is refused, and the problems of tables, folders
+    and people; they are found as `take_in` finds them, and nothing is written."""
     intake = begin(sources, plan, choices, None)
-    rows = []
-    with progress.task("looking at files", len(intake.jobs)) as advance:
-        for job, outcome in read_all(intake.jobs, intake.setting, choices.workers, processes=intake.dicom):
-            rows.append({"file": job.name, **outcome.facts, **taken_for(outcome)})
-            advance(1)
-    return rows, intake.problems
+    rows: dict[str, dict[str, Any]] = {job.name: {"file": job.name} for job in intake.jobs}
+    with TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "dry", intake.setting)
+        codes = codes_of(intake)
+        with progress.task("looking at files", len(intake.jobs)) as advance:
+            known = {id(job): code for job, code in zip(intake.jobs, codes, strict=True) if code is not None}
+            jobs = [job for job in intake.jobs if id(job) in known]
+            for job, outcome in read_all(jobs, intake.setting, choices.workers, processes=intake.dicom):
+                rows[job.name] |= outcome.facts | taken_for(outcome)
+                journal.add(known[id(job)], without_pixels(outcome))
+                advance(1)
+        gather(journal, codes, intake, progress)
+        journal.remove()
+    others = Problems()
+    for problem in intake.problems:
+        row = rows.get(problem.file or "")
+        if row is None:
+            others.items.append(problem)
+        else:
+            row["refused"] = "; ".join(filter(None, (row.get("refused"), problem.reason)))
+    return list(rows.values()), others
+
+
+def without_pixels(outcome: Outcome) -> Outcome:
+    """An outcome as a dry run keeps it."""
+    taken = [replace(each, pixels=each.pixels[:0], thumb=b"") for each in outcome.taken]
+    return replace(outcome, taken=taken)
 
 
 def taken_for(outcome: Outcome) -> dict[str, Any]:
     """Returns what a dry run says of one file: how many pictures of which modality, a stiffness in kPa, how sure its
-    box is, and what was refused."""
+    box is, and which values were left out."""
     kinds: dict[str, int] = {}
     for each in outcome.taken:
         kinds[each.record["modality"]] = kinds.get(each.record["modality"], 0) + 1
-    reasons = [refused.reason for refused in outcome.refused]
-    found: dict[str, Any] = {"refused": "; ".join(dict.fromkeys(reasons)) or None}
+    values = dict.fromkeys(refused.reason for refused in outcome.refused if refused.value)
+    found: dict[str, Any] = {"refused": None}
+    found["notes"] = "; ".join(filter(None, (outcome.facts.get("notes"), *values))) or None
     if kinds:
         found["taken_for"] = ", ".join(f"{name} ×{count}" if count > 1 else name for name, count in kinds.items())
         found["kpa"] = next((e.record["kpa"] for e in outcome.taken if e.record.get("kpa") is not None), None)

@@ -18,7 +18,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
 from fibrostage.ground.processes import can_start_workers, end_with_parent, processes_of
-from fibrostage.intake.read.read_file import Outcome, ReadingJob, ReadingRules, Refusal, read_file
+from fibrostage.intake.read.outcome import Outcome, ReadingJob, ReadingRules, Refusal
+from fibrostage.intake.read.read_file import read_file
 
 FEW = 32  # files that are not worth starting processes for
 PATIENCE = 300.0  # seconds that a file may take

@@ -17,6 +17,7 @@ from fibrostage.dicom.header import Header
 from fibrostage.ground.errors import UnreadableImageError
 from fibrostage.ground.geometry import Rectangle, around, clipped, lies_in
 from fibrostage.intake.find.colour import Tint, tint_of
+from fibrostage.intake.find.lettering import find_lettering
 from fibrostage.intake.find.tissue import find_tissue
 from fibrostage.intake.read.media import Medium
 from fibrostage.intake.read.raster import check_region, squares_of
@@ -27,6 +28,7 @@ from fibrostage.plan.run_plan import Plan
 ALLOWED = ("tissue", "colour", "colour bar", "grey bar")
 TISSUE = ("tissue", "colour")
 SPARED = 0.01  # share of a screen; a scanner that marks more than the rest as tissue has marked nothing
+HEADING = 0.15  # of a screen's height, above which names and dates stand
 PANEL = 0.4  # of the largest rectangle of a mask, that another must have to be a picture of its own
 
 
@@ -97,10 +99,35 @@ def shown_of(
         check_region(request.roi, frame.shape[1], frame.shape[0])
         return ShownScreen(frame, blanked(frame, [request.roi]), (request.roi,), medium.lossy, surveyed)
     marks = "its whole screen as tissue" if tissue else "no regions"
+    if medium.notes:
+        marks += f" ({'; '.join(medium.notes)})"
     raise UnreadableImageError(
         f"marks {marks} and may have a name burned into its pixels: kept out; look at it, then give a [[mask]] of the "
         "plan or --accept-unmasked"
     )
+
+
+def refuse_lettering(medium: Medium, shown: ShownScreen, stored: Rectangle | None) -> Rectangle | None:
+    """Returns around lettering in what would be stored of a screen, all of it where `stored` is None; None where there
+    is none.
+
+    Raises `UnreadableImageError` where it may be a name: anywhere where neither scanner nor plan says what is tissue,
+    else where headings stand.
+    """
+    left, top = (0, 0) if stored is None else (stored.x, stored.y)
+    part = shown.masked if stored is None else shown.masked[stored.part]
+    found = [] if medium.of_nobody else find_lettering(part)
+    height = shown.masked.shape[0]
+    for roi in found:
+        y = roi.y + top
+        if shown.areas and y >= HEADING * height:
+            continue
+        raise UnreadableImageError(
+            f"has lettering in what would be stored ({roi.width}×{roi.height} pixels at ({roi.x + left}, {y})), which "
+            "may be a name: kept out; look at it, then give its region in images.csv, a [[mask]] of the plan or "
+            "--accept-unmasked"
+        )
+    return found[0] if found else None
 
 
 def covers(areas: list[Rectangle], frame: NDArray[np.uint8]) -> bool:

@@ -45,6 +45,7 @@ class ChosenFrames:
     near_identical: int
     moving: int
     probe_off: int
+    all_moving: bool = False  # none is still, and the stillest was chosen
 
 
 @dataclass
@@ -84,12 +85,13 @@ def choose(
 
 @dataclass
 class FramePicker:
-    """What is known in the middle of a loop; holds at most `rules.frames` + 3 frames."""
+    """What is known in the middle of a loop; holds at most `rules.frames` + 4 frames."""
 
     rules: CinePlan
     total: int | None
     part: Part
     stretches: list[Stretch] = field(default_factory=list)
+    stillest: LoopFrame | None = None  # of those that move too much
     waiting: LoopFrame | None = None  # its motion is known when the next frame has come
     start: float | None = None
     seen: int = 0
@@ -122,6 +124,8 @@ class FramePicker:
             return  # counted when it came
         if frame.motion > self.rules.still:
             self.moving += 1
+            if self.stillest is None or frame.motion < self.stillest.motion:
+                self.stillest = frame
         elif self.is_near(frame, [earlier for earlier in self.stretches if earlier is not stretch]):
             self.near_identical += 1
         elif stretch.best is None or frame.motion < stretch.best.motion:
@@ -178,6 +182,9 @@ class FramePicker:
             else:
                 kept.append(stretch)
         picked = [stretch.best.picked for stretch in kept if stretch.best is not None]
+        if not picked and self.stillest is not None:
+            counts = (self.seen, self.near_identical, self.moving - 1, self.probe_off)
+            return ChosenFrames([self.stillest.picked], *counts, all_moving=True)
         return ChosenFrames(picked, self.seen, self.near_identical, self.moving, self.probe_off)
 
 
@@ -203,6 +210,19 @@ def change(a: Thumbnail, b: Thumbnail) -> float:
 
 def tissue(thumb: Thumbnail) -> float:
     """Returns the share of a thumbnail [CELLS, CELLS] that is lit and varies sideways, 0–1."""
+    lit, varied = lit_and_varied(thumb)
+    return float((lit & varied).mean())
+
+
+def grain(thumb: Thumbnail) -> float:
+    """Returns the share of what is lit in a thumbnail [CELLS, CELLS] that varies sideways, 0–1: little in air, however
+    small the part of the screen that is lit."""
+    lit, varied = lit_and_varied(thumb)
+    return float((lit & varied).sum() / max(1, int(lit.sum())))
+
+
+def lit_and_varied(thumb: Thumbnail) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which neighbours of a thumbnail [CELLS, CELLS], both [CELLS, CELLS − 1], are lit, and which differ."""
     left, right = thumb[:, :-1], thumb[:, 1:]
     mean = (left + right) / 2
-    return float(((mean > DARK) & (np.abs(left - right) > VARIES * mean)).mean())
+    return mean > DARK, np.abs(left - right) > VARIES * mean

@@ -21,7 +21,8 @@ from fibrostage.intake.read.crops import Square, around_click, around_region, ce
 from fibrostage.intake.read.tables import Click
 from fibrostage.plan.intake import ModalityPlan
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF")
+SEVERAL_OF_ONE = ("MPO",)  # a JPEG with previews or depth maps of the same shot behind it
 MOST_PIXELS = 64 * 2**20  # of one picture
 RGB_MODES = ("RGB", "RGBA", "P", "L", "LA", "1")
 
@@ -93,11 +94,11 @@ def decode(path: Path) -> tuple[Image.Image, str]:
         with Image.open(path, formats=FORMATS) as image:
             if image.mode not in RGB_MODES:
                 raise UnreadableImageError(f"pixel mode {image.mode} is not 8-bit grey or RGB; save it as 8-bit PNG")
-            if getattr(image, "n_frames", 1) > 1:
+            if getattr(image, "n_frames", 1) > 1 and image.format not in SEVERAL_OF_ONE:
                 raise UnreadableImageError("holds several frames; give one picture a file")
             if image.width * image.height > MOST_PIXELS:
                 raise UnreadableImageError(f"has {image.width}×{image.height} pixels; at most {MOST_PIXELS} are read")
-            source_format = str(image.format)
+            source_format = "JPEG" if image.format in SEVERAL_OF_ONE else str(image.format)
             image.load()
             return ImageOps.exif_transpose(image), source_format
     except UnreadableImageError:
@@ -106,15 +107,10 @@ def decode(path: Path) -> tuple[Image.Image, str]:
         raise UnreadableImageError("the file is gone") from None
     except MemoryError:
         raise UnreadableImageError("does not fit into memory") from None
-    except Exception as error:  # Pillow's readers let all kinds through
+    except Exception:  # Pillow's readers let all kinds through
         raise UnreadableImageError(
-            f"not a readable PNG or JPEG picture, nor BMP or TIFF ({why(error, path)})"
+            "not a readable PNG or JPEG picture, nor BMP or TIFF: damaged, or cut short"
         ) from None
-
-
-def why(error: Exception, path: Path) -> str:
-    """Returns what a library says of a file, without the file's name."""
-    return str(error).replace(repr(str(path)), "the file").replace(str(path), "the file") or type(error).__name__
 
 
 def squares_of(

@@ -1,4 +1,4 @@
-"""A screen made small for the contact sheet, as it will be kept."""
+"""A screen made small for the contact sheet, as it will be kept, or too coarse to be read where it was kept out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from fibrostage.ground.geometry import Rectangle
 
 WIDTH, HEIGHT = 200, 150  # of a tile
+SQUARE = 8  # pixels of a tile, a side of a mosaic's squares
 FRAME = (60, 255, 90)
 
 
@@ -30,6 +31,20 @@ def thumb_of(pixels: NDArray[np.uint8], roi: Rectangle | None, stored: Rectangle
     if roi is not None:
         corners = roi.x, roi.y, roi.right - 1, roi.bottom - 1
         ImageDraw.Draw(small).rectangle([int(value * scale) for value in corners], outline=FRAME)
-    written = io.BytesIO()
-    small.save(written, "JPEG", quality=80)
-    return written.getvalue()
+    return written(small)
+
+
+def mosaic_of(pixels: NDArray[np.uint8]) -> bytes:
+    """Returns a screen that was kept out, `pixels` [H, W] or [H, W, 3], as a small JPEG of squares so coarse that one
+    sees which picture it is and reads nothing."""
+    image = Image.fromarray(pixels).convert("RGB")
+    scale = min(WIDTH / image.width, HEIGHT / image.height)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    coarse = max(1, round(size[0] / SQUARE)), max(1, round(size[1] / SQUARE))
+    return written(image.resize(coarse, Image.Resampling.BOX).resize(size, Image.Resampling.NEAREST))
+
+
+def written(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=80)
+    return file.getvalue()
