@@ -127,14 +127,26 @@ def test_bad_imports_and_exports(finished: Path, cohort: Cohort, tmp_path: Path)
     units = query_unit("candidate", make_task(cohort, Plan.load(run / "plan.json")).space)
     classes = ("F0", "F1", "F2", "F3", "F4")
     for content, message in (
-        (text.replace("patient_id", "patient"), "lacks the column 'patient_id'"),
+        (text.replace("patient_id", "patient"), "column 'patient_id' is missing"),
         (text.replace(row, row.replace(patient, "P999")), "another cohort's labels"),
         (text.replace(row, row.replace("candidate,", "patient,", 1)), "a label of a patient; this run asks"),
         (text.replace(row, row.replace("labelled,F", "labelled,S")), "stage 'S"),
         (text.replace(row, "candidate,99999" + row[row.index(",", 10) :]), "item '99999'; items run from 0 to"),
         (text + row + "\n", "an item occurs twice"),
-        (text.splitlines()[0], "no labels in it"),
+        (text.splitlines()[0], "has a header and no rows"),
     ):
         (tmp_path / "bad.csv").write_text(content)
         with pytest.raises(PlanError, match=message):
             carry(tmp_path / "bad.csv", units, cohort.patient_ids, classes)
+
+
+def test_labels_saved_by_a_spreadsheet_are_read(finished: Path, cohort: Cohort, tmp_path: Path) -> None:
+    """With semicolons, a line that announces them, and what nobody sees."""
+    export(finished, tmp_path / "l.csv")
+    units = query_unit("candidate", make_task(cohort, Plan.load(finished / "plan.json")).space)
+    classes = ("F0", "F1", "F2", "F3", "F4")
+    text = (tmp_path / "l.csv").read_text()
+    (tmp_path / "s.csv").write_text("\ufeffsep=;\n" + text.replace(",", ";").replace("labelled", "labelled\u200b"))
+    found, same = (carry(tmp_path / name, units, cohort.patient_ids, classes) for name in ("l.csv", "s.csv"))
+    assert found.items.tolist() == same.items.tolist()
+    assert found.stages.tolist() == same.stages.tolist()

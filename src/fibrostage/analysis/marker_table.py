@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from fibrostage.ground.stage import Staging, staging_of
 from fibrostage.intake.read.tables import parse_number
 from fibrostage.markers import MARKERS, measured
 from fibrostage.markers.spec import Cutoff, Marker, Values, values_of
+from fibrostage.markers.units import in_own_units, suspicions
 from fibrostage.stats.auc import auc_or_why
 from fibrostage.stats.estimate import Estimate
 from fibrostage.stats.operating import OperatingPoint, operating_point
@@ -63,14 +64,31 @@ def marker_table(
     modulus: Modulus = "young",
     encoding: str = "utf-8",
     confidence: float = 0.95,
+    units: Mapping[str, str] | None = None,
 ) -> MarkerTable:
-    """Every marker of every patient of P.csv; with a stage column, the AUC at each cut."""
+    """Every marker of every patient of P.csv; with a stage column, the AUC at each cut.
+
+    `units` state the unit of measured columns; a column that seems to be in another one and is not stated counts as
+    refused, with a caveat. Raises `PlanError` for a unit or a column that is unknown.
+    """
     table = read_table(path, ("patient_id",), encoding)
     check_ids(table)
     columns, refusals = read_quantities(table)
     barred = refused_cells(table, refusals)
+    known, stated = measured(), dict(units or {})
+    columns = in_own_units(known, columns, stated)
+    if modulus == "shear":
+        stated = {name: one.unit for name, one in known.items() if one.unit == "kPa"} | stated
+    odd = suspicions(known, columns, stated)
+    for name in odd:
+        barred[name] = ~np.isnan(columns[name]) | barred.get(name, np.zeros(len(table.rows), dtype=bool))
+        columns[name] = np.full(len(table.rows), np.nan)
     values = {marker.name: values_of(marker, columns, len(table.rows), modulus, barred) for marker in MARKERS}
     staging, stages, caveats = read_stages(table, classes)
+    caveats += tuple(
+        f"{one}; its markers are refused until the unit is stated, as --unit {name}={known[name].unit!r} or the other"
+        for name, one in odd.items()
+    )
     at_cut = {}
     if staging is not None and stages is not None:
         at_cut = {name: aucs(of.values, stages, staging, confidence) for name, of in values.items()}
@@ -280,7 +298,10 @@ def catalogue() -> dict[str, Json]:
             "title": marker.title,
             "unit": marker.unit,
             "column": column_of(marker),
-            "needs": [{**vars(need.quantity), "default": need.default} for need in marker.needs],
+            "needs": [
+                {**{k: v for k, v in vars(need.quantity).items() if k != "habit"}, "default": need.default}
+                for need in marker.needs
+            ],
             "instead": None if marker.speed is None else marker.speed.column,
             "formula": marker.formula,
             "source": marker.source,

@@ -7,7 +7,7 @@ literature or from training patients, and are judged on test patients.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,7 @@ from fibrostage.ground.errors import PlanError, StatisticsError, nearest
 from fibrostage.ground.stage import Staging
 from fibrostage.markers import MARKERS, measured
 from fibrostage.markers.spec import values_of
+from fibrostage.markers.units import in_own_units, suspicions
 from fibrostage.results.estimate_columns import TableRow, estimate_cells
 from fibrostage.results.predictions import TEST, TRAINING, scores_of
 from fibrostage.stats.auc import delong
@@ -50,10 +51,12 @@ class RunPredictions:
         return staging if self.task is None else staging.at(self.task)
 
 
-def scores_table(runs: Sequence[RunPredictions], cohort: Cohort, markers: Sequence[str]) -> pl.DataFrame:
+def scores_table(
+    runs: Sequence[RunPredictions], cohort: Cohort, markers: Sequence[str], units: Mapping[str, str] | None = None
+) -> pl.DataFrame:
     """One row a seed, cut, cohort, method and patient; a marker that a patient lacks has no row."""
     staging, stage_of = cohort.staging, dict(cohort.patients.select("patient_id", "stage").iter_rows())
-    columns = marker_columns(cohort, markers)
+    columns = marker_columns(cohort, markers, units)
     parts = []
     for seed in dict.fromkeys(run.seed for run in runs):
         own = [run for run in runs if run.seed == seed]
@@ -84,16 +87,27 @@ def at_cut(run: RunPredictions, staging: Staging, cut: str, split: str) -> Itera
     return zip(found.patients.tolist(), score.tolist(), strict=True)
 
 
-def marker_columns(cohort: Cohort, names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """By marker's title, the patients who have it. Raises `PlanError` for an unknown marker, or one nobody has."""
+def marker_columns(
+    cohort: Cohort, names: Sequence[str], units: Mapping[str, str] | None = None
+) -> dict[str, dict[str, float]]:
+    """By marker's title, the patients who have it. Raises `PlanError` for an unknown marker, one nobody has, or one
+    that rests on a column which seems to be in another unit and whose unit `units` does not state."""
     table = cohort.patients
     columns, refused = measured_columns(table)
+    columns = in_own_units(measured(), columns, units or {})
+    odd = suspicions(measured(), columns, units or {})
     known = [marker.name for marker in MARKERS]
     result = {}
     for name in names:
         if name not in known:
             raise PlanError(f"compare.markers: {name!r}{nearest(name, known)} is no marker; known: {', '.join(known)}")
         marker = MARKERS[name]
+        for quantity in marker.quantities:
+            if quantity.column in odd:
+                raise PlanError(
+                    f"compare.markers: {name} rests on a column that may be in another unit. {odd[quantity.column]}. "
+                    f'State it in the study: [compare.units] {quantity.column} = "{quantity.unit}", or the other'
+                )
         values = values_of(marker, columns, len(table), refused=refused)
         found = values.values
         if np.isnan(found).all():

@@ -58,12 +58,17 @@ class SupervisedRun:
 
 
 def supervised_tables(
-    runs: Sequence[SupervisedRun], cohort: Cohort, markers: Sequence[str], reference: str
+    runs: Sequence[SupervisedRun],
+    cohort: Cohort,
+    markers: Sequence[str],
+    reference: str,
+    units: Mapping[str, str] | None = None,
 ) -> dict[str, pl.DataFrame]:
-    """Every table by its file's name; raises `PlanError` for a marker that is none, or that nobody has."""
+    """Every table by its file's name; `units` state those of measured columns. Raises `PlanError` for a marker that is
+    none, that nobody has, or whose column seems to be in another unit."""
     predictions = [run.predictions() for run in runs]
     confidence = runs[0].confidence
-    scores = scores_table(predictions, cohort, markers)
+    scores = scores_table(predictions, cohort, markers, units)
     comparison = comparison_table(scores, cohort.staging, reference, confidence)
     tables = {
         RESULTS: results_over_seeds(runs, comparison, reference, confidence),

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from fibrostage.active.query_units.spec import QueryUnit
-from fibrostage.ground.errors import PlanError
+from fibrostage.csv_tables.reader import read_csv
+from fibrostage.ground.errors import IntakeError, PlanError, Problems
 from fibrostage.ledger.events import UNUSABLE
 from fibrostage.ledger.export import HEADER
 
@@ -54,15 +54,14 @@ def carry(source: Path, units: QueryUnit, patient_ids: Sequence[str], classes: S
     Raises `PlanError` where the file cannot be read, lacks a column or holds no labels, where an item occurs twice, and
     for rows that do not fit this run, of which the first five are named.
     """
+    problems = Problems()
     try:
-        table = pl.read_csv(source, infer_schema=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise PlanError(f"cannot read the labels {source}: {error}") from None
-    missing = [name for name in ("unit", "item", "patient_id", "answer", "stage") if name not in table.columns]
-    if missing:
-        raise PlanError(f"{source} lacks the column {missing[0]!r}; it needs {', '.join(HEADER[:5])}")
-    items, stages, wrong = [], [], []
-    for number, row in enumerate(table.iter_rows(named=True), 2):
+        table = read_csv(source, HEADER[:5], problems)
+    except IntakeError as error:
+        raise PlanError(f"cannot read the labels: {error}") from None
+    items, stages = [], []
+    wrong = [str(problem) for problem in problems]
+    for number, row in table.rows:
         problem = row_problem(row, units, patient_ids, classes)
         if problem:
             wrong.append(f"row {number}: {problem}")

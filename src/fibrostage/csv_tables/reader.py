@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fibrostage.ground.errors import IntakeError, Problems, nearest
+from fibrostage.ground.words import tidy
 
 DELIMITERS = (",", ";", "\t")
+SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,17 @@ def read_csv(path: Path, needed: Sequence[str], problems: Problems, encoding: st
     rows.
     """
     text = read_text(path, encoding).replace("\r\n", "\n").replace("\r", "\n")
+    first, _, rest = text.partition("\n")
+    announced = SEPARATOR.fullmatch(first.strip().strip('"'))
+    if announced:  # a line that spreadsheets write and read
+        text = "\n" + rest
     lines = text.splitlines()
     if not any(line.strip() for line in lines):
         raise IntakeError(f"{path} is empty; it needs the columns {', '.join(needed)}")
     header = next(line for line in lines if line.strip())
-    delimiter = max(DELIMITERS, key=lambda mark: len(set(needed) & set(names_in(header, mark))))
+    delimiter = (
+        announced[1] if announced else max(DELIMITERS, key=lambda mark: len(set(needed) & set(names_in(header, mark))))
+    )
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     columns: tuple[str, ...] = ()
     rows = []
@@ -45,13 +54,13 @@ def read_csv(path: Path, needed: Sequence[str], problems: Problems, encoding: st
         if not any(cell.strip() for cell in cells):
             continue
         if not columns:
-            columns = tuple(cell.strip() for cell in cells)
+            columns = tuple(tidy(cell) for cell in cells)
             check_header(path, columns, needed)
             continue
         if len(cells) != len(columns):
             problems.add(path.name, f"has {len(cells)} values, the header has {len(columns)}", row=reader.line_num)
             continue
-        values = (cell.strip() for cell in cells)
+        values = (tidy(cell) for cell in cells)
         rows.append((reader.line_num, dict(zip(columns, values, strict=True))))
     if not rows and not len(problems):
         raise IntakeError(f"{path} has a header and no rows")
@@ -69,7 +78,7 @@ def tolerant(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
 def names_in(header: str, delimiter: str) -> list[str]:
     """The column names that a delimiter would make of a header; none where it makes a monster of it."""
     try:
-        return [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter))]
+        return [tidy(cell) for cell in next(csv.reader([header], delimiter=delimiter))]
     except csv.Error:
         return []
 

@@ -7,8 +7,13 @@ command line as one line. `Problems` collects many of them, so that a bad CSV is
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+
+NUMBERS = re.compile(r"\d+")
+SHORT = 4  # signs of a name in which each one counts
 
 
 class FibrostageError(Exception):
@@ -96,7 +101,20 @@ class Problems:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """', did you mean …?' for the known name closest to `name`, whatever the case, or '' when none is close."""
-    lowered = {candidate.lower(): candidate for candidate in known}
-    match = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.5)
+    """', did you mean …?' for the known name closest to `name`, whatever the case and width, or '' when none is close.
+
+    Short names with a number, as stages have, are proposed only for the same letters and numbers: another is not a slip
+    of the pen but another meaning.
+    """
+    wanted = unicodedata.normalize("NFKC", name).casefold()
+    lowered = {candidate.casefold(): candidate for candidate in known}
+    alike = list(lowered)
+    if len(wanted) <= SHORT and NUMBERS.search(wanted):
+        alike = [candidate for candidate in lowered if parts_of(candidate) == parts_of(wanted)]
+    match = difflib.get_close_matches(wanted, alike, n=1, cutoff=0.5)
     return f", did you mean {lowered[match[0]]!r}?" if match else ""
+
+
+def parts_of(text: str) -> tuple[str, list[str]]:
+    """The letters of a name, and its numbers."""
+    return "".join(sign for sign in text if sign.isalpha()), NUMBERS.findall(text)

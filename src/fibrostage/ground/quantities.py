@@ -7,6 +7,7 @@ conversion would be wrong for somebody.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,8 +17,28 @@ TISSUE_DENSITY = 1.0  # g/mL, the convention of every vendor
 
 
 @dataclass(frozen=True)
+class OtherUnit:
+    """Another unit that people have a quantity in, and what a number in it is in ours."""
+
+    unit: str
+    convert: Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class Habit:
+    """What columns of a quantity look like: nearly every value between `low` and `high`, the median of a hospital's
+    patients between `middle`; and the units that they are mistaken for."""
+
+    low: float
+    high: float
+    middle: tuple[float, float]
+    others: tuple[OtherUnit, ...]
+
+
+@dataclass(frozen=True)
 class Quantity:
-    """A measured column: its unit, the closed range that is plausible, and the usual mistake outside it."""
+    """A measured column: its unit, the closed range that is plausible, and the usual mistake outside it. `habit` is
+    what a whole column looks like, where that tells its unit."""
 
     column: str
     unit: str
@@ -25,6 +46,7 @@ class Quantity:
     high: float
     hint: str = ""
     whole: bool = False
+    habit: Habit | None = None
 
     def refusal(self, value: float) -> str | None:
         """Why a value cannot be believed, or None when it can."""
@@ -35,22 +57,30 @@ class Quantity:
 
 
 # What several markers need; what one marker alone needs stands in its file.
+KATALS = OtherUnit("µkat/L", lambda value: value * 60)
+ENZYME = Habit(5, 5000, (10, 1000), (KATALS,))
 AGE = Quantity("age", "years", 0, 120)
-AST = Quantity("ast", "U/L", 1, 30_000)
-ALT = Quantity("alt", "U/L", 1, 30_000)
+AST = Quantity("ast", "U/L", 1, 30_000, habit=ENZYME)
+ALT = Quantity("alt", "U/L", 1, 30_000, habit=ENZYME)
 AST_ULN = Quantity("ast_uln", "U/L", 10, 200, "the laboratory's upper limit of normal")
-PLATELETS = Quantity("platelets", "1e9/L", 1, 2000, "a count per µL is 1000 times the value in 1e9/L")
+TEN_THOUSANDS = OtherUnit("1e4/µL", lambda value: value * 10)
+PLATELETS = Quantity(
+    "platelets", "1e9/L", 1, 2000, "a count per µL is 1000 times the value in 1e9/L",
+    habit=Habit(30, 900, (50, 500), (TEN_THOUSANDS,)),
+)  # fmt: skip
 KPA = Quantity("kpa", "kPa", 0.1, 300, "m/s must be converted first")  # of one picture
 
 
 def stiffness_quantity(column: str, most: float) -> Quantity:
     """Young's modulus of a patient in kPa, up to what a technique can show."""
-    return Quantity(column, "kPa", 0.5, most, "m/s must be converted first")
+    others = (OtherUnit("m/s", kpa_from_speed), OtherUnit("kPa of the shear modulus", lambda value: 3 * value))
+    return Quantity(column, "kPa", 0.5, most, "m/s must be converted first", habit=Habit(2.4, 150, (3.4, 80), others))
 
 
 def speed_quantity(column: str) -> Quantity:
     """Shear-wave speed of a patient in m/s."""
-    return Quantity(column, "m/s", 0.3, 12, "kPa is another column")
+    others = (OtherUnit("kPa", speed_from_kpa),)
+    return Quantity(column, "m/s", 0.3, 12, "kPa is another column", habit=Habit(0.6, 5.5, (0.8, 4.5), others))
 
 
 def kpa_from_speed(metres_per_second: float, modulus: Modulus = "young") -> float:

@@ -6,11 +6,21 @@ import re
 import unicodedata
 
 SHORTEST = 2  # letters of a word that is looked for
+UNSEEN = dict.fromkeys([0x00AD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF])  # soft hyphen, zero widths, directions
+FORMULA = re.compile(r'="([^"]*)"')
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{3,}")
 YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})[-./ ]?(\d{2})[-./ ]?(\d{2})(?!\d)")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH_NAMED = re.compile(rf"(?<!\d)(\d{{1,2}})[-. ]*({'|'.join(MONTHS)})[a-z]*[-., ]*(\d{{4}})(?!\d)", re.IGNORECASE)
 YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})[-./ ](\d{1,2})[-./ ](\d{4})(?!\d)")
+
+
+def tidy(text: str) -> str:
+    """A cell or an id as it was meant: its letters in one spelling (NFC), without signs that nobody sees, and without
+    the formula by which spreadsheets keep a number's zeros (="007")."""
+    text = unicodedata.normalize("NFC", text.translate(UNSEEN)).strip()
+    formula = FORMULA.fullmatch(text)
+    return formula[1].strip() if formula else text
 
 
 def plain(text: str) -> str:

@@ -21,7 +21,7 @@ import polars as pl
 
 from fibrostage.cohort.tables import PATIENT_KEY
 from fibrostage.ground.errors import IntakeError, Problem
-from fibrostage.ground.words import dates_in, names_within, parts_of, words_of
+from fibrostage.ground.words import dates_in, names_within, parts_of, tidy, words_of
 from fibrostage.markers import measured
 
 VARIABLE = "FIBROSTAGE_KEY"
@@ -53,7 +53,7 @@ class Privacy:
         """Returns a patient's id as it is written; the pseudonym of an earlier intake stays what it is."""
         if self.key is None or PSEUDONYM.fullmatch(given):
             return given
-        return "P" + self.digest("patient", given.strip())
+        return "P" + self.digest("patient", tidy(given))
 
     def source(self, name: str) -> str:
         """Returns a file's name as it is written: a keyed hash, or without a key the name itself."""

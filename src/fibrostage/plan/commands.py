@@ -38,6 +38,7 @@ INTAKE = Reads(
         "cine",
         "privacy",
         "quality",
+        "units",
     ),
     tuple(ModalityPlan.model_fields),
 )  # fmt: skip

@@ -56,6 +56,7 @@ class Plan(PlanSection):
     cine: CinePlan = CinePlan()
     privacy: PrivacyPlan = PrivacyPlan()
     quality: QualityPlan = QualityPlan()
+    units: dict[str, str] = Field(default_factory=dict)  # of measured columns, where P.csv has another or seems to
     active: ActivePlan = ActivePlan()
     oracle: OraclePlan = OraclePlan()
     cost: CostPlan = CostPlan()

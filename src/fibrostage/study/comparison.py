@@ -22,4 +22,4 @@ def check_comparison(study: StudyPlan, cohort: Cohort) -> None:
                 f"grid.tasks: {task!r}{nearest(task, cuts)} is not a cut of cohort {cohort.name!r}; it has "
                 f"{', '.join(cuts)}"
             )
-    marker_columns(cohort, study.compare.markers)
+    marker_columns(cohort, study.compare.markers, study.compare.units)

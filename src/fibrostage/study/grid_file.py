@@ -70,11 +70,13 @@ class SourceRun(BaseModel):
 
 class ComparePlan(BaseModel):
     """Of a supervised study: what stands beside the networks. `reference` is the method that is compared with all
-    others, the first of the grid unless named."""
+    others, the first of the grid unless named. `units` states the unit of a measured column that seems to be in
+    another."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     markers: tuple[str, ...] = ()
+    units: dict[str, str] = {}
     reference: str | None = None
 
 

@@ -116,7 +116,8 @@ def supervised(study: StudyPlan, cohort: Cohort, finished: Sequence[Run]) -> dic
         )
         for run in finished
     ]
-    return supervised_tables(runs, cohort, study.compare.markers, study.compare.reference or runs[0].method)
+    compare = study.compare
+    return supervised_tables(runs, cohort, compare.markers, compare.reference or runs[0].method, compare.units)
 
 
 def active(cohort: Cohort, finished: Sequence[Run]) -> dict[str, pl.DataFrame]:

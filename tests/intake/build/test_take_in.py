@@ -215,3 +215,32 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(
     with pytest.raises(FibrostageError, match="No space left"):
         take_in(source, tmp_path / "cohort", PLAN)
     assert [p.name for p in tmp_path.iterdir()] == ["source"]
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "listed"),
+    [
+        ("Mu\u0308ller.png", "M\u00fcller.png"),
+        ("M\u00fcller.png", "Mu\u0308ller.png"),
+        ("a.PNG", "a.png"),
+        ("a.png", "a.Png"),
+    ],
+)
+def test_a_file_is_found_however_its_name_is_spelled(
+    on_disk: str, listed: str, source: Sources, tmp_path: Path
+) -> None:
+    folder = source.folder / "pictures"
+    with Image.open(folder / "P000_LUS_0.png") as image:
+        changed = Image.fromarray(np.asarray(image)[::-1] // 2 + 40)
+    changed.save(folder / on_disk, "PNG")
+    add(source.images, f"pictures/{listed},P000,LUS")
+    assert take_in(source, tmp_path / "cohort", PLAN).images["source"].str.ends_with(on_disk).any()
+
+
+def test_a_file_is_not_found_where_two_names_fit(source: Sources, tmp_path: Path) -> None:
+    folder = source.folder / "pictures"
+    for name in ("twin.PNG", "twin.Png"):
+        (folder / name).write_bytes((folder / "P000_LUS_0.png").read_bytes())
+    add(source.images, "pictures/twin.png,P000,LUS")
+    with pytest.raises(IntakeError, match=r"no file 'pictures/twin.png'"):
+        take_in(source, tmp_path / "cohort", PLAN)

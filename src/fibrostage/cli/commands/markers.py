@@ -11,7 +11,7 @@ from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import err, out, print_json, show_caveats
 from fibrostage.cli.options import AsJson, Classes, Confidence, Encoding, split
 from fibrostage.cli.render import show
-from fibrostage.ground.errors import IntakeError
+from fibrostage.ground.errors import IntakeError, PlanError
 
 
 def markers(
@@ -23,6 +23,10 @@ def markers(
     shear: Annotated[
         bool, typer.Option("--shear", help="kPa columns hold the shear modulus ρc², not Young's 3ρc².")
     ] = False,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(help="The unit of a column, COLUMN=UNIT, where it is another, or seems to be and is not."),
+    ] = None,
     known: Annotated[bool, typer.Option("--list", help="Show every marker: formula, units, cut-offs, source.")] = False,
     encoding: Encoding = "utf-8",
     confidence: Confidence = 0.95,
@@ -44,7 +48,7 @@ def markers(
         return
     if patients is None:
         raise IntakeError("markers needs a P.csv (or --list, to see what it should hold)")
-    made = marker_table(patients, split(classes), "shear" if shear else "young", encoding, confidence)
+    made = marker_table(patients, split(classes), "shear" if shear else "young", encoding, confidence, units_of(unit))
     if target is not None:
         write_markers(made, target)
     if as_json:
@@ -60,6 +64,17 @@ def markers(
         err.print(f"… and {len(made.refusals) - 20} more refused; --json has them all")
     if target is not None:
         err.print(f"{len(made)} patients in {target}", markup=False, soft_wrap=True)
+
+
+def units_of(given: list[str] | None) -> dict[str, str]:
+    """COLUMN=UNIT of each option. Raises `PlanError` where one is not of that form."""
+    found = {}
+    for text in given or []:
+        column, equals, unit = text.partition("=")
+        if not equals:
+            raise PlanError(f"--unit {text!r} is not COLUMN=UNIT, as swe=m/s")
+        found[column.strip()] = unit.strip().strip("'\"")
+    return found
 
 
 COMMAND = Command("markers", "Compare and report", markers)

@@ -8,11 +8,13 @@ read is kept in a journal beside the target: an intake that was killed or interr
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from fibrostage.cohort.store import Cohort, open_cohort, whole_or_absent
@@ -28,6 +30,8 @@ from fibrostage.intake.build.write_cohort import finish
 from fibrostage.intake.privacy import KEY_BYTES, Privacy, default_key, read_key, refuse_key_inside
 from fibrostage.intake.read.outcome import Outcome, ReadingRules
 from fibrostage.intake.read.tables import Request, parse_patients, parse_requests
+from fibrostage.markers import measured
+from fibrostage.markers.units import in_own_units
 from fibrostage.plan.run_plan import Plan
 
 KEPT = "What was read is kept for the next call, which reads only what has changed, in"
@@ -85,7 +89,7 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
     patients: pl.DataFrame | None = None
     if sources.patients is not None:
         table = read_csv(sources.patients, ("patient_id", "stage"), problems, sources.encoding)
-        patients = parse_patients(table, staging, problems, notes)
+        patients = with_stated_units(parse_patients(table, staging, problems, notes), plan.units)
     excluded = frozenset(problem.patient_id or "" for problem in notes)
     if sources.images is not None:
         if patients is None:
@@ -109,6 +113,14 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
         privacy = Privacy(key_for(choices.key or default_key(), out))
     setting = ReadingRules(plan, privacy, choices.accept_unmasked)
     return Intake(sources, plan, choices, jobs, patients, setting, dicom, problems, notes)
+
+
+def with_stated_units(patients: pl.DataFrame, stated: Mapping[str, str]) -> pl.DataFrame:
+    """Measured columns in their own units, where the plan states that P.csv has another. Raises `PlanError` for a unit
+    or a column that is unknown."""
+    columns = {name: patients[name].to_numpy().astype(np.float64) for name in stated if name in patients.columns}
+    made = in_own_units(measured(), columns, stated)
+    return patients.with_columns(pl.Series(name, values).fill_nan(None) for name, values in made.items())
 
 
 def key_for(path: Path, out: Path | None) -> bytes:

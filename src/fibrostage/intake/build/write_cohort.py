@@ -20,6 +20,8 @@ from fibrostage.intake.build.contact_sheet import FOLDER, Tile, write_sheets
 from fibrostage.intake.build.gather import Gathered, gather
 from fibrostage.intake.build.journal import Journal, Place
 from fibrostage.intake.build.left_out import exclusions_of, write_link
+from fibrostage.markers import measured
+from fibrostage.markers.units import suspicions
 from fibrostage.plan.run_plan import Plan
 
 
@@ -57,6 +59,10 @@ def measure(of: Gathered) -> None:
     of.patients = with_markers(of.patients, of.pictures, of.readings, of.plan)
     found = check_confounding(of.patients, of.pictures, of.plan.staging.whole())
     of.caveats += [one.warning() for one in found]
+    known = {name: one for name, one in measured().items() if name in of.patients.columns}
+    columns = {name: of.patients[name].to_numpy().astype(np.float64) for name in known}
+    for name, odd in suspicions(known, columns, of.plan.units).items():
+        of.caveats.append(f"{odd}; state the unit in the plan, as units.{name} = {known[name].unit!r}")
 
 
 def write_pictures(of: Gathered, work: Path) -> None:

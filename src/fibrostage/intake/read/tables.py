@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +151,7 @@ def parse_requests(
                 file=cells["file"] or None,
             )
 
-        file, patient, modality = cells["file"], cells["patient_id"], cells["modality"]
+        file, patient, modality = as_on_disk(cells["file"], roots), cells["patient_id"], cells["modality"]
         if not file:
             note("file is empty")
         else:
@@ -174,6 +175,27 @@ def parse_requests(
             device = cells.get("device") or None
             requests.append(Request(row, file, patient, modality, frame, kpa, roi, click, device))
     return requests
+
+
+def as_on_disk(file: str, roots: Sequence[Path]) -> str:
+    """A file's name as the disk has it, where one name there differs from it only in how letters are spelled (NFC, NFD)
+    or in the case of its suffix; else the name as it came."""
+    if not file or any(refuse_file(root, file) is None for root in roots):
+        return file
+    wanted = spelled(Path(file))
+    for root in roots:
+        try:
+            folder = (root / file).parent
+            alike = [path for path in folder.iterdir() if spelled(Path(path.name)).name == wanted.name]
+        except (OSError, ValueError):
+            continue
+        if len(alike) == 1:
+            return str(Path(file).with_name(alike[0].name))
+    return file
+
+
+def spelled(path: Path) -> Path:
+    return path.with_name(unicodedata.normalize("NFC", path.stem) + path.suffix.casefold()) if path.name else path
 
 
 def refuse_file(root: Path, file: str) -> str | None:
