@@ -29,7 +29,7 @@ WATCHED = 1000  # candidates of the pool whose predicted stages are compared fro
 def fit_round(setting: CampaignSetting, state: State, round_: int) -> Round:
     """Fits on everything that is known, saves the weights, and returns the round's figures.
 
-    Raises `RunError` where nothing that was asked for could be labelled.
+    Raises `RunError` where nothing that was asked for could be labelled, or the fit broke down.
     """
     plan, learner, run = setting.plan, setting.learner, setting.run
     if not state.labels and not len(setting.known):
@@ -39,8 +39,11 @@ def fit_round(setting: CampaignSetting, state: State, round_: int) -> Round:
     if not plan.active.warm_start:
         learner.restore(setting.fresh_learner().state())
     epochs = plan.active.epochs if round_ and plan.active.warm_start else None
-    learner.fit(learned_from(setting, state), plan.seed + 1000 * (round_ + 1), epochs=epochs)
-    tested = test_predictions(learner, setting.task, setting.fold) if len(setting.fold.test) else None
+    try:
+        learner.fit(learned_from(setting, state), plan.seed + 1000 * (round_ + 1), epochs=epochs)
+        tested = test_predictions(learner, setting.task, setting.fold) if len(setting.fold.test) else None
+    except RunError as error:
+        raise RunError(f"round {round_}: {error}") from None
     save_state(run.state_file(round_), learner.state(), {"round": str(round_)})
     agreement = None
     if watched is not None and before is not None:

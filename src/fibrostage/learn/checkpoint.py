@@ -21,7 +21,7 @@ from fibrostage.ground.errors import RunError, WeightsError
 from fibrostage.ground.files import replace_file
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, make_head
-from fibrostage.networks.weights import backbone_of, weights_hash
+from fibrostage.networks.weights import backbone_of, check_numbers, weights_hash
 from fibrostage.plan.run_plan import Plan
 
 FORMAT = "fibrostage-mmfn-1"
@@ -50,7 +50,8 @@ def load_network(path: Path) -> tuple[MMFN, Plan]:
     """The network of a model file and its plan.
 
     Raises `RunError` where the file cannot be read, is no model of this tool, or does not fit its own plan, and
-    `WeightsError` where its frozen backbone is not the one that the plan gives here.
+    `WeightsError` where it holds numbers that are not finite, or its frozen backbone is not the one that the plan gives
+    here.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -60,6 +61,7 @@ def load_network(path: Path) -> tuple[MMFN, Plan]:
         raise RunError(f"cannot read the model {path}: {error}") from None
     if metadata.get("format") != FORMAT:
         raise RunError(f"{path} is not a model of this tool: format {metadata.get('format')!r}, needs {FORMAT!r}")
+    check_numbers(tensors, path)
     data = json.loads(metadata["plan"])
     data.get("training", {}).setdefault("mirror", False)  # models from before there was a choice
     plan = Plan.parse(data, source=str(path))

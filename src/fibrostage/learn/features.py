@@ -21,6 +21,7 @@ from fibrostage.ground.cache import cache_file, cache_folder, cached
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.engine import make_engine
 from fibrostage.learn.images import as_tensor, normalise
+from fibrostage.learn.soundness import check_features
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.weights import weights_hash
 
@@ -53,7 +54,8 @@ def features_of(
 ) -> NDArray[np.float32]:
     """z [n, C] of every image of a modality, from the cache or computed and cached.
 
-    With `mirror`, the mean of the image's and its mirror image's.
+    With `mirror`, the mean of the image's and its mirror image's. Raises `RunError` where the backbone gives no
+    numbers, or the same for every image.
     """
     key = cache_key(pictures, modality, spec, weights_hash(backbone), precision, mirror)
     path = cache_folder() / "features" / f"{key}.npy"
@@ -61,6 +63,7 @@ def features_of(
     if found is not None:
         return found
     features = extract(pictures.pixels(modality), spec, backbone, precision, progress, modality, mirror)
+    check_features(features, modality, spec.name)
     store(path, features)
     return features
 

@@ -20,6 +20,7 @@ from fibrostage.ground.draws import Draws
 from fibrostage.learn.best_epoch import BestEpoch
 from fibrostage.learn.engine import seeded
 from fibrostage.learn.losses import stage_loss
+from fibrostage.learn.soundness import check_loss
 from fibrostage.networks.fusion import ABSENT, Head
 from fibrostage.plan.training import TrainingPlan
 
@@ -121,7 +122,8 @@ def fit_frozen(
 ) -> list[dict[str, float]]:
     """Fits the head in place; returns a record an epoch. With validation the best epoch is kept.
 
-    features[m] [n_m, C_m] holds every image of a modality; the examples' rows index them.
+    features[m] [n_m, C_m] holds every image of a modality; the examples' rows index them. Raises `RunError` where the
+    loss is no number.
     """
     history: list[dict[str, float]] = []
     matrices = [p for p in head.parameters() if p.ndim == 2]
@@ -146,6 +148,7 @@ def fit_frozen(
                 optimiser.step()
                 schedule.step()
                 total += float(loss.detach()) * len(part)
+            check_loss(total / len(examples), epoch)
             record = {"epoch": epoch, "loss": total / len(examples)}
             if validation is not None:
                 record["validation_loss"] = head_loss(head, features, validation, plan.loss)

@@ -23,6 +23,7 @@ from fibrostage.learn.best_epoch import BestEpoch
 from fibrostage.learn.engine import make_engine, seeded
 from fibrostage.learn.fit_head import Examples, class_weights, fused_loss, unique_rows
 from fibrostage.learn.images import apply, as_tensor, draw, draw_mirror, mirror, normalise
+from fibrostage.learn.soundness import check_loss
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.fusion import MMFN
 from fibrostage.plan.training import TrainingPlan
@@ -205,6 +206,7 @@ def fit_whole(
                 averaged.update()
                 total += float(loss.detach()) * len(part)
                 advance(1)
+            check_loss(total / sum(map(len, batches)), epoch)
             record = {"epoch": epoch, "loss": total / sum(map(len, batches))}
             if validation is not None:
                 record["validation_loss"] = validation_loss(averaged.average, source, validation, plan)

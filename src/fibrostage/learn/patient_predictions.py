@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fibrostage.cohort.splits import Fold
 from fibrostage.ground.draws import Draws
 from fibrostage.learn.learner import Learner, predict
+from fibrostage.learn.soundness import check_answers
 from fibrostage.learn.task import Task
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.predictions import TEST, predictions_table
@@ -22,9 +23,11 @@ def test_predictions(learner: Learner, task: Task, fold: Fold) -> pl.DataFrame:
 
 def predictions_of(learner: Learner, task: Task, fold: Fold, patients: NDArray[np.int64], split: str) -> pl.DataFrame:
     """What a fitted learner says of some patients (rows [P]): a row a candidate, at most as many as the plan
-    averages."""
+    averages. Raises `RunError` where the network answers nothing, or all the same."""
     ids = task.space.draw(patients, task.plan.evaluation.candidates, Draws.EVALUATED.of(task.plan.seed))
-    return rows_of(task, fold, ids, predict(learner, ids), split)
+    probabilities = predict(learner, ids)
+    check_answers(probabilities, f"{len(patients)} {split} patients")
+    return rows_of(task, fold, ids, probabilities, split)
 
 
 def rows_of(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,7 +201,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def load_strictly(network: nn.Module, spec: Backbone, path: Path) -> None:
-    """Loads the file or raises `WeightsError` naming the first key that does not fit, with both shapes."""
+    """Loads the file or raises `WeightsError` naming the first key that does not fit, with both shapes, or whose
+    numbers no network can work with."""
     renamed = {}
     for key, tensor in own_backbone(path, read_tensors(path)).items():
         name = spec.rename(key)
@@ -226,7 +228,21 @@ def load_strictly(network: nn.Module, spec: Backbone, path: Path) -> None:
                 f"{path.name} is not for {spec.name}: it holds {key!r} {tuple(tensor.shape)}, "
                 f"which {spec.name} does not have"
             )
+    check_numbers(renamed, path)
     network.load_state_dict(renamed)
+
+
+def check_numbers(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raises `WeightsError` naming the first of `tensors` of a file, each of any shape [...], that holds numbers which
+    are not finite, or variances below 0."""
+    for key, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            continue
+        bad = int((~torch.isfinite(tensor)).sum())
+        if bad:
+            raise WeightsError(f"{path}: {key!r} holds {bad} of {tensor.numel()} numbers that are not finite: broken")
+        if key.endswith("running_var") and bool((tensor < 0).any()):
+            raise WeightsError(f"{path}: {key!r} holds variances below 0, which there are none of: broken")
 
 
 def weights_hash(network: nn.Module, without: tuple[str, ...] = ()) -> str:

@@ -15,6 +15,8 @@ from fibrostage.stats.bootstrap import Method, blocks, interval, stratified_coun
 from fibrostage.stats.concordance import placements
 from fibrostage.stats.estimate import Estimate
 
+FEWEST = 4  # patients of a stage; with fewer, 95 % intervals hold the truth in .34 to .90 of simulated test sets
+
 
 def classes_present(stages: NDArray[np.int64], classes: int) -> list[int]:
     """Returns the classes for which a one-vs-rest AUC exists: those that occur among `stages` [n].
@@ -112,11 +114,15 @@ def macro_auc_interval(
 ) -> Estimate:
     """Computes the mean one-vs-rest AUC with a bootstrap interval over patients, drawn within their stage.
 
-    `stages` [n] are indices and `probabilities` is [n, K]. Raises `StatisticsError` where fewer than two classes occur,
-    a probability is not finite, `resamples` is less than 1, or `method` is unknown.
+    `stages` [n] are indices and `probabilities` is [n, K]. Where a stage has fewer than `FEWEST` patients an
+    interval would claim more than it knows, so there is none, and `why` says it. Raises `StatisticsError`
+    where fewer than two classes occur, a probability is not finite, `resamples` is less than 1, or `method` is unknown.
     """
     labels, table = np.asarray(stages, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     value = macro_auc(labels, table)
+    fewest = min(int((labels == k).sum()) for k in classes_present(labels, table.shape[1]))
+    if fewest < FEWEST:
+        return Estimate(value, None, None, f"no interval: a stage has {fewest} of the {FEWEST} patients it takes")
     replicates = bootstrap_macro_auc(labels, table, resamples, Draws.MACRO_AUC.of(seed))
     return interval(value, replicates, confidence, method, lambda: macro_influences(labels, table))
 

@@ -1,0 +1,45 @@
+"""Whether a network still works: a broken one must not be saved, and its figures must not be reported."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fibrostage.ground.errors import RunError
+
+SAME = 1e-7  # probabilities nearer than this to one another are one answer
+SEVERAL = 3  # patients of whom not all can look the same
+
+
+def check_features(features: NDArray[np.float32], modality: str, backbone: str) -> None:
+    """Raises `RunError` where features [n, C] are no numbers, or the same for every one of several images."""
+    bad = int((~np.isfinite(features).all(axis=1)).sum())
+    if bad:
+        raise RunError(
+            f"features of {modality}: {backbone} gives no numbers for {bad} of {len(features)} images; its weights are "
+            "broken, or do not go with the images' preprocessing"
+        )
+    if len(features) >= SEVERAL and float(np.ptp(features, axis=0).max()) == 0:
+        raise RunError(
+            f"features of {modality}: {backbone} gives the same for all {len(features)} images; its weights are broken"
+        )
+
+
+def check_loss(loss: float, epoch: int) -> None:
+    """Raises `RunError` where a mean loss is no number."""
+    if not np.isfinite(loss):
+        raise RunError(
+            f"the fit diverged: in epoch {epoch} the loss is {loss:g}; lower the learning rate (training.frozen_lr, "
+            "training.head_lr, training.backbone_lr) or check the weights"
+        )
+
+
+def check_answers(probabilities: NDArray[np.floating], what: str) -> None:
+    """Raises `RunError` where probabilities [n, K] of several patients are no numbers, or all the same."""
+    if not np.isfinite(probabilities).all():
+        raise RunError(f"{what}: the network gives probabilities that are no numbers; nothing of it is to be believed")
+    if len(probabilities) >= SEVERAL and float(np.ptp(probabilities, axis=0).max()) < SAME:
+        raise RunError(
+            f"{what}: the network gives all {len(probabilities)} the same probabilities; the fit diverged, or nothing "
+            "was learned"
+        )
