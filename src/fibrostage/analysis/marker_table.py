@@ -17,10 +17,10 @@ from fibrostage.ground.errors import IntakeError, PlanError, Problems
 from fibrostage.ground.files import Json, replace_file
 from fibrostage.ground.quantities import Modulus
 from fibrostage.ground.stage import Staging, staging_of
+from fibrostage.ground.units import in_own_units, suspicions
 from fibrostage.intake.read.tables import parse_number
 from fibrostage.markers import MARKERS, measured
 from fibrostage.markers.spec import Cutoff, Marker, Values, values_of
-from fibrostage.markers.units import in_own_units, suspicions
 from fibrostage.stats.auc import auc_or_why
 from fibrostage.stats.estimate import Estimate
 from fibrostage.stats.operating import OperatingPoint, operating_point

@@ -19,9 +19,9 @@ from fibrostage.analysis.compare_scores import Data, Pair, Panel, ScoreQuestion,
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import PlanError, StatisticsError, nearest
 from fibrostage.ground.stage import Staging
+from fibrostage.ground.units import in_own_units, suspicions
 from fibrostage.markers import MARKERS, measured
 from fibrostage.markers.spec import values_of
-from fibrostage.markers.units import in_own_units, suspicions
 from fibrostage.results.estimate_columns import TableRow, estimate_cells
 from fibrostage.results.predictions import TEST, TRAINING, scores_of
 from fibrostage.stats.auc import delong

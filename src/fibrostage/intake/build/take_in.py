@@ -21,6 +21,7 @@ from fibrostage.cohort.store import Cohort, open_cohort, whole_or_absent
 from fibrostage.csv_tables.reader import read_csv
 from fibrostage.ground.errors import CohortError, IntakeError, Problems
 from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.ground.units import in_own_units
 from fibrostage.intake.build.choices import Choices, Intake
 from fibrostage.intake.build.find_files import Sources, any_dicom, jobs_of, survey
 from fibrostage.intake.build.gather import gather
@@ -31,7 +32,6 @@ from fibrostage.intake.privacy import KEY_BYTES, Privacy, default_key, read_key,
 from fibrostage.intake.read.outcome import Outcome, ReadingRules
 from fibrostage.intake.read.tables import Request, parse_patients, parse_requests
 from fibrostage.markers import measured
-from fibrostage.markers.units import in_own_units
 from fibrostage.plan.run_plan import Plan
 
 KEPT = "What was read is kept for the next call, which reads only what has changed, in"

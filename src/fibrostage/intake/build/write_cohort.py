@@ -14,6 +14,7 @@ from fibrostage.cohort.store import Modality, new_array, write_tables
 from fibrostage.cohort.tables import IMAGES
 from fibrostage.ground.errors import IntakeError, Problems
 from fibrostage.ground.progress import Progress
+from fibrostage.ground.units import suspicions
 from fibrostage.intake.build.assemble import PLACE, with_days, with_markers
 from fibrostage.intake.build.choices import Intake
 from fibrostage.intake.build.contact_sheet import FOLDER, Tile, write_sheets
@@ -21,7 +22,6 @@ from fibrostage.intake.build.gather import Gathered, gather
 from fibrostage.intake.build.journal import Journal, Place
 from fibrostage.intake.build.left_out import exclusions_of, write_link
 from fibrostage.markers import measured
-from fibrostage.markers.units import suspicions
 from fibrostage.plan.run_plan import Plan
 
 

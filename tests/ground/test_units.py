@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from fibrostage.analysis.marker_table import marker_table
 from fibrostage.ground.errors import PlanError
 from fibrostage.ground.quantities import speed_from_kpa
+from fibrostage.ground.units import in_own_units, suspicion_of, suspicions
 from fibrostage.markers import measured
-from fibrostage.markers.units import in_own_units, suspicion_of, suspicions
 from tests.conftest import write_rows
 
 KNOWN = measured()
