@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from fibrostage.cohort.pictures import ExamPictures
 from fibrostage.cohort.store import Cohort, Modality
 from fibrostage.ground.errors import CohortError, PlanError, RunError
 from fibrostage.learn.model import open_model, predict_cohort
+from fibrostage.learn.projection import fit_projection, fold
+from fibrostage.learn.soundness import never_certain
 from fibrostage.learn.train import train
+from fibrostage.networks.stream import Stream
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.run_folder import RunFolder
 
@@ -95,3 +99,82 @@ def test_the_model_knows_its_files(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "fewer")
     RunFolder(tmp_path / "fewer").models()[0].unlink()
     assert open_model(tmp_path / "fewer").digest != before
+
+
+def strangers() -> dict[str, np.ndarray]:
+    """Pictures [32, 32] that no liver gave."""
+    rng = np.random.default_rng(0)
+    stripes = np.where(np.arange(32) % 4 < 2, 255, 0).astype(np.uint8)
+    return {
+        "noise": rng.integers(0, 256, (32, 32), dtype=np.uint8),
+        "black": np.zeros((32, 32), np.uint8),
+        "white": np.full((32, 32), 255, np.uint8),
+        "a ramp": np.broadcast_to(np.arange(32, dtype=np.uint8)[:, None] * 8, (32, 32)),
+        "stripes": np.broadcast_to(stripes, (32, 32)),
+        "a test pattern": np.indices((32, 32)).sum(0).astype(np.uint8) % 2 * 255,
+    }
+
+
+@pytest.mark.parametrize("kind", strangers())
+@pytest.mark.parametrize("precise", [0, 1])
+def test_no_picture_is_proof(kind: str, precise: int, cohort: Cohort, tmp_path: Path) -> None:
+    """Few patients, many features: directions without spread in training, where an odd picture would explode."""
+    from tests.conftest import plan_data
+
+    hardly_held = ["training.frozen_l2=1e-6", "training.epochs=40"] if precise else []
+    train(cohort, Plan.parse(plan_data(), hardly_held), tmp_path / "run")
+    flat = strangers()[kind]
+    arrays = {
+        name: np.repeat(np.repeat(flat[None, :, :, None], 2, 0), cohort.modality(name).channels, 3)
+        for name in cohort.modality_names
+    }
+    rows = {name: np.zeros(2, dtype=np.int64) for name in cohort.modality_names}
+    (one,) = open_model(tmp_path / "run").stage(ExamPictures(["P"], cohort.modalities, arrays, rows))
+    assert min(one.probabilities.values()) > 0
+    assert max(one.probabilities.values()) < 1
+    if kind in ("black", "white"):
+        assert one.far == {"LSTE": 2, "LUS": 2}
+
+
+def test_what_lies_far_from_training_is_said_to() -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(3, 2, (200, 30)).astype(np.float32)
+    z[:, 4] = 3 + 1e-6 * rng.normal(size=200)  # hardly varies
+    projection = fit_projection(z, 20)
+    bounds = projection.bounds
+    assert not bounds.far(torch.from_numpy(z)).any()
+    other = torch.from_numpy(rng.normal(3, 2, (200, 30)).astype(np.float32))
+    other[:, 4] = 3
+    assert float(bounds.far(other).float().mean()) <= 0.01
+    assert bounds.far(other * 3).all()
+    odd = other.clone()
+    odd[:, 4] = 9  # one that explodes if it is divided by what it varied in training
+    torch.manual_seed(0)
+    stream = fold(Stream(20, 5, reduce=8, se_reduction=2), projection)
+    with torch.inference_mode():
+        before, bounded = stream(other), stream(odd)
+        stream.bounds = None
+        unbounded = stream(odd)
+    assert (bounded - before).abs().max() < 30 * before.abs().max()
+    assert (unbounded - before).abs().max() > 1000 * before.abs().max()
+
+
+def test_no_probability_is_0_or_1() -> None:
+    table = np.array([[1.0, 0.0, 0.0], [0.5, 0.3, 0.2], [1 - 1e-12, 1e-12, 0.0]])
+    found = never_certain(table)
+    assert found.min() > 0
+    assert found.max() < 1
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert found[1].tolist() == table[1].tolist()
+
+
+def test_pictures_like_those_of_training_are_not_far(cohort: Cohort, trained: Path) -> None:
+    pictures = sum(len(cohort.owners(name)) for name in cohort.modality_names)
+    assert sum(sum(one.far.values()) for one in open_model(trained).stage(cohort)) <= 0.02 * pictures
+
+
+def test_the_table_has_the_cuts(cohort: Cohort, trained: Path, tmp_path: Path) -> None:
+    table = predict_cohort(trained, cohort, tmp_path / "p.csv")
+    assert table.columns[-4:] == ["p_ge_F2", "p_ge_F3", "p_ge_F4", "far_outside"]
+    assert table["p_ge_F4"].to_list() == table["p_F4"].to_list()
+    assert (table["p_ge_F2"] >= table["p_ge_F3"]).all()

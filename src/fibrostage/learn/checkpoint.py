@@ -20,7 +20,8 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import RunError, WeightsError
 from fibrostage.ground.files import replace_file
 from fibrostage.networks.backbones import BACKBONES
-from fibrostage.networks.fusion import MMFN, make_head
+from fibrostage.networks.fusion import MMFN, make_head, slot
+from fibrostage.networks.stream import Bounds
 from fibrostage.networks.weights import backbone_of, check_numbers, weights_hash
 from fibrostage.plan.run_plan import Plan
 
@@ -84,6 +85,10 @@ def rebuild(path: Path, plan: Plan, tensors: Mapping[str, Tensor], metadata: Map
     network = MMFN({name: backbone_of(network_plan, plan.seed) for name in names}, head, share)
     if not trained and weights_hash(network.backbone(names[0])) != metadata["backbone_hash"]:
         raise WeightsError(f"{path} was fitted on other {spec.name} weights than {plan.network.weights!r} gives here")
+    for name in plan.fused:  # a head on frozen features has the bounds of those it was fitted on
+        prefix = f"head.streams.{slot(name)}.bounds."
+        if f"{prefix}low" in tensors:
+            network.head.stream(name).bounds = Bounds(*(tensors[prefix + part] for part in Bounds.NAMES))
     missing, unexpected = network.load_state_dict(dict(tensors), strict=False)
     wrong = [key for key in missing if trained or key.startswith("head.")] + list(unexpected)
     if wrong:

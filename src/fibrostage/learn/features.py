@@ -63,7 +63,8 @@ def features_of(
     if found is not None:
         return found
     features = extract(pictures.pixels(modality), spec, backbone, precision, progress, modality, mirror)
-    check_features(features, modality, spec.name)
+    pixels = pictures.pixels(modality)
+    check_features(features, modality, spec.name, bool(len(pixels) and (pixels[1:] != pixels[:1]).any()))
     store(path, features)
     return features
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fibrostage.cohort.splits import Fold
 from fibrostage.ground.draws import Draws
 from fibrostage.learn.learner import Learner, predict
-from fibrostage.learn.soundness import check_answers
+from fibrostage.learn.soundness import check_answers, never_certain
 from fibrostage.learn.task import Task
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.predictions import TEST, predictions_table
@@ -27,7 +27,7 @@ def predictions_of(learner: Learner, task: Task, fold: Fold, patients: NDArray[n
     ids = task.space.draw(patients, task.plan.evaluation.candidates, Draws.EVALUATED.of(task.plan.seed))
     probabilities = predict(learner, ids)
     check_answers(probabilities, f"{len(patients)} {split} patients")
-    return rows_of(task, fold, ids, probabilities, split)
+    return rows_of(task, fold, ids, never_certain(probabilities.astype(np.float64)).astype(np.float32), split)
 
 
 def rows_of(

@@ -11,15 +11,25 @@ SAME = 1e-7  # probabilities nearer than this to one another are one answer
 SEVERAL = 3  # patients of whom not all can look the same
 
 
-def check_features(features: NDArray[np.float32], modality: str, backbone: str) -> None:
-    """Raises `RunError` where features [n, C] are no numbers, or the same for every one of several images."""
+LEAST = 1e-6  # of a probability: no picture is proof
+
+
+def never_certain(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities [n, K] of which none is 0 or 1: those below `LEAST` are brought to it."""
+    raised = np.maximum(probabilities, LEAST)
+    certain = probabilities.min(axis=1, keepdims=True) < LEAST
+    return np.asarray(np.where(certain, raised / raised.sum(axis=1, keepdims=True), probabilities))
+
+
+def check_features(features: NDArray[np.float32], modality: str, backbone: str, differ: bool) -> None:
+    """Raises `RunError` where features [n, C] are no numbers, or the same for several images that `differ`."""
     bad = int((~np.isfinite(features).all(axis=1)).sum())
     if bad:
         raise RunError(
             f"features of {modality}: {backbone} gives no numbers for {bad} of {len(features)} images; its weights are "
             "broken, or do not go with the images' preprocessing"
         )
-    if len(features) >= SEVERAL and float(np.ptp(features, axis=0).max()) == 0:
+    if differ and len(features) >= SEVERAL and float(np.ptp(features, axis=0).max()) == 0:
         raise RunError(
             f"features of {modality}: {backbone} gives the same for all {len(features)} images; its weights are broken"
         )

@@ -14,6 +14,43 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+MOST = 50.0  # spreads of a feature, that no image counts as further away
+
+
+class Bounds(nn.Module):
+    """What features [C] a head was fitted on: between `low` and `high` it is asked about them, further out about the
+    nearest bound, as a feature that hardly varied in training would drown all others.
+
+    An image further than `reach` from the training images' `centre`, in their spread's `scale`, is far from them.
+    """
+
+    def __init__(self, low: Tensor, high: Tensor, centre: Tensor, scale: Tensor, reach: Tensor) -> None:
+        super().__init__()
+        self.low: Tensor
+        self.high: Tensor
+        self.centre: Tensor
+        self.scale: Tensor
+        self.reach: Tensor
+        for name, value in zip(self.NAMES, (low, high, centre, scale, reach), strict=True):
+            self.register_buffer(name, value)
+
+    NAMES = ("low", "high", "centre", "scale", "reach")
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Features z [N, C], each brought within its bounds."""
+        return torch.minimum(torch.maximum(z, self.low), self.high)
+
+    def far(self, z: Tensor) -> Tensor:
+        """Which images [N] of features z [N, C] lie far from those of training."""
+        return distance(z, self.centre, self.scale) > self.reach
+
+
+def distance(z: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+    """How far images [N] of features z [N, C] lie from a `centre` [C]: the root mean square of (z − centre) · `scale`,
+    each term at most MOST; a scale of 0 leaves a feature out."""
+    terms = ((z - centre) * scale).clamp(-MOST, MOST)
+    return (terms.square().sum(dim=1) / (scale > 0).sum().clamp(min=1)).sqrt()
+
 
 class Stream(nn.Module):
     """Pooled features z [N, C] → shares of the logits [N, K].
@@ -30,10 +67,11 @@ class Stream(nn.Module):
         self.excite = nn.Linear(hidden, reduce)
         self.classify = nn.Linear(reduce, classes, bias=False)
         self.offset = nn.Parameter(torch.zeros(classes))
+        self.bounds: Bounds | None = None
 
     def embed(self, z: Tensor) -> Tensor:
         """Pooled features z [N, C] → v [N, reduce], before dropout."""
-        u = self.reduce(z)
+        u = self.reduce(z if self.bounds is None else self.bounds(z))
         gate = torch.sigmoid(self.excite(F.relu(self.squeeze(u))))
         return gate * u
 
@@ -65,10 +103,11 @@ class PlainStream(nn.Module):
         self.register_buffer("centre", torch.zeros(features))
         self.classify = nn.Linear(features, classes, bias=False)
         self.offset = nn.Parameter(torch.zeros(classes))
+        self.bounds: Bounds | None = None
 
     def embed(self, z: Tensor) -> Tensor:
         """Pooled features z [N, C] → v = z − `centre` [N, C]."""
-        return z - self.centre
+        return (z if self.bounds is None else self.bounds(z)) - self.centre
 
     def shares(self, v: Tensor, keep: Tensor | None = None) -> Tensor:
         """The stream's share of the logits, A v [N, K], from v [N, C].

@@ -25,6 +25,16 @@ def predict(
     opened = open_cohort(cohort)
     table = predict_cohort(run, opened, target, make_progress())
     show_caveats(opened.caveats, opened.simulated)
+    far = int((table["far_outside"] > 0).sum())
+    if far:
+        err.print(
+            f"{far} of {len(table)} patients have pictures far outside those that the model was trained on "
+            "(far_outside): their stages are not to be believed",
+            soft_wrap=True,
+        )
+    left = len(opened.patients) - len(table)
+    if left:
+        err.print(f"{left} patients have no picture that the model can use, and are left out", soft_wrap=True)
     err.print(f"{len(table)} patients staged in {target}. {RESEARCH_USE}", soft_wrap=True)
 
 
