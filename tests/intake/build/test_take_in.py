@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -244,3 +246,12 @@ def test_a_file_is_not_found_where_two_names_fit(source: Sources, tmp_path: Path
     add(source.images, "pictures/twin.png,P000,LUS")
     with pytest.raises(IntakeError, match=r"no file 'pictures/twin.png'"):
         take_in(source, tmp_path / "cohort", PLAN)
+
+
+def test_the_two_tables_may_have_two_encodings(source: Sources, tmp_path: Path) -> None:
+    for table, encoding in ((source.patients, "cp1252"), (source.images, "gb18030")):
+        assert table is not None
+        text = re.sub(r"(^|,)P000,", "\\1M\u00fcller,", table.read_text("utf-8"), flags=re.MULTILINE)
+        table.write_text(text, encoding=encoding)
+    both = replace(source, encoding="cp1252", images_encoding="gb18030")
+    assert "M\u00fcller" in take_in(both, tmp_path / "cohort", PLAN).patients["patient_id"].to_list()

@@ -81,6 +81,7 @@ def intake(
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that read; one a core otherwise.")] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of the CSVs.")] = "utf-8",
+    images_encoding: Annotated[str | None, typer.Option(help="Encoding of I.csv, where it has another.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Take a hospital's own files in as a cohort: DICOM, pictures and videos, without names.
@@ -100,7 +101,7 @@ def intake(
     refuse_unread(sets or [], INTAKE)
     data, source = read_plan(plan, INTAKE)
     parsed = Plan.parse(data, sets or [], source)
-    sources = Sources(src[0], patients, images, encoding, tuple(src[1:]))
+    sources = Sources(src[0], patients, images, encoding, tuple(src[1:]), images_encoding)
     choices = Choices(
         skip_bad, key, accept_unmasked, allow_duplicates, accept_identity, group_near_duplicates, link, workers,
         None if yes or images is not None else confirm,

@@ -44,6 +44,7 @@ class Sources:
     images: Path | None = None
     encoding: str = "utf-8"
     more: tuple[Path, ...] = ()
+    images_encoding: str | None = None  # of the table of pictures, where it has another
 
     @property
     def folders(self) -> tuple[Path, ...]:

@@ -96,7 +96,8 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
             raise IntakeError("images.csv names patients: give their table too, with --patients")
         names = tuple(modality.name for modality in plan.modality)
         clicked = frozenset(modality.name for modality in plan.modality if modality.fit == "click")
-        rows = read_csv(sources.images, ("file", "patient_id", "modality"), problems, sources.encoding)
+        encoding = sources.images_encoding or sources.encoding
+        rows = read_csv(sources.images, ("file", "patient_id", "modality"), problems, encoding)
         known = set(patients["patient_id"])
         requests = parse_requests(rows, sources.folders, known, names, problems, excluded, clicked)
         jobs = jobs_of(in_request_order(requests, patients["patient_id"].to_list(), list(names)), sources)
@@ -157,10 +158,17 @@ def read_into(journal: Journal, intake: Intake, progress: Progress) -> list[str 
     pending = [job for job in intake.jobs if id(job) in known and known[id(job)] not in journal.known]
     if journal.known:
         progress.say(f"{len(known) - len(pending)} of {len(intake.jobs)} files were read before")
+    noted = 0
     with progress.task("reading files", len(pending)) as advance:
         for job, outcome in read_all(pending, intake.setting, intake.choices.workers, processes=intake.dicom):
             journal.add(known[id(job)], outcome)
+            noted += bool(outcome.facts.get("notes"))
             advance(1)
+    if noted:
+        progress.say(
+            f"{noted} files say of themselves what is not so, or have lettering in them: --dry-run says of each what; "
+            "look at the contact sheet"
+        )
     return codes
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fibrostage.dicom.header import Header
 from fibrostage.ground.errors import UnreadableImageError
-from fibrostage.ground.geometry import Rectangle, around, clipped, lies_in
+from fibrostage.ground.geometry import Rectangle, around, clipped, lies_in, shared
 from fibrostage.intake.find.colour import Tint, tint_of
 from fibrostage.intake.find.lettering import find_lettering
 from fibrostage.intake.find.tissue import find_tissue
@@ -107,27 +107,27 @@ def shown_of(
     )
 
 
-def refuse_lettering(medium: Medium, shown: ShownScreen, stored: Rectangle | None) -> Rectangle | None:
-    """Returns around lettering in what would be stored of a screen, all of it where `stored` is None; None where there
-    is none.
+def refuse_lettering(medium: Medium, shown: ShownScreen, stored: Rectangle | None) -> str | None:
+    """Returns in words where lettering stands that is no reason to keep a screen out; None where there is none.
 
-    Raises `UnreadableImageError` where it may be a name: anywhere where neither scanner nor plan says what is tissue,
-    else where headings stand.
+    Raises `UnreadableImageError` where it stands in what would be stored, all of the screen where `stored` is None, and
+    may be a name: anywhere where neither scanner nor plan says what is tissue, else where headings stand.
     """
-    left, top = (0, 0) if stored is None else (stored.x, stored.y)
-    part = shown.masked if stored is None else shown.masked[stored.part]
-    found = [] if medium.of_nobody else find_lettering(part)
+    found = [] if medium.of_nobody else find_lettering(shown.masked)
+    inside = [roi for roi in found if stored is None or shared(roi, stored)]
     height = shown.masked.shape[0]
-    for roi in found:
-        y = roi.y + top
-        if shown.areas and y >= HEADING * height:
+    for roi in inside:
+        if shown.areas and roi.y >= HEADING * height:
             continue
         raise UnreadableImageError(
-            f"has lettering in what would be stored ({roi.width}×{roi.height} pixels at ({roi.x + left}, {y})), which "
-            "may be a name: kept out; look at it, then give its region in images.csv, a [[mask]] of the plan or "
+            f"has lettering in what would be stored ({roi.width}×{roi.height} pixels at ({roi.x}, {roi.y})), which may "
+            "be a name: kept out; look at it, then give its region in images.csv, a [[mask]] of the plan or "
             "--accept-unmasked"
         )
-    return found[0] if found else None
+    if not found:
+        return None
+    place = "in its tissue" if inside else "outside what is stored"
+    return f"has lettering {place}: look at the contact sheet"
 
 
 def covers(areas: list[Rectangle], frame: NDArray[np.uint8]) -> bool:

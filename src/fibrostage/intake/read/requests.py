@@ -89,9 +89,7 @@ def read_place(
     stored = stored_part(modality, roi, request.click, shown.masked)
     if not setting.accept_unmasked and request.roi is None:  # a region of the user's own was looked at
         lettering = refuse_lettering(medium, shown, stored)
-        if lettering is not None:
-            note = "has lettering in its tissue: look at the contact sheet"
-            outcome.facts["notes"] = "; ".join(dict.fromkeys(filter(None, (outcome.facts.get("notes"), note))))
+        outcome.facts["notes"] = "; ".join(filter(None, (outcome.facts.get("notes"), lettering))) or None
     stiffness = stiffness_of(shown, roi, request, setting, outcome)
     for crop, picture in enumerate(pictures):
         number = crop if modality.fit == "click" else shown.number(roi)
