@@ -110,3 +110,13 @@ def test_intervals_of_published_cutoffs_are_at_the_level_asked_for(tmp_path: Pat
         for level in (0.99, 0.5)
     )
     assert wide["lo"] < narrow["lo"]
+
+
+def test_columns_that_are_almost_called_right_are_named(tmp_path: Path) -> None:
+    path = write_rows(
+        tmp_path / "P.csv", ["patient_id", "AST", "PLT", "alt", "GPT", "colour"], [["A", 40, 200, 30, 31, 1]]
+    )
+    caveats = marker_table(path).caveats
+    assert any(caveat.startswith("column 'AST' is not read; if it is 'ast'") for caveat in caveats)
+    assert any(caveat.startswith("column 'PLT' is not read; if it is 'platelets'") for caveat in caveats)
+    assert not any("GPT" in caveat or "colour" in caveat for caveat in caveats)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage import RESEARCH_USE
+from fibrostage.csv_tables.headers import notes_on
 from fibrostage.csv_tables.reader import CsvTable
 from fibrostage.csv_tables.scores import is_missing, is_simulated, read_table, texts
 from fibrostage.ground.errors import IntakeError, PlanError, Problems
@@ -85,6 +86,7 @@ def marker_table(
         columns[name] = np.full(len(table.rows), np.nan)
     values = {marker.name: values_of(marker, columns, len(table.rows), modulus, barred) for marker in MARKERS}
     staging, stages, caveats = read_stages(table, classes)
+    caveats += tuple(notes_on(table.columns, known))
     caveats += tuple(
         f"{one}; its markers are refused until the unit is stated, as --unit {name}={known[name].unit!r} or the other"
         for name, one in odd.items()

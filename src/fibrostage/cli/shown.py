@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from fibrostage.results.study_folder import StudyRecord
 
 
+LEFT_OUT = 8  # reasons shown
+
+
 def show_description(description: Description) -> None:
     """What is in a cohort, and who lacks what."""
     from fibrostage.views.cohort import description_view
@@ -28,6 +31,11 @@ def show_description(description: Description) -> None:
             out.print(f"{count} patients have no {name}", markup=False)
     if description.no_images:
         out.print(f"{description.no_images} patients have no image at all")
+    for kind, reason, count in description.left_out[:LEFT_OUT]:
+        out.print(f"left out: {count} × {kind}: {reason}", markup=False, soft_wrap=True)
+    if len(description.left_out) > LEFT_OUT:
+        more = len(description.left_out) - LEFT_OUT
+        out.print(f"… and for {more} more reasons; all are in {description.cohort.path}/exclusions.csv", markup=False)
     out.print(f"fingerprint {description.cohort.fingerprint[:16]}")
 
 

@@ -38,6 +38,13 @@ class Description:
     missing: dict[str, int]
     no_images: int
 
+    @property
+    def left_out(self) -> list[tuple[str, str, int]]:
+        """(kind, reason, how many) of what intake left out, the commonest first."""
+        counted = self.cohort.exclusions.group_by("kind", "reason", maintain_order=True).len()
+        rows = counted.sort("len", descending=True, maintain_order=True).iter_rows()
+        return [(str(kind), str(reason), int(count)) for kind, reason, count in rows]
+
     def as_dict(self) -> dict[str, Any]:
         def counted(row: Row) -> dict[str, Any]:
             return {"total": row.total, "by_stage": dict(zip(self.columns, row.by_stage, strict=True))}
@@ -57,6 +64,7 @@ class Description:
             "patients_without": self.missing,
             "patients_without_images": self.no_images,
             "exclusions": len(self.cohort.exclusions),
+            "left_out": [{"kind": kind, "reason": reason, "n": n} for kind, reason, n in self.left_out],
             "caveats": list(self.cohort.caveats),
         }
 

@@ -287,6 +287,7 @@ def write_tables(
     if len(problems):
         raise CohortError(f"the cohort is not valid:\n{problems.text()}")
     fingerprint = compute_fingerprint(staging, modalities, patients, images, simulated, caveats)
+    exclusions.write_csv(folder / "exclusions.csv")  # for people; the tables are what is read
     for table, frame in (("patients", patients), ("images", images), ("exclusions", exclusions)):
         frame.write_parquet(folder / f"{table}.parquet")
     head = {

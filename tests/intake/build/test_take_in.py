@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from fibrostage.cohort.describe import describe
 from fibrostage.cohort.store import open_cohort
 from fibrostage.ground.errors import FibrostageError, IntakeError
 from fibrostage.intake.build.find_files import Sources
@@ -255,3 +256,19 @@ def test_the_two_tables_may_have_two_encodings(source: Sources, tmp_path: Path) 
         table.write_text(text, encoding=encoding)
     both = replace(source, encoding="cp1252", images_encoding="gb18030")
     assert "M\u00fcller" in take_in(both, tmp_path / "cohort", PLAN).patients["patient_id"].to_list()
+
+
+def test_a_refused_patient_is_one_line_and_what_was_left_out_can_be_read(source: Sources, tmp_path: Path) -> None:
+    assert source.patients is not None
+    text = source.patients.read_text("utf-8")
+    source.patients.write_text(re.sub(r"(?m)^P000,[^,\n]*", "P000,F9", text), "utf-8")
+    with pytest.raises(IntakeError) as caught:
+        take_in(source, tmp_path / "cohort", PLAN)
+    assert str(caught.value).startswith("1 problem, nothing was written")
+    cohort = take_in(source, tmp_path / "cohort", PLAN, skip_bad=True)
+    assert cohort.exclusions["kind"].to_list() == ["patient"]
+    written = pl.read_csv(cohort.path / "exclusions.csv")
+    assert written["reason"].to_list() == cohort.exclusions["reason"].to_list()
+    ((kind, reason, count),) = describe(cohort).left_out
+    assert (kind, count) == ("patient", 1)
+    assert "unknown stage 'F9'" in reason

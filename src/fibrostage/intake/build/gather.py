@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fibrostage.cohort.splits import GROUP
 from fibrostage.cohort.tables import GOOD, PATIENT_KEY
+from fibrostage.csv_tables.headers import notes_on
 from fibrostage.ground.errors import IntakeError, nearest
 from fibrostage.ground.progress import Progress
 from fibrostage.ground.words import parts_of, plain
@@ -37,6 +38,7 @@ from fibrostage.intake.build.journal import Journal, Place
 from fibrostage.intake.build.left_out import is_simulated, names_of
 from fibrostage.intake.person import HashedPerson
 from fibrostage.intake.privacy import identifies, identifying_columns
+from fibrostage.markers import measured
 from fibrostage.plan.run_plan import Plan
 
 CHUNK = 1024
@@ -196,6 +198,8 @@ def patients_of(of: Gathered) -> pl.DataFrame:
     if privacy.hides:  # a column that repeats the ids would undo the hashing
         ids = {plain(patient) for patient in patients["patient_id"] if len(patient) >= LONG}
         words = words | {privacy.word(" ".join(parts_of(patient))) for patient in ids}
+    for note in notes_on(patients.columns, measured()):
+        of.progress.say(f"{intake.sources.patients}: {note}")
     dropped = identifying_columns(patients, words, privacy, intake.plan.privacy.keep)
     for column, reason in dropped.items():
         of.progress.say(f"column {column!r} of {intake.sources.patients} is left out: {reason} (privacy.keep keeps it)")
@@ -215,11 +219,12 @@ def with_plain_devices(pictures: pl.DataFrame, words: frozenset[str], intake: In
 
 
 def of_known(pictures: pl.DataFrame, patients: pl.DataFrame, intake: Intake) -> pl.DataFrame:
-    """Leaves out pictures of people that P.csv does not have; of those it excludes quietly."""
+    """Leaves out pictures of people that P.csv does not have; of those it excludes or refuses quietly."""
     known = set(patients["patient_id"])
     if all(patient in known for patient in pictures["patient_id"].unique()):
         return pictures
-    excluded = {intake.privacy.patient(problem.patient_id or "") for problem in intake.notes}
+    told = (problem.patient_id or "" for problem in (*intake.notes, *intake.problems))  # of a refused one, once
+    excluded = {intake.privacy.patient(patient) for patient in told}
     named = names_of(intake)
     strangers: dict[str, int] = {}
     for row, patient in enumerate(pictures["patient_id"]):

@@ -90,7 +90,9 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
     if sources.patients is not None:
         table = read_csv(sources.patients, ("patient_id", "stage"), problems, sources.encoding)
         patients = with_stated_units(parse_patients(table, staging, problems, notes), plan.units)
-    excluded = frozenset(problem.patient_id or "" for problem in notes)
+    studied = set() if patients is None else set(patients["patient_id"])
+    told = (problem.patient_id or "" for problem in (*notes, *problems))  # of a refused patient one line is enough
+    excluded = frozenset(patient for patient in told if patient not in studied)
     if sources.images is not None:
         if patients is None:
             raise IntakeError("images.csv names patients: give their table too, with --patients")
