@@ -69,13 +69,14 @@ def test_a_broken_model_of_a_run_is_refused(cohort: Cohort, tiny_plan: Build, tm
 
 def test_features_that_are_no_numbers_or_all_the_same() -> None:
     features = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
-    check_features(features, "LSTE", "resnet18", True)
+    pixels = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
+    check_features(features, pixels, "LSTE", "resnet18")
     with pytest.raises(RunError, match="features of LSTE: resnet18 gives the same for all 5 images"):
-        check_features(np.ones((5, 4), np.float32), "LSTE", "resnet18", True)
-    check_features(np.ones((5, 4), np.float32), "LSTE", "resnet18", False)
+        check_features(np.ones((5, 4), np.float32), pixels, "LSTE", "resnet18")
+    check_features(np.ones((5, 4), np.float32), np.zeros_like(pixels), "LSTE", "resnet18")
     features[2, 1] = np.nan
     with pytest.raises(RunError, match="gives no numbers for 1 of 5 images"):
-        check_features(features, "LSTE", "resnet18", True)
+        check_features(features, pixels, "LSTE", "resnet18")
 
 
 def test_answers_that_are_no_numbers_or_all_the_same() -> None:

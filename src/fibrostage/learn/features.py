@@ -63,8 +63,7 @@ def features_of(
     if found is not None:
         return found
     features = extract(pictures.pixels(modality), spec, backbone, precision, progress, modality, mirror)
-    pixels = pictures.pixels(modality)
-    check_features(features, modality, spec.name, bool(len(pixels) and (pixels[1:] != pixels[:1]).any()))
+    check_features(features, pictures.pixels(modality), modality, spec.name)
     store(path, features)
     return features
 

@@ -9,8 +9,6 @@ from fibrostage.ground.errors import RunError
 
 SAME = 1e-7  # probabilities nearer than this to one another are one answer
 SEVERAL = 3  # patients of whom not all can look the same
-
-
 LEAST = 1e-6  # of a probability: no picture is proof
 
 
@@ -21,15 +19,17 @@ def never_certain(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.where(certain, raised / raised.sum(axis=1, keepdims=True), probabilities))
 
 
-def check_features(features: NDArray[np.float32], modality: str, backbone: str, differ: bool) -> None:
-    """Raises `RunError` where features [n, C] are no numbers, or the same for several images that `differ`."""
+def check_features(features: NDArray[np.float32], pixels: NDArray[np.uint8], modality: str, backbone: str) -> None:
+    """Raises `RunError` where features [n, C] are no numbers, or the same for several images that differ in their
+    `pixels` [n, S, S, C]."""
     bad = int((~np.isfinite(features).all(axis=1)).sum())
     if bad:
         raise RunError(
             f"features of {modality}: {backbone} gives no numbers for {bad} of {len(features)} images; its weights are "
             "broken, or do not go with the images' preprocessing"
         )
-    if differ and len(features) >= SEVERAL and float(np.ptp(features, axis=0).max()) == 0:
+    same = len(features) >= SEVERAL and float(np.ptp(features, axis=0).max()) == 0
+    if same and any(not np.array_equal(image, pixels[0]) for image in pixels):
         raise RunError(
             f"features of {modality}: {backbone} gives the same for all {len(features)} images; its weights are broken"
         )

@@ -88,3 +88,17 @@ def test_a_screen_that_was_kept_out_is_seen_and_not_read(tmp_path: Path) -> None
     assert tile.max() > 60
     blocks = tile[:144, :200].reshape(18, 8, 25, 8)
     assert np.abs(blocks - blocks.mean(axis=(1, 3), keepdims=True)).mean() < 4
+
+
+def test_a_loop_says_once_what_every_frame_of_it_has(tmp_path: Path) -> None:
+    frames = []
+    for seed in range(3):
+        image = Image.fromarray(screen(seed))
+        ImageDraw.Draw(image).text((60, 190), "12.4 mm D1", fill=(250, 250, 250), font=ImageFont.load_default(14))
+        frames.append(np.asarray(image))
+    put(tmp_path / "source", "a.dcm", "P1", 1, pixels=frames)
+    edit(tmp_path / "source" / "a.dcm", DerivationDescription=None)
+    plan = plan_with(cine={"still": 1, "distinct": 0, "lit": 0})
+    ((row,), _) = look_at(Sources(tmp_path / "source"), plan, Choices(key=tmp_path / "keyed"))
+    assert row["taken_for"] == "B ×3"
+    assert row["notes"] == "has lettering in its tissue: look at the contact sheet"

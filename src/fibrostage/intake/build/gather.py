@@ -48,8 +48,8 @@ LONG = 4  # letters of an id that other columns are searched for
 @dataclass
 class Gathered:
     """What was read, while it becomes a cohort. `pairs` [n, 2] are rows of near twins among `pictures`, whose `place`
-    is the row of `places`; `words` are hashes of words that identify, `people`
-    whose files each patient's are (person, file), `kept_out` mosaics of refused files by name."""
+    is the row of `places`; `words` are hashes of words that identify, `people` whose files each patient's are (person,
+    file), `kept_out` mosaics of refused files by name."""
 
     journal: Journal
     intake: Intake

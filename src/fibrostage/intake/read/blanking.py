@@ -47,6 +47,11 @@ class ShownScreen:
     def tint(self) -> Tint:
         return tint_of(self.whole)
 
+    @cached_property
+    def lettering(self) -> tuple[Rectangle, ...]:
+        """Where lettering stands in what may be kept; looked for once, however many pictures are cut from it."""
+        return tuple(find_lettering(self.masked))
+
     def number(self, roi: Rectangle | None) -> int | None:
         """Returns which of two panels a region is; None where there is one."""
         return self.areas.index(roi) if roi in self.areas and len(self.areas) > 1 else None
@@ -113,7 +118,7 @@ def refuse_lettering(medium: Medium, shown: ShownScreen, stored: Rectangle | Non
     Raises `UnreadableImageError` where it stands in what would be stored, all of the screen where `stored` is None, and
     may be a name: anywhere where neither scanner nor plan says what is tissue, else where headings stand.
     """
-    found = [] if medium.of_nobody else find_lettering(shown.masked)
+    found = () if medium.of_nobody else shown.lettering
     inside = [roi for roi in found if stored is None or shared(roi, stored)]
     height = shown.masked.shape[0]
     for roi in inside:

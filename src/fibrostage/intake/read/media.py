@@ -46,8 +46,8 @@ Frame = tuple[int, float | None, NDArray[np.uint8]]
 class Medium(Protocol):
     """An opened file. `count` is how many frames it says it has; `lossy` whether JPEG smeared its colours. `frames`
     yields (index, seconds or None, pixels [H, W] or [H, W, 3]) of all or the wanted ones; `notes` are what it says of
-    itself that is not so, `simulated` whether it says that no patient was
-    examined, `of_nobody` whether that is sure of what stands in it too."""
+    itself that is not so, `simulated` whether it says that no patient was examined, `of_nobody` whether that is sure of
+    what stands in it too."""
 
     @property
     def format(self) -> str: ...

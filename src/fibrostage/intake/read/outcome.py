@@ -72,3 +72,9 @@ class Outcome:
     person: HashedPerson = field(default_factory=HashedPerson)
     simulated: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def note(self, text: str) -> None:
+        """Adds to what the file's line says, once, however many of its frames say it."""
+        notes = [note for note in str(self.facts.get("notes") or "").split("; ") if note]
+        if text not in notes:
+            self.facts["notes"] = "; ".join([*notes, text])

@@ -89,7 +89,8 @@ def read_place(
     stored = stored_part(modality, roi, request.click, shown.masked)
     if not setting.accept_unmasked and request.roi is None:  # a region of the user's own was looked at
         lettering = refuse_lettering(medium, shown, stored)
-        outcome.facts["notes"] = "; ".join(filter(None, (outcome.facts.get("notes"), lettering))) or None
+        if lettering is not None:
+            outcome.note(lettering)
     stiffness = stiffness_of(shown, roi, request, setting, outcome)
     for crop, picture in enumerate(pictures):
         number = crop if modality.fit == "click" else shown.number(roi)
@@ -135,8 +136,7 @@ def frames_of(medium: Medium, request: Request, setting: ReadingRules, outcome: 
             "near_identical": chosen.near_identical,
         }
         if chosen.all_moving:
-            note = "no frame of it is still: the stillest was taken"
-            outcome.facts["notes"] = "; ".join(filter(None, (outcome.facts.get("notes"), note)))
+            outcome.note("no frame of it is still: the stillest was taken")
         yield from ((each.index, each.seconds, each.pixels) for each in chosen.frames)
 
 
