@@ -7,7 +7,7 @@ DEMO ?= demo
 
 .PHONY: demo test test-long check format docs clean
 
-demo: .venv/ready
+demo: .venv/demo-ready
 	$(BIN)/fibrostage demo --out $(DEMO)
 
 test: .venv/ready
@@ -27,9 +27,13 @@ format: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-.venv/ready: requirements.txt requirements-nodeps.txt pyproject.toml scripts/make-venv
-	PYTHON=$(PYTHON) scripts/make-venv
+.venv/demo-ready: requirements-demo.txt pyproject.toml scripts/make-venv
+	PYTHON=$(PYTHON) scripts/make-venv demo
 	touch $@
+
+.venv/ready: requirements-demo.txt requirements.txt requirements-nodeps.txt pyproject.toml scripts/make-venv
+	PYTHON=$(PYTHON) scripts/make-venv all
+	touch $@ .venv/demo-ready
 
 docs: .venv/ready
 	$(BIN)/python scripts/make_docs.py

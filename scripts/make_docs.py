@@ -66,7 +66,11 @@ def described(command: Any, name: str) -> list[str]:
         return [f"### {name}", command.help or "", *below]
     own = [p for p in command.params if p.param_type_name == "argument"]
     arguments = " ".join(written(argument) for argument in own)
-    lines = [f"### {name}", (command.help or "").strip(), f"```\n{name} {arguments}".rstrip() + "\n```"]
+    lines = [
+        f"### {name}",
+        (command.help or "").partition("\f")[0].strip(),
+        f"```\n{name} {arguments}".rstrip() + "\n```",
+    ]
     options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
     if options:
         rows = ["| option | default | meaning |", "|---|---|---|"]

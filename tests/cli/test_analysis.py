@@ -60,7 +60,7 @@ def test_what_cannot_be_done_is_one_line(tmp_path: Path) -> None:
         (("compare", empty, "--truth", "y", "--score", "a"), "is empty"),
         (("compare", GOLDEN / "ordinal_168.csv", "--truth", "stage", "--score", "test1"), "--positive"),
         (("compare", GOLDEN / "ordinal_168.csv", "--truth", "stage", "--score", "test1", "--ordinal",
-          "--plot", "roc.png"), "must end in .svg"),
+          "--plot", "roc.gif"), "must end in .svg, .pdf or .png"),
         (("precision", "5", "--prevalence", "0.1"), "two of each"),
     ]  # fmt: skip
     for arguments, message in cases:

@@ -100,3 +100,18 @@ def test_a_ledger_that_cannot_be_followed(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert message in " ".join(done.stderr.split())
+
+
+def test_quiet_keeps_results_caveats_and_errors(cohort: Cohort, tmp_path: Path) -> None:
+    sets = ("--set", "network.backbone=resnet18", "--set", "network.weights=random", "--set", "training.epochs=1")
+    loud = run("train", cohort.path, "--out", tmp_path / "a", *sets)
+    quiet = run("train", cohort.path, "--out", tmp_path / "b", *sets, "--quiet")
+    assert quiet.returncode == loud.returncode == 0
+    assert quiet.stdout == loud.stdout != ""
+    assert "next: fibrostage report" in loud.stderr
+    said = quiet.stderr.strip().splitlines()
+    assert said
+    assert all(line.startswith("caveat") for line in said)
+    wrong = run("ledger", "show", tmp_path / "nowhere", "-q")
+    assert wrong.returncode == 1
+    assert "error" in wrong.stderr

@@ -10,8 +10,8 @@ import torch
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import CohortError, PlanError, WeightsError
 from fibrostage.ground.stage import METAVIR
-from fibrostage.learn.model import predict_cohort
 from fibrostage.learn.plan_for_cohort import plan_for
+from fibrostage.learn.predict_cohort import predict_cohort
 from fibrostage.learn.train import train
 from fibrostage.networks.fusion import make_head
 from fibrostage.plan.network import NetworkPlan
@@ -56,8 +56,8 @@ def test_tasks_share_their_split(crops: Cohort, source: Path, transferred: Path)
 
 
 def test_a_task_is_predicted_as_a_task(crops: Cohort, transferred: Path, tmp_path: Path) -> None:
-    table = predict_cohort(transferred, crops, tmp_path / "p.csv")
-    assert table.columns == ["patient_id", "stage", "p_<F2", "p_≥F2", "far_outside"]
+    table = predict_cohort(transferred, crops, tmp_path / "p.csv").table()
+    assert table.columns == ["patient_id", "stage", "p_<F2", "p_≥F2", "far_outside", "trained_on"]
     assert set(table["stage"]) <= {"<F2", "≥F2"}
 
 

@@ -12,13 +12,16 @@ import torch
 from fibrostage.analysis.attributions import inside_box
 from fibrostage.campaign.run import run_active
 from fibrostage.cohort.store import Cohort
-from fibrostage.ground.errors import PlanError, WeightsError
+from fibrostage.ground.errors import PlanError, RunError
 from fibrostage.intake.build.take_in import take_in
-from fibrostage.learn.explain import bland, explain_run, share_inside
+from fibrostage.learn.explain import bland, explain_run, share_inside, unseen_patients
+from fibrostage.learn.model import open_model
 from fibrostage.learn.task import make_task
+from fibrostage.learn.train import train
 from fibrostage.plan.run_plan import Plan
 from fibrostage.report.page import write_report
-from fibrostage.results.predictions import TEST
+from fibrostage.results.predictions import TEST, scores_of
+from fibrostage.results.run_folder import RunFolder
 from fibrostage.views.attribution import inside_text
 from tests.conftest import CROPS, make_elastograms
 
@@ -64,7 +67,7 @@ def test_what_cannot_be_explained(crops: Cohort, transferred: Path, tmp_path: Pa
         explain_run(transferred, crops, how="occlusoin")
     with pytest.raises(PlanError, match="--modality 'XQ'; the run sees LSTE"):
         explain_run(transferred, crops, modality="XQ")
-    with pytest.raises(WeightsError, match="holds no model"):
+    with pytest.raises(RunError, match="holds no model"):
         explain_run(tmp_path, crops)
 
 
@@ -83,3 +86,28 @@ def test_an_active_runs_model_is_explained_on_its_own_fold(cohort: Cohort, tiny_
     assert set(table["patient_id"]) <= unseen
     assert table["share_inside"].null_count() == len(table)  # B-mode has no box
     assert "nothing is measured" in inside_text(inside_box(table), len(table))
+
+
+def test_every_fold_explains_the_patients_it_has_not_seen(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
+    plan = tiny_plan("split.scheme=kfold", "split.folds=3")
+    train(cohort, plan, tmp_path / "run")
+    table = explain_run(tmp_path / "run", cohort, 50, "gradients", "LUS")
+    assert len(table) == 19  # one of twenty has no LUS
+    run = RunFolder(tmp_path / "run")
+    unseen = unseen_patients(run, cohort, open_model(run.path))
+    folds = make_task(cohort, plan).folds
+    for patient, found in unseen.items():
+        (member,) = found.members
+        tested = {cohort.patient_ids[row] for row in folds[member].test}
+        assert patient in tested
+        assert run.models()[member] == run.model_file(folds[member].label)
+
+
+def test_what_is_explained_is_the_stage_that_the_patient_was_called(crops: Cohort, transferred: Path) -> None:
+    """The titles of the pictures and the confusion matrix are of the same calls."""
+    table = explain_run(transferred, crops, 50, "gradients")
+    model = open_model(transferred)
+    found = scores_of(RunFolder(transferred).read_predictions(), model.staging)
+    called = dict(zip(found.patients, found.probabilities.argmax(axis=1), strict=True))
+    for patient, stage in table.select("patient_id", "called").iter_rows():
+        assert stage == model.staging.classes[called[patient]]

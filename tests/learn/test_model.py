@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from fibrostage.cohort.pictures import ExamPictures
 from fibrostage.cohort.store import Cohort, Modality
 from fibrostage.ground.errors import CohortError, PlanError, RunError
-from fibrostage.learn.model import open_model, predict_cohort
+from fibrostage.learn.model import open_model
+from fibrostage.learn.predict_cohort import predict_cohort
 from fibrostage.learn.projection import fit_projection, fold
 from fibrostage.learn.soundness import never_certain
 from fibrostage.learn.train import train
@@ -174,7 +179,53 @@ def test_pictures_like_those_of_training_are_not_far(cohort: Cohort, trained: Pa
 
 
 def test_the_table_has_the_cuts(cohort: Cohort, trained: Path, tmp_path: Path) -> None:
-    table = predict_cohort(trained, cohort, tmp_path / "p.csv")
-    assert table.columns[-4:] == ["p_ge_F2", "p_ge_F3", "p_ge_F4", "far_outside"]
+    table = predict_cohort(trained, cohort, tmp_path / "p.csv").table()
+    assert table.columns[-5:] == ["p_ge_F2", "p_ge_F3", "p_ge_F4", "far_outside", "trained_on"]
     assert table["p_ge_F4"].to_list() == table["p_F4"].to_list()
     assert (table["p_ge_F2"] >= table["p_ge_F3"]).all()
+
+
+def test_who_trained_the_model_is_marked(cohort: Cohort, tmp_path: Path) -> None:
+    """By their pictures, whatever they are called elsewhere; in folds everybody trained some member."""
+    from tests.conftest import plan_data
+
+    train(cohort, Plan.parse(plan_data()), tmp_path / "run")
+    tested = set(RunFolder(tmp_path / "run").read_predictions()["patient_id"])
+    model = open_model(tmp_path / "run")
+    assert {one.patient_id for one in model.stage(cohort) if not one.trained_on} == tested
+    exam = exam_of(cohort, cohort.patient_ids)
+    renamed = replace(exam, patient_ids=[f"other {name}" for name in exam.patient_ids])
+    assert {one.patient_id for one in model.stage(renamed) if not one.trained_on} == {
+        f"other {name}" for name in tested
+    }
+
+
+def test_a_model_from_before_says_nothing_of_whom_it_knows(cohort: Cohort, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "old")
+    for path in RunFolder(tmp_path / "old").models():
+        with safe_open(path, framework="pt") as file:
+            told = {key: value for key, value in file.metadata().items() if key != "trained_on"}
+        save_file(load_file(path), path, told)
+    assert {one.trained_on for one in open_model(tmp_path / "old").stage(cohort)} == {None}
+    assert {one.trained_on for one in open_model(trained).stage(cohort)} == {True}
+
+
+def test_who_was_left_out_and_why_and_who_is_who(cohort: Cohort, tmp_path: Path) -> None:
+    from tests.conftest import plan_data
+
+    train(cohort, Plan.parse(plan_data(), ["network.missing=drop"]), tmp_path / "run")
+    given = {"P001": "Anna"}
+    found = predict_cohort(tmp_path / "run", cohort, tmp_path / "p.csv", given=given)
+    assert found.left_out == {"P003": "has no LUS picture"}
+    assert (tmp_path / "p.left_out.csv").read_text() == "patient_id,reason\nP003,has no LUS picture\n"
+    table = pl.read_csv(tmp_path / "p.csv")
+    assert table.columns[:3] == ["patient_id", "given_id", "stage"]
+    assert dict(table.select("patient_id", "given_id").iter_rows())["P001"] == "Anna"
+    told = found.as_dict()
+    assert told["left_out"] == [{"patient_id": "P003", "reason": "has no LUS picture"}]
+    assert len(told["patients"]) == 19
+    first = told["patients"][0]
+    assert first["at_or_above"]["F4"] == pytest.approx(first["probabilities"]["F4"])
+    (tmp_path / "p.csv").unlink()
+    with pytest.raises(RunError, match=r"p\.left_out\.csv exists"):
+        predict_cohort(tmp_path / "run", cohort, tmp_path / "p.csv")

@@ -12,8 +12,8 @@ import torch
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import FibrostageError, PlanError, RunError, WeightsError
 from fibrostage.learn.checkpoint import load_network
-from fibrostage.learn.model import predict_cohort
 from fibrostage.learn.plan_for_cohort import plan_for
+from fibrostage.learn.predict_cohort import predict_cohort
 from fibrostage.learn.train import train
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.weights import build_backbone
@@ -55,7 +55,7 @@ def test_a_run_writes_what_others_read_and_is_repeatable(
     sums = predictions.select(pl.sum_horizontal(f"p_{k}" for k in range(5))).to_series()
     np.testing.assert_allclose(sums.to_numpy(), 1, atol=1e-5)
     assert Plan.load(tmp_path / "a" / "plan.json") == plan
-    staged = predict_cohort(tmp_path / "a", cohort, tmp_path / "staged.csv")
+    staged = predict_cohort(tmp_path / "a", cohort, tmp_path / "staged.csv").table()
     assert len(staged) == 20
     one = predictions["patient_id"][0]
     expected = predictions.filter(pl.col("patient_id") == one)["p_0"].mean()

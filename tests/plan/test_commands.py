@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from fibrostage.campaign.run import run_active
@@ -115,3 +117,10 @@ def test_a_study_knows_the_runs_that_an_earlier_version_named(cohort: Cohort, tm
     assert run_folder(tmp_path, "LSTE-s0", other, "abcdefgh", TRAIN) == tmp_path / (
         f"LSTE-s0-{digest(other, TRAIN)[:8]}abcdefgh"
     )
+
+
+def test_a_modality_that_nobody_has_is_left_out_unless_it_is_asked_for(cohort: Cohort) -> None:
+    without = replace(cohort, images=cohort.images.filter(pl.col("modality") != "LUS"))
+    assert plan_for(without, plan_data()).fused == ("LSTE",)
+    with pytest.raises(PlanError, match="no patient of cohort .* has a LUS image"):
+        plan_for(without, plan_data(), ['network.modalities=["LSTE", "LUS"]'])

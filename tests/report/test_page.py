@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fibrostage.report.page import render
-from fibrostage.report.results import strategies_shown
+from fibrostage.analysis.stage_calls import seldom_called
+from fibrostage.report.page import render, sections_of, write_figures
+from fibrostage.report.results import Results, strategies_shown
+from fibrostage.report.sections.spec import Drawing
+from fibrostage.report.style import write_figure
 from tests.results.made import made_metrics
 from tests.test_contracts import results
 
@@ -18,8 +23,12 @@ TITLES = (
 )  # fmt: skip
 
 
+def page_of(made: Results) -> str:
+    return render(made, sections_of(made))
+
+
 def test_a_runs_page() -> None:
-    page = render(results(60))
+    page = page_of(results(60))
     for title in TITLES:
         assert f"<h2>{title}" in page
     assert page.count("<svg") == 4
@@ -29,21 +38,21 @@ def test_a_runs_page() -> None:
 
 
 def test_too_few_patients_are_said_in_words() -> None:
-    page = render(results(10))
+    page = page_of(results(10))
     assert "10 patients, 6 positive: at least 20, and 5 of each, are needed" in page
     assert "Not drawn:" in page
 
 
 def test_a_simulated_page_says_so_everywhere() -> None:
     made = results(60)
-    page = render(replace(made, metrics=[made_metrics(simulated=True)]))
+    page = page_of(replace(made, metrics=[made_metrics(simulated=True)]))
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     assert all("SIMULATED" in heading for heading in headings if heading not in ("Read this first", "Runs that failed"))
 
 
 def test_what_came_from_outside_is_escaped() -> None:
     made = results(60)
-    page = render(replace(made, name="<script>x</script>", failures={"a": "<b>bold</b>"}))
+    page = page_of(replace(made, name="<script>x</script>", failures={"a": "<b>bold</b>"}))
     assert "<script>" not in page
     assert "&lt;b&gt;bold" in page
 
@@ -58,3 +67,34 @@ def test_what_came_from_outside_is_escaped() -> None:
 )
 def test_which_strategies_are_drawn(names: list[str], shown: set[str]) -> None:
     assert strategies_shown(names) == shown
+
+
+def test_figures_for_a_paper_have_titles_and_are_the_same_again(tmp_path: Path) -> None:
+    made = replace(results(60), metrics=[made_metrics(simulated=True)])
+    for folder in ("a", "b"):
+        write_figures(tmp_path / folder, sections_of(made), made)
+    names = {path.name for path in (tmp_path / "a").iterdir()}
+    assert {"roc_curves.pdf", "roc_curves.png", "stages_called.pdf", "calibration.png"} <= names
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    (drawn,) = [block for section, blocks in sections_of(made) for block in blocks if section.name == "roc_curves"][:1]
+    assert isinstance(drawn, Drawing)
+    write_figure(drawn.figure, tmp_path / "roc.svg", "ROC curves · made · SIMULATED")
+    assert "ROC curves · made · SIMULATED" in (tmp_path / "roc.svg").read_text()
+    assert "ROC curves · made" not in drawn.svg, "the page has its own titles"
+
+
+def test_what_too_few_patients_show_is_said_and_not_drawn() -> None:
+    counts = {"F0": 3, "F1": 3, "F2": 2, "F3": 2, "F4": 0}
+    page = page_of(replace(results(10), metrics=[made_metrics(n_patients=10, n_by_stage=counts)]))
+    assert "10 test patients are too few: their figures are mostly chance" in page
+    assert "no test patient is F4: nothing here tells how they would be staged" in page
+    assert "Not drawn: 10 patients, 2" in page
+
+
+def test_stages_that_are_hardly_ever_called_are_named() -> None:
+    counts = np.array([[8, 0, 0], [7, 1, 0], [4, 2, 0]])
+    assert seldom_called(counts, ("F0", "F1", "F2")) == [
+        "F1 is called 3 times, 1 of them rightly, though 8 of 22 patients have it",
+        "F2 is never called, though 6 of 22 patients have it",
+    ]

@@ -8,14 +8,12 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from fibrostage.analysis.over_runs import mean_interval, over_divisions
 from fibrostage.cli.app import app
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import FibrostageError, PlanError, RunError
 from fibrostage.plan.run_plan import Plan
 from fibrostage.report.page import write_report
 from fibrostage.report.results import read_results
-from fibrostage.stats.estimate import Estimate
 from fibrostage.study.divisions import held_out_ratio
 from fibrostage.study.grid_file import cells, load_study
 from fibrostage.study.run_study import run_study
@@ -182,23 +180,6 @@ def test_a_folder_that_holds_no_results(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text("{}")
     with pytest.raises(RunError, match="not finished"):
         write_report(tmp_path)
-
-
-def test_interval_over_runs() -> None:
-    mean = mean_interval([0.50, 0.51])
-    assert mean.value == pytest.approx(0.505)
-    assert mean.hi is not None
-    assert mean.lo is not None
-    assert mean.hi - 0.505 == pytest.approx(0.505 - mean.lo) == pytest.approx(12.7062 * 0.005, rel=1e-4)
-    wide = mean_interval([0.8, 1.0])
-    assert (wide.lo, wide.hi) == (0.0, 1.0)  # two runs say next to nothing, and no AUC is above 1
-    assert mean_interval([0.5]) == Estimate(0.5, None, None)
-
-
-def test_seeds_of_one_fold_are_not_independent() -> None:
-    """Five seeds a fold do not make the interval narrower than the folds alone."""
-    assert over_divisions([0.7, 0.7, 0.8, 0.8], ["a", "a", "b", "b"]) == mean_interval([0.7, 0.8])
-    assert over_divisions([0.7, None, 0.8], ["a", "a", "a"]) == mean_interval([0.7, 0.8])
 
 
 @pytest.mark.parametrize("override", ["seed=4", "active.strategy=esd", "network={dropout=0.1}", "network.head=softmax"])

@@ -13,7 +13,7 @@ from fibrostage.analysis.doubtful_labels import find_doubts
 from fibrostage.analysis.networks_and_markers import comparison_table
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import PlanError, RunError
-from fibrostage.ground.stage import METAVIR
+from fibrostage.ground.stage import KNOWN, METAVIR
 from fibrostage.report.page import write_report
 from fibrostage.results.study_folder import StudyFolder
 from fibrostage.stats.auc import delong
@@ -170,7 +170,7 @@ def test_the_page_shows_curves_comparisons_flow_and_source(folder: Path, tmp_pat
 
 def test_what_the_command_prints(folder: Path) -> None:
     study = StudyFolder(folder)
-    views = study_views(study.read_table("results"), study.beside(study.read()), "transfer")
+    views = study_views(study.read_table("results"), study.beside(study.read()), KNOWN["METAVIR"], "transfer")
     assert [len(view.rows) for view in views] == [4 + 2 * 3, 2 * 5]
 
 

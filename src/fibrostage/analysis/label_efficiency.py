@@ -18,7 +18,7 @@ from scipy.optimize import isotonic_regression
 
 from fibrostage.analysis.over_runs import against
 from fibrostage.results.estimate_columns import Figure, TableRow, figure_cells, with_holm
-from fibrostage.stats.resampled import resampled_mean
+from fibrostage.stats.resampled import resampled_share
 
 LEVELS = (90, 95, 100)
 CURRENCIES = ("candidates", "images", "patients")
@@ -48,7 +48,8 @@ def efficiency_table(
             for (strategy,), part in along.group_by("strategy", maintain_order=True)
         }
         whole_auc = float(np.mean([pool["auc_macro"] for pool in whole.values()])) if whole else None
-        figures = {key: figures_of(key, runs, by_strategy, ratios[name]) for key, runs in by_strategy.items()}
+        most = dearest(group)
+        figures = {key: figures_of(key, runs, by_strategy, ratios[name], most) for key, runs in by_strategy.items()}
         for (key, runs), own in zip(by_strategy.items(), with_holm(list(figures.values())), strict=True):
             row: TableRow = {"method": name, "strategy": key, "runs": len(runs)}
             row |= reached_shares(runs)
@@ -144,13 +145,21 @@ def reached_shares(runs: Runs) -> TableRow:
     return {name: float(np.mean(values)) for name, values in known.items() if values}
 
 
-def figures_of(name: str, runs: Runs, every: dict[str, Runs], ratio: float) -> dict[str, Figure]:
-    """A strategy's areas and needs over its runs, each beside RAND's on the same folds and seeds."""
+def dearest(curves: pl.DataFrame) -> dict[str, float]:
+    """What no run can need more of than the largest pool holds: candidates, images and patients."""
+    return {currency: float(curves[currency].to_numpy().max()) for currency in CURRENCIES}
+
+
+def figures_of(
+    name: str, runs: Runs, every: dict[str, Runs], ratio: float, most: Mapping[str, float]
+) -> dict[str, Figure]:
+    """A strategy's areas and needs over its runs, each beside RAND's on the same folds and seeds; `most` of each
+    currency bounds what can be needed."""
     result, baseline = {}, every.get(RANDOM, {})
     for figure in dict.fromkeys(figure for values in runs.values() for figure in values):
         if figure.startswith("reached"):
             continue
         known = [values[figure] for values in runs.values() if figure in values]
-        mean, _ = resampled_mean(known, ratio)
+        mean = resampled_share(known, ratio, most.get(figure.rpartition("_")[2], 1.0))
         result[figure] = Figure(mean, None if name == RANDOM else against(runs, baseline, figure, ratio))
     return result

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fibrostage.analysis.few_patients import enough, shortage
 from fibrostage.ground.errors import StatisticsError
 from fibrostage.ground.stage import Staging
 from fibrostage.results.predictions import scores_of
@@ -16,8 +17,6 @@ from fibrostage.stats.calibration import Calibration, calibrate
 from fibrostage.stats.decision import DecisionCurve, decision_curve
 from fibrostage.stats.estimate import Estimate, wilson
 
-LEAST = 20  # patients; fewer say nothing about probabilities
-FEWEST = 5  # of them positive, and negative
 THRESHOLDS: NDArray[np.float64] = np.linspace(0.02, 0.9, 45)
 
 
@@ -53,12 +52,9 @@ def at_cut(
     method: str, cut: str, positive: NDArray[np.bool_], score: NDArray[np.float64], seed: int, confidence: float
 ) -> AtCut:
     """Calibration and decision curve of patients: `positive` [n], and the probability `score` [n] of being so."""
-    few = int(min(positive.sum(), (~positive).sum()))
-    if len(positive) < LEAST or few < FEWEST:
-        reason = (
-            f"{len(positive)} patients, {int(positive.sum())} positive: at least {LEAST}, and {FEWEST} of each, are "
-        )
-        return AtCut(method, cut, why=reason + "needed to say anything of probabilities")
+    positives = int(positive.sum())
+    if not enough(positives, len(positive)):
+        return AtCut(method, cut, why=f"{shortage(positives, len(positive))} to say anything of probabilities")
     try:
         calibration = calibrate(positive, np.clip(score, 0.0, 1.0), confidence=confidence, seed=seed)
         return AtCut(method, cut, calibration, decision_curve(positive, np.clip(score, 0, 1), THRESHOLDS, confidence))

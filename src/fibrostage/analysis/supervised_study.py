@@ -31,8 +31,7 @@ from fibrostage.results.predictions import TEST
 from fibrostage.results.rounds import AT_CUT
 from fibrostage.results.run_folder import RunFolder
 from fibrostage.results.study_folder import COMPARISON, CUTOFFS, PICTURES, RESULTS, SCORES
-from fibrostage.stats.estimate import Estimate
-from fibrostage.stats.resampled import resampled_mean
+from fibrostage.stats.resampled import resampled_share
 
 REFERENCE = "reference"
 Key = tuple[str, str]  # a method and the cut that it learned, "" where it tells every stage
@@ -95,9 +94,8 @@ class OverSeeds:
         result = {}
         for name in dict.fromkeys(name for one in self.figures.values() for name in one):
             known = [one[name] for one in self.figures.values() if name in one]
-            mean, _ = resampled_mean(known, self.ratio, confidence)
             versus = None if baseline is None else against(self.figures, baseline.figures, name, self.ratio, confidence)
-            result[name] = Figure(Estimate(mean.value, inside(mean.lo), inside(mean.hi)), versus)
+            result[name] = Figure(resampled_share(known, self.ratio, confidence=confidence), versus)
         return result
 
 
@@ -124,11 +122,6 @@ def results_over_seeds(
             row |= figure_cells(name, figure, REFERENCE)
         rows.append(row)
     return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def inside(bound: float | None) -> float | None:
-    """A bound of a share or an AUC, cut to [0, 1]."""
-    return None if bound is None else min(1.0, max(0.0, bound))
 
 
 def networks_over_seeds(runs: Sequence[SupervisedRun]) -> dict[Key, OverSeeds]:

@@ -86,7 +86,8 @@ def finish(setting: CampaignSetting, state: State) -> pl.DataFrame:
     write_parquet(run.curve_file, curve)
     predictions = test_predictions(learner, task, setting.fold)
     write_parquet(run.predictions_file, predictions)
-    save_network(run.model_file(), learner.network(), plan, task.cohort)
+    taught = np.union1d(np.unique(setting.units.patient_of(state.items)), setting.aside)
+    save_network(run.model_file(), learner.network(), plan, task.cohort, taught)
     metrics = metrics_of(
         evaluate_predictions(predictions, task),
         task,

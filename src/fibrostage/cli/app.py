@@ -16,6 +16,7 @@ from fibrostage import RESEARCH_USE, __version__
 from fibrostage.cli.commands import COMMANDS
 from fibrostage.cli.commands.spec import GROUPS
 from fibrostage.cli.console import degrade, err
+from fibrostage.cli.quiet import with_quiet
 from fibrostage.ground.errors import FibrostageError
 
 INTERRUPTED = 130  # what Typer makes of Ctrl-C
@@ -62,9 +63,12 @@ def version(
 
 for command in COMMANDS:
     if isinstance(command.run, typer.Typer):
+        for below in command.run.registered_commands:
+            assert below.callback is not None
+            below.callback = with_quiet(below.callback)
         app.add_typer(command.run, name=command.name)
     else:
-        app.command(command.name)(command.run)
+        app.command(command.name)(with_quiet(command.run))
 
 
 def terminated(_signal: int, _frame: object) -> None:

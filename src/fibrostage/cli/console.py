@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,7 +18,7 @@ from rich.progress import Progress as Bars
 
 from fibrostage import SIMULATED
 from fibrostage.ground.files import JsonObject
-from fibrostage.ground.progress import Advance, Progress
+from fibrostage.ground.progress import SILENT, Advance, Progress
 
 LOG_WIDTH = 160  # where there is no terminal to ask
 
@@ -54,6 +55,22 @@ def degrade() -> None:
 
 
 err, out = make_console(stderr=True), make_console(stderr=False)
+
+
+@dataclass
+class Talk:
+    """How much is said beside results, caveats, questions and errors."""
+
+    quiet: bool = False
+
+
+TALK = Talk()
+
+
+def tell(line: str) -> None:
+    """What was done and what can be done next, on stderr; nothing with --quiet."""
+    if not TALK.quiet:
+        err.print(line, markup=False, soft_wrap=True)
 
 
 def print_json(content: JsonObject) -> None:
@@ -138,5 +155,7 @@ class LogProgress:
 
 
 def make_progress() -> Progress:
-    """Returns bars where stderr is a terminal, and plain lines elsewhere."""
+    """Returns bars where stderr is a terminal, plain lines elsewhere, and what says nothing with --quiet."""
+    if TALK.quiet:
+        return SILENT
     return TerminalProgress() if err.is_terminal else LogProgress()

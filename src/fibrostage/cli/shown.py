@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fibrostage.cli.console import err, out, print_json, show_caveats
+from fibrostage.cli.console import out, print_json, show_caveats, tell
 from fibrostage.cli.render import show
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from fibrostage.cohort.describe import Description
     from fibrostage.cohort.store import Cohort
-    from fibrostage.results.study_folder import StudyRecord
+    from fibrostage.results.study_folder import StudyFolder, StudyRecord
 
 
 LEFT_OUT = 8  # reasons shown
@@ -41,27 +41,33 @@ def show_description(description: Description) -> None:
 
 def show_run(target: Path, cohort: Cohort, as_json: bool) -> None:
     """A finished run's figures, and what to do next."""
+    from fibrostage.analysis.few_patients import too_few
     from fibrostage.results.run_folder import RunFolder
     from fibrostage.views.run import figures_view
 
     run = RunFolder(target)
     metrics = run.read_metrics()
-    show_caveats(cohort.caveats, cohort.simulated)
+    show_caveats([*too_few(metrics), *cohort.caveats], cohort.simulated)
     if as_json:
         print_json(metrics.as_dict())
     else:
         show(figures_view(metrics, metrics.staging(cohort.staging.name)))
-    err.print(f"run in {target}; next: fibrostage report {target}", markup=False, soft_wrap=True)
+    tell(f"run in {target}; next: fibrostage report {target}")
 
 
-def show_study(record: StudyRecord, results: pl.DataFrame, beside: Mapping[str, pl.DataFrame]) -> None:
+def show_study(
+    folder: StudyFolder, record: StudyRecord, results: pl.DataFrame, beside: Mapping[str, pl.DataFrame]
+) -> None:
     """A study's tables."""
+    from fibrostage.plan.staging import StagingPlan
     from fibrostage.results.study_folder import EFFICIENCY
     from fibrostage.views.diagnosis import study_views
     from fibrostage.views.study import efficiency_view, results_view
 
     if record.supervised:
-        for view in study_views(results, beside, record.compare.reference or results["method"][0]):
+        first = next(iter(folder.runs(record)))
+        staging = StagingPlan.model_validate(first.read_plan()["staging"]).whole()
+        for view in study_views(results, beside, staging, record.compare.reference or results["method"][0]):
             show(view)
         return
     show(results_view(results))

@@ -7,10 +7,13 @@ instead and rebuilt from the plan.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -26,11 +29,14 @@ from fibrostage.networks.weights import backbone_of, check_numbers, weights_hash
 from fibrostage.plan.run_plan import Plan
 
 FORMAT = "fibrostage-mmfn-1"
+TRAINED_ON = "trained_on"
+PICTURE_DIGITS = 16  # of a hash: 64 bits
 RENAMED = {"head.bias": "head.link.bias"}  # in models from before there was another link
 
 
-def save_network(path: Path, network: MMFN, plan: Plan, cohort: Cohort) -> None:
-    """The network, ready to be loaded with its plan."""
+def save_network(path: Path, network: MMFN, plan: Plan, cohort: Cohort, trained_on: NDArray[np.int64]) -> None:
+    """The network, ready to be loaded with its plan; `trained_on` [p] are the rows of the patients it learned from,
+    whose pictures it will know again."""
     frozen = plan.training.finetune == "head"
     tensors = dict(network.head.state_dict(prefix="head."))
     if not frozen:
@@ -41,10 +47,38 @@ def save_network(path: Path, network: MMFN, plan: Plan, cohort: Cohort) -> None:
         "cohort": cohort.fingerprint,
         "cohort_name": cohort.name,
         "simulated": "yes" if cohort.simulated else "no",
+        TRAINED_ON: " ".join(sorted(pictures_of(cohort, plan.fused, trained_on))),
         "tool": __version__,
         "backbone_hash": weights_hash(network.backbone(network.head.modalities[0])) if frozen else "",
     }
     save_state(path, tensors, metadata)
+
+
+def pictures_of(cohort: Cohort, modalities: Sequence[str], patients: NDArray[np.int64]) -> set[str]:
+    """The names of the pictures of patients, given by their rows [p], in these modalities."""
+    found = set()
+    for name in modalities:
+        own = np.isin(cohort.owners(name), patients)
+        found |= {picture_name(digest) for digest in cohort.images_of(name).filter(pl.Series(own))["sha256"]}
+    return found
+
+
+def picture_name(sha256: str) -> str:
+    """What a model calls a picture that it was trained on: the beginning of the hash of the stored pixels."""
+    return sha256[:PICTURE_DIGITS]
+
+
+def training_pictures(path: Path) -> frozenset[str] | None:
+    """The names of the pictures that a model was trained on; None for models from before they said so.
+
+    Raises `RunError` where the file cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = (file.metadata() or {}).get(TRAINED_ON)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"cannot read the model {path}: {error}") from None
+    return None if told is None else frozenset(told.split())
 
 
 def load_network(path: Path) -> tuple[MMFN, Plan]:

@@ -1,15 +1,17 @@
 """Where a network looks: attributions of test pictures, and how much of them lies inside the elastogram's box.
 
-A modality's share of the logits is exact, so what is explained is that share alone: of the stage called, against the
-mean of all stages. Attributions are Captum's: by occlusion (a patch of the bland picture moved over the picture) or by
-integrated gradients from the bland picture. Bland is the picture without its colours, blurred: no stiffness, no text,
-no frame, but black where all was black, so that the background outside the sector is no surprise. A network that reads
-stiffness looks inside the box; one that looks at a scanner's text or at the frame's place has found a short cut.
+A modality's share of the logits is exact, so what is explained is that share alone: of the stage that the patient was
+called, against the mean of all stages. Attributions are Captum's: by occlusion (a patch of the bland picture moved over
+the picture) or by integrated gradients from the bland picture. Bland is the picture without its colours, blurred: no
+stiffness, no text, no frame, but black where all was black, so that the background outside the sector is no surprise. A
+network that reads stiffness looks inside the box; one that looks at a scanner's text or at the frame's place has found
+a short cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -27,14 +29,14 @@ from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import PlanError, RunError, nearest
 from fibrostage.ground.files import replace_file
 from fibrostage.ground.progress import SILENT, Progress
-from fibrostage.learn.checkpoint import load_network
+from fibrostage.learn.engine import make_engine
 from fibrostage.learn.images import as_tensor, normalise
+from fibrostage.learn.model import Model, open_model
 from fibrostage.learn.plan_for_cohort import check_fit
-from fibrostage.learn.task import Task, make_task
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.fusion import MMFN
-from fibrostage.networks.weights import model_of
+from fibrostage.results.predictions import TEST, scores_of
 from fibrostage.results.run_folder import RunFolder, write_parquet
 
 How = Literal["occlusion", "gradients"]
@@ -65,33 +67,40 @@ def explain_run(
 ) -> pl.DataFrame:
     """Explains one picture each of so many test patients; writes attributions.parquet and .npz beside the model.
 
-    Columns: image_id, patient_id, stage, called (what this picture alone speaks for), share_inside and area_inside
-    (null where there is no box), how, modality, simulated. Raises `PlanError` for an unknown way or modality,
-    `WeightsError` for a run that holds no single model, and `RunError` where no test patient has a picture.
+    A patient of the run's own cohort is explained by the fold's network that did not learn from them, one of another
+    cohort by all networks, averaged. Columns: image_id, patient_id, stage, called (the patient's stage, called from all
+    pictures: what is explained), share_inside and area_inside (null where there is no box), how, modality, simulated.
+    Raises `PlanError` for an unknown way or modality, and `RunError` where the run is not finished or no test patient
+    has a picture.
     """
     if how not in HOWS:
         raise PlanError(f"--by {how!r}{nearest(how, HOWS)}; attributions are by {' or '.join(HOWS)}")
-    network, plan = load_network(model_of(run, f"explain {run}"))
+    model = open_model(run)
+    plan = model.plan
     check_fit(cohort, plan)
     name = modality or plan.fused[0]
     if name not in plan.fused:
         raise PlanError(f"--modality {name!r}{nearest(name, plan.fused)}; the run sees {', '.join(plan.fused)}")
-    task = make_task(cohort, plan)
+    own = cohort if plan.staging.task is None else cohort.at(plan.staging.task)
     spec = BACKBONES[plan.network.backbone]
-    shown = choose(task.cohort, name, tested_by(run, task), pictures, plan.seed)
+    unseen = unseen_patients(RunFolder(run), own, model)
+    rows = np.array([row for row, patient in enumerate(own.patient_ids) if patient in unseen], dtype=np.int64)
+    shown = choose(own, name, rows, pictures, plan.seed)
     if not shown:
         raise RunError(f"no test patient of {run} has a {name} picture")
-    pixels = np.stack([task.cohort.pixels(name)[one.row] for one in shown])
-    attribute = attributor(network, name, how, spec)
+    pixels = np.stack([own.pixels(name)[one.row] for one in shown])
+    attribute = [attributor(network, name, how, spec, plan.training.precision) for network, _ in model.members]
     maps, called = [], []
     with progress.task("attributions", len(shown)) as advance:
-        for picture in pixels:
+        for one, picture in zip(shown, pixels, strict=True):
+            patient = unseen[own.patient_ids[one.patient]]
             raw = as_tensor(picture[None], spec)
-            found, stage = attribute(normalise(raw, spec), normalise(bland(raw), spec))
-            maps.append(found)
-            called.append(stage)
+            x, baseline = normalise(raw, spec), normalise(bland(raw), spec)
+            found = [attribute[member](x, baseline, patient.called) for member in patient.members]
+            maps.append(np.stack(found).mean(axis=0))
+            called.append(patient.called)
             advance(1)
-    table = table_of(task.cohort, name, shown, called, maps)
+    table = table_of(own, name, shown, called, maps)
     table = table.with_columns(how=pl.lit(how), modality=pl.lit(name), simulated=pl.lit(cohort.simulated))
     boxes = np.array([one.box or (-1, -1, -1, -1) for one in shown])
     arrays = {"maps": np.stack(maps).astype(np.float16), "pictures": pixels, "boxes": boxes}
@@ -100,14 +109,32 @@ def explain_run(
     return table
 
 
-def tested_by(run: Path, task: Task) -> NDArray[np.int64]:
-    """The rows [p] of patients a run's model has not seen: its fold's test patients, and of another cohort everybody.
+@dataclass(frozen=True)
+class UnseenPatient:
+    """Which of a model's members did not learn from a patient, and the stage's index that these call."""
 
-    Raises `RunError` where the run's metrics are missing or damaged.
+    members: tuple[int, ...]
+    called: int
+
+
+def unseen_patients(run: RunFolder, cohort: Cohort, model: Model) -> dict[str, UnseenPatient]:
+    """By patient_id whom the run's networks have not seen: each fold's test patients, of another cohort everybody.
+
+    Raises `RunError` where the run's figures or predictions are missing or damaged.
     """
-    if RunFolder(run).read_metrics().cohort.fingerprint != task.cohort.fingerprint:
-        return np.arange(len(task.cohort.patients))
-    return task.folds[task.plan.active.fold if RunFolder(run).curve_file.is_file() else 0].test
+    classes = model.staging.classes
+    if run.read_metrics().cohort.fingerprint != cohort.fingerprint:
+        every = tuple(range(len(model.members)))
+        return {one.patient_id: UnseenPatient(every, classes.index(one.stage)) for one in model.stage(cohort)}
+    predictions = run.read_predictions().filter(pl.col("split") == TEST)
+    files = run.models()
+    found = scores_of(predictions, model.staging)
+    called = dict(zip(found.patients.tolist(), found.probabilities.argmax(axis=1).tolist(), strict=True))
+    fold_of = dict(predictions.select("patient_id", "fold").iter_rows())
+    return {
+        patient: UnseenPatient((files.index(run.model_file(fold)) if len(files) > 1 else 0,), called[patient])
+        for patient, fold in fold_of.items()
+    }
 
 
 def save(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
@@ -138,32 +165,29 @@ def choose(cohort: Cohort, modality: str, patients: NDArray[np.int64], count: in
 
 
 def attributor(
-    network: MMFN, modality: str, how: str, spec: Backbone
-) -> Callable[[Tensor, Tensor], tuple[NDArray[np.float32], int]]:
-    """A function of a normalised picture and its bland twin [1, 3, S, S]: attributions [S, S] and the stage called.
+    network: MMFN, modality: str, how: str, spec: Backbone, precision: str
+) -> Callable[[Tensor, Tensor, int], NDArray[np.float32]]:
+    """A function of a normalised picture and its bland twin [1, 3, S, S], and of a stage's index: attributions [S, S].
 
-    Raises `PlanError` where Captum is not installed.
+    Occluded pictures run in the plan's precision, as features do. Raises `PlanError` where Captum is not installed.
     """
     try:
         from captum.attr import IntegratedGradients, Occlusion
     except ImportError:
         raise PlanError("explain needs Captum: install fibrostage with its extra [explain]") from None
-    head = network.head
-    stream = head.stream(modality)
+    stream, engine = network.head.stream(modality), make_engine(precision)
+    laid_out = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def shares(x: Tensor) -> Tensor:
-        return stream(network.pooled(modality, x))
-
-    def attribute(x: Tensor, baseline: Tensor) -> tuple[NDArray[np.float32], int]:
-        with torch.no_grad():
-            own = shares(x)
-            stage = int(head.link(own).argmax())
-        weights = torch.full((own.shape[1],), -1 / own.shape[1])
-        weights[stage if own.shape[1] > 1 else 0] += 1
-
+    def attribute(x: Tensor, baseline: Tensor, stage: int) -> NDArray[np.float32]:
         def spoken(batch: Tensor) -> Tensor:
-            share = shares(batch)
-            return share @ weights if share.shape[1] > 1 else share[:, 0]
+            with engine.autocast() if how == "occlusion" else nullcontext():
+                z = laid_out.pooled(modality, batch.contiguous(memory_format=torch.channels_last))
+            share = stream(z)
+            if share.shape[1] == 1:
+                return share[:, 0]
+            weights = torch.full((share.shape[1],), -1 / share.shape[1])
+            weights[stage] += 1
+            return share @ weights
 
         if how == "occlusion":
             side, step = round(PATCH * spec.size), round(STEP * spec.size)
@@ -173,7 +197,7 @@ def attributor(
                 )
         else:
             found = IntegratedGradients(spoken).attribute(x, baseline, n_steps=STEPS, internal_batch_size=8)
-        return found[0].sum(dim=0).detach().float().numpy(), stage
+        return found[0].sum(dim=0).detach().float().numpy()
 
     return attribute
 

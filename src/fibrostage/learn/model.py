@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fibrostage import SIMULATED
 from fibrostage.cohort.pictures import Pictures, space_of
-from fibrostage.cohort.store import Cohort, Modality
+from fibrostage.cohort.store import Modality, hash_pixels
 from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import RunError
-from fibrostage.ground.files import replace_file
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.stage import Staging
-from fibrostage.learn.checkpoint import load_network
+from fibrostage.learn.checkpoint import load_network, picture_name, training_pictures
 from fibrostage.learn.features import features_of
 from fibrostage.learn.learner import probabilities_of, resolve_precision
-from fibrostage.learn.plan_for_cohort import check_fit, check_modality
+from fibrostage.learn.plan_for_cohort import check_modality
 from fibrostage.learn.soundness import never_certain
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, AnyStream
@@ -38,7 +34,8 @@ class Staged:
     """What a model says of a patient: the stage called, the probability of each stage, and by which model.
 
     `model` is the SHA-256 of the model's files; `pictures` are how many of each modality were seen, `far` how many of
-    those lie far outside what the model was trained on.
+    those lie far outside what the model was trained on. `trained_on` says whether one of the patient's pictures trained
+    the model, which then knows the answer; None where the model does not say what it was trained on.
     """
 
     patient_id: str
@@ -47,6 +44,7 @@ class Staged:
     pictures: dict[str, int]
     model: str
     far: dict[str, int] = field(default_factory=dict)
+    trained_on: bool | None = None
 
     def at_or_above(self, staging: Staging, cut: str) -> float:
         """The probability of a stage at or above a cut; raises `PlanError` for a cut that is none."""
@@ -55,11 +53,15 @@ class Staged:
 
 @dataclass(frozen=True)
 class Model:
-    """The networks of a finished run, one a fold, whose probabilities are averaged."""
+    """The networks of a finished run, one a fold, whose probabilities are averaged.
+
+    `trained_on` names the pictures that any of them was trained on, None where that is not known.
+    """
 
     name: str
     digest: str
     members: tuple[tuple[MMFN, Plan], ...]
+    trained_on: frozenset[str] | None = None
 
     @property
     def plan(self) -> Plan:
@@ -83,6 +85,7 @@ class Model:
         patients, table, far = self._probabilities(pictures, progress)
         classes, names = self.staging.classes, pictures.patient_ids
         seen = {name: np.bincount(pictures.owners(name), minlength=len(names)) for name in self.plan.fused}
+        known = self._trained_on(pictures)
         return [
             Staged(
                 names[row],
@@ -91,9 +94,21 @@ class Model:
                 {name: int(counts[row]) for name, counts in seen.items()},
                 self.digest,
                 {name: int(counts[row]) for name, counts in far.items()},
+                None if known is None else row in known,
             )
             for row, own in zip(patients.tolist(), table, strict=True)
         ]
+
+    def _trained_on(self, pictures: Pictures) -> set[int] | None:
+        """The rows of patients with a picture that the model was trained on; None where that is not known."""
+        if self.trained_on is None:
+            return None
+        return {
+            int(owner)
+            for name in self.plan.fused
+            for owner, image in zip(pictures.owners(name), pictures.pixels(name), strict=True)
+            if picture_name(hash_pixels(image)) in self.trained_on
+        }
 
     def _probabilities(
         self, pictures: Pictures, progress: Progress
@@ -121,41 +136,9 @@ def open_model(run: Path) -> Model:
     for path in paths:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    return Model(str(run), digest.hexdigest(), tuple(load_network(path) for path in paths))
-
-
-def predict_cohort(run: Path, cohort: Cohort, target: Path, progress: Progress = SILENT) -> pl.DataFrame:
-    """Writes and returns patient_id, stage called, p_<class> …; patients without usable images are left out.
-
-    Raises `RunError` where the target exists or cannot be written, or the run holds no model, and `PlanError` where
-    the cohort is of other stages or otherwise stored pictures than the model.
-    """
-    if target.exists():
-        raise RunError(f"{target} exists; choose another --out")
-    if not target.parent.is_dir():
-        raise RunError(f"cannot write {target}: there is no folder {target.parent}")
-    model = open_model(run)
-    check_fit(cohort, model.plan)
-    table = staged_table(model.stage(cohort, progress), model.staging)
-    if cohort.simulated:
-        table = table.with_columns(origin=pl.lit(SIMULATED))
-    replace_file(target, table.write_csv)
-    return table
-
-
-def staged_table(staged: Sequence[Staged], staging: Staging) -> pl.DataFrame:
-    """One row a patient: patient_id, the stage called, p_<class> of every stage, p_ge_<cut> of being at or above each
-    cut, and how many of the pictures lie far outside the training ones."""
-    classes = staging.classes
-    columns: dict[str, list[str] | list[float] | list[int]] = {
-        "patient_id": [one.patient_id for one in staged],
-        "stage": [one.stage for one in staged],
-    }
-    columns |= {f"p_{name}": [one.probabilities[name] for one in staged] for name in classes}
-    cuts = staging.cuts if len(classes) > 2 else ()  # of two classes the second is the cut
-    columns |= {f"p_ge_{cut}": [one.at_or_above(staging, cut) for one in staged] for cut in cuts}
-    columns["far_outside"] = [sum(one.far.values()) for one in staged]
-    return pl.DataFrame(columns)
+    told = [training_pictures(path) for path in paths]
+    known = None if None in told else frozenset().union(*(own for own in told if own is not None))
+    return Model(str(run), digest.hexdigest(), tuple(load_network(path) for path in paths), known)
 
 
 def predict_patients(

@@ -34,11 +34,21 @@ def plan_for(
         content["staging"] = {**whole, **own}
     plan = Plan.parse(content, overrides, source)
     check_fit(cohort, plan)
-    plan = with_source(plan)
+    plan = with_source(only_what_somebody_has(cohort, plan))
     for name in plan.fused:
         if not len(cohort.images_of(name)):
             raise PlanError(f"network.modalities: no patient of cohort {cohort.name!r} has a {name} image")
     return plan
+
+
+def only_what_somebody_has(cohort: Cohort, plan: Plan) -> Plan:
+    """The plan; where it does not say what is fused, without modalities that no patient has a picture of."""
+    if plan.network.modalities is not None:
+        return plan
+    there = tuple(name for name in plan.fused if len(cohort.images_of(name)))
+    if not there or there == plan.fused:
+        return plan
+    return plan.model_copy(update={"network": plan.network.model_copy(update={"modalities": there})})
 
 
 def with_source(plan: Plan) -> Plan:

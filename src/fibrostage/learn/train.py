@@ -53,7 +53,7 @@ def train_fold(task: Task, fold: Fold, run: RunFolder, progress: Progress) -> pl
     validation = examples_of(task, aside, plan.seed) if len(aside) else None
     for record in learner.fit(examples_of(task, training, plan.seed), plan.seed, validation):
         run.log(event="epoch", fold=fold.label, **record)
-    save_network(run.model_file(fold.label if several else None), learner.network(), plan, cohort)
+    save_network(run.model_file(fold.label if several else None), learner.network(), plan, cohort, fold.train)
     found = test_predictions(learner, task, fold)
     if plan.evaluation.training:
         found = pl.concat([found, predictions_of(learner, task, fold, fold.train, TRAINING)])

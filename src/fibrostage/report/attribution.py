@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from fibrostage.analysis.attributions import Inside, inside_box
 from fibrostage.ground.errors import RunError
-from fibrostage.report.style import drawing, figure, mark_simulated, to_svg
+from fibrostage.report.style import drawing, figure, mark_simulated
 from fibrostage.results.run_folder import RunFolder, read_parquet
 
 SHOWN = 8
@@ -20,12 +21,12 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class Attribution:
-    """Where one run's network looks: how that was found, how much lies inside the box, and the picture as SVG."""
+    """Where one run's network looks: how that was found, how much lies inside the box, and the picture."""
 
     title: str
     how: str
     inside: Inside
-    picture: str
+    picture: Figure
 
 
 def attribution_of(run: RunFolder, title: str) -> Attribution | None:
@@ -48,8 +49,8 @@ def attribution_figure(
     pictures: NDArray[np.uint8],
     boxes: NDArray[np.int64],
     simulated: bool,
-) -> str:
-    """Draws pictures with what speaks for the stage called in red, what speaks against it in blue, and the box; as SVG.
+) -> Figure:
+    """Draws pictures with what speaks for the stage called in red, what speaks against it in blue, and the box.
 
     `maps` are attributions [n, S, S], `pictures` stored pixels [n, H, W, C] with H = W, and `boxes` [n, 4] x, y, width
     and height in pixels of the picture, a width below 1 where there is none. The first 8 are drawn, titled by the
@@ -75,6 +76,6 @@ def attribution_figure(
                 ax.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor="#E69F00", linewidth=1.2))
             share = table["share_inside"][k]
             inside = "" if share is None else f", {share:.0%} inside"
-            ax.set_title(f"{table['stage'][k]} called {table['called'][k]}{inside}", fontsize=8)
+            ax.set_title(f"{table['stage'][k] or 'no stage'}, called {table['called'][k]}{inside}", fontsize=8)
             mark_simulated(ax, simulated)
-        return to_svg(made)
+        return made

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypedDict
 
 import matplotlib as mpl
@@ -15,6 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from fibrostage import SIMULATED
+from fibrostage.ground.files import replace_file
 
 # Okabe & Ito's palette, safe for the common kinds of colour blindness
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -65,16 +67,31 @@ def mark_simulated(axes: Axes, simulated: bool) -> None:
         )  # fmt: skip
 
 
-def to_svg_file(made: Figure) -> str:
-    """The figure as the content of an .svg file."""
-    buffer = io.StringIO()
-    made.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
-    return buffer.getvalue()
+FORMATS = {".pdf": "pdf", ".png": "png", ".svg": "svg"}  # of figures for a paper, by suffix
+DPI = 300
+
+
+def write_figure(made: Figure, path: Path, title: str) -> None:
+    """A figure for a paper or a slide, of the format that its suffix names, under a title of its own.
+
+    Raises `RunError` where it cannot be written.
+    """
+    dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(FORMATS[path.suffix.lower()], {})
+    kind = FORMATS[path.suffix.lower()]
+    with drawing():
+        made.suptitle(title, x=0.01, ha="left", fontsize=12)
+        replace_file(
+            path, lambda temporary: made.savefig(temporary, format=kind, dpi=DPI, bbox_inches="tight", metadata=dated)
+        )
+        made.suptitle("")
 
 
 def to_svg(made: Figure) -> str:
     """The figure as an <svg> element that scales with its page."""
-    text = to_svg_file(made)
+    buffer = io.StringIO()
+    with drawing():
+        made.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+    text = buffer.getvalue()
     text = text[text.index("<svg") :]
     width = float(re.search(r'width="([\d.]+)pt"', text).group(1))  # type: ignore[union-attr]
     size = f'style="width:100%;max-width:{width * 4 / 3:.0f}px"'

@@ -96,7 +96,7 @@ def ratio(a: int, of_a: int, b: int, of_b: int, confidence: float) -> Estimate:
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Estimate:
-    """Averages one number a patient, `values` [n], with a normal interval.
+    """Averages one share or squared error a patient, `values` [n] in 0 … 1, with a normal interval cut to 0–1.
 
     Raises `StatisticsError` where there are fewer than two patients, or `confidence` does not lie between 0 and 1.
     """
@@ -105,4 +105,4 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Estimate:
         raise StatisticsError(f"the interval of a mean needs two patients, got {len(numbers)}")
     value, se = float(numbers.mean()), float(numbers.std(ddof=1) / math.sqrt(len(numbers)))
     half = quantile(confidence) * se
-    return Estimate(value, value - half, value + half, se=se)
+    return Estimate(value, max(0.0, value - half), min(1.0, value + half), se=se)

@@ -136,7 +136,7 @@ def active(cohort: Cohort, finished: Sequence[Run]) -> dict[str, pl.DataFrame]:
     shared = {method: plan.split.scheme == "column" for method, plan in plans.items()}
     return {
         CURVES: curves,
-        RESULTS: results_table(curves, simulated, finished[0].plan.staging.resolve().cuts),
+        RESULTS: results_table(curves, ratios, simulated, finished[0].plan.staging.resolve().cuts),
         EFFICIENCY: efficiency_table(curves, ratios, shared, simulated),
     }
 

@@ -26,11 +26,8 @@ from fibrostage.views.table import (
 )
 
 
-def supervised_view(results: pl.DataFrame, staging: Staging | None, reference: str) -> TableView:
-    """A row a method and cut: test and training AUC over seeds, and against the reference.
-
-    Where the staging is not at hand, cuts are named as the table has them.
-    """
+def supervised_view(results: pl.DataFrame, staging: Staging, reference: str) -> TableView:
+    """A row a method and cut: test and training AUC over seeds, and against the reference."""
     rows = [cells for row in results.iter_rows(named=True) for cells in method_rows(row, staging)]
     columns = (
         "method", "cut", "runs", "training patients", "test patients", "test AUC", "training AUC",
@@ -44,7 +41,7 @@ def supervised_view(results: pl.DataFrame, staging: Staging | None, reference: s
     return view(title, columns, rows, note, range(5, len(columns)))
 
 
-def method_rows(row: Row, staging: Staging | None) -> list[list[str | Cell]]:
+def method_rows(row: Row, staging: Staging) -> list[list[str | Cell]]:
     """A method's rows: one for each cut it speaks to, one for all stages where it tells them apart."""
     own = [method_text(text(row, "method"))]
     counts = [str(whole(row, name)) for name in ("runs", "n_training", "n_patients")]
@@ -60,7 +57,7 @@ def method_rows(row: Row, staging: Staging | None) -> list[list[str | Cell]]:
         rows.append(
             [
                 *own,
-                cut if staging is None else staging.cut_name(cut),
+                staging.cut_name(cut),
                 *counts,
                 figure_text(figure.estimate),
                 number_text(number(row, f"training_{name}")),
@@ -77,7 +74,7 @@ def method_rows(row: Row, staging: Staging | None) -> list[list[str | Cell]]:
 
 
 def comparison_view(
-    comparison: pl.DataFrame, reference: str, title: str, staging: Staging | None = None, with_cut: bool = False
+    comparison: pl.DataFrame, reference: str, title: str, staging: Staging, with_cut: bool = False
 ) -> TableView:
     """The reference against each on common patients, the reference first; with the cut where the table has several."""
     ordered = sorted(comparison.iter_rows(named=True), key=lambda row: (row["cut"], row["method"] != reference))
@@ -88,7 +85,7 @@ def comparison_view(
         cut = text(row, "cut")
         rows.append(
             [
-                *([cut if staging is None else staging.cut_name(cut)] if with_cut else []),
+                *([staging.cut_name(cut)] if with_cut else []),
                 method_text(text(row, "method")),
                 f"{row['n']} ({row['positives']})",
                 figure_text(area),
@@ -114,7 +111,7 @@ def comparison_panels(comparison: pl.DataFrame, reference: str, staging: Staging
         for cut in staging.cuts:
             own = comparison.filter((pl.col("split") == split) & (pl.col("cut") == cut))
             if len(own):
-                panels.append(comparison_view(own, reference, f"{staging.cut_name(cut)}, {title}"))
+                panels.append(comparison_view(own, reference, f"{staging.cut_name(cut)}, {title}", staging))
     return panels
 
 
@@ -162,11 +159,13 @@ def cutoffs_view(cutoffs: pl.DataFrame, staging: Staging, seed: int) -> TableVie
     return view(marked("thresholds, judged on test patients", is_simulated(cutoffs)), columns, rows, note)
 
 
-def study_views(results: pl.DataFrame, beside: Mapping[str, pl.DataFrame], reference: str) -> list[TableView]:
+def study_views(
+    results: pl.DataFrame, beside: Mapping[str, pl.DataFrame], staging: Staging, reference: str
+) -> list[TableView]:
     """A supervised study's tables for the terminal."""
     comparison = first_test_cohort(beside["comparison"])
     title = f"test cohort of seed {comparison['seed'][0]}: AUC with interval, DeLong, Holm"
     return [
-        supervised_view(results, None, reference),
-        comparison_view(comparison, reference, title, with_cut=True),
+        supervised_view(results, staging, reference),
+        comparison_view(comparison, reference, title, staging, with_cut=True),
     ]

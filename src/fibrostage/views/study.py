@@ -13,13 +13,14 @@ from fibrostage.stats.estimate import Estimate
 from fibrostage.views.table import NONE, Cell, TableView, figure_text, marked, method_text, number_text, p_text, view
 
 OVER_RUNS = (
-    "Mean over runs with Student's 95 % interval over folds, or over seeds where there is one fold: it says how "
-    "much divisions of the patients differ, not how sure we are of new patients (the ROC curves say that). The "
-    "figures are those of the last round, with every label of the pool that the plan allows; “curve mean” is the "
-    "average AUC over all rounds, each counted once. Test patients choose nothing."
+    "Mean over runs, each of which divides the patients anew, with the corrected resampled interval (runs share most "
+    "of their training patients; plain Student over runs would be far too narrow). It says how much divisions of "
+    "the patients differ, not how sure we are of new patients (the ROC curves say that). The figures are those of the "
+    "last round, with every label of the pool that the plan allows. Test patients choose nothing."
 )
 BOUGHT = (
-    "Area: mean average-AUC along the learning curve, by share of the pool, with the difference to RAND on the "
+    "Area: mean average AUC along the learning curve from the first label to the last, each share of the pool "
+    "weighing the same, so that it is high where labels help early; with the difference to RAND on the "
     "same folds and seeds and Holm’s p (corrected resampled t-test). Needs: share of the pool, and beside it "
     "candidates · images · patients, until a run’s curve, made rising, reaches a share of the AUC with all "
     "labels; a run that never does counts with the whole pool."
@@ -30,7 +31,7 @@ COUNTS = ("candidates", "images", "patients")
 def results_view(results: pl.DataFrame, cuts: Staging | None = None) -> TableView:
     """A row a method and strategy: figures of the last round; with `cuts`, the AUC at each of them too."""
     names = [] if cuts is None else [AT_CUT + cut for cut in cuts.cuts]
-    figures = ["accuracy", "auc_macro", *names, "curve_mean_auc"]
+    figures = ["accuracy", "auc_macro", *names]
     rows = [
         [
             method_text(row["method"]),
@@ -42,8 +43,8 @@ def results_view(results: pl.DataFrame, cuts: Staging | None = None) -> TableVie
         for row in results.iter_rows(named=True)
     ]
     at_cuts = [] if cuts is None else [f"AUC {cuts.cut_name(cut)}" for cut in cuts.cuts]
-    columns = ("method", "strategy", "runs", "test patients", "accuracy", "average AUC", *at_cuts, "curve mean")
-    title = marked("last round: mean over runs [95 % CI over folds, or seeds]", is_simulated(results))
+    columns = ("method", "strategy", "runs", "test patients", "accuracy", "average AUC", *at_cuts)
+    title = marked("last round: mean over runs [95 % CI over divisions]", is_simulated(results))
     return view(title, columns, rows, OVER_RUNS, range(4, len(columns)))
 
 

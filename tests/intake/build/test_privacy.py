@@ -27,7 +27,7 @@ from fibrostage.intake.build.journal import Journal, folder_beside
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.intake.privacy import Privacy, read_key
 from fibrostage.intake.read.outcome import ReadingRules
-from fibrostage.learn.model import predict_cohort
+from fibrostage.learn.predict_cohort import predict_cohort
 from fibrostage.learn.train import train
 from tests.conftest import write_rows
 from tests.intake.build.leaks import burned, leaks, tiles_of
@@ -276,7 +276,7 @@ def test_such_a_cohort_is_described_trained_on_and_predicted(taken: Taken, tmp_p
     described = describe(cohort).as_dict()
     assert described
     train(cohort, PLAN, tmp_path / "run")
-    table = predict_cohort(tmp_path / "run", cohort, tmp_path / "predicted.csv")
+    table = predict_cohort(tmp_path / "run", cohort, tmp_path / "predicted.csv").table()
     assert set(table["patient_id"]) <= set(cohort.patient_ids)
     (tmp_path / "described.json").write_text(json.dumps(described, default=str))
     assert leaks(tmp_path) == []

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from fibrostage.cli.commands.spec import Command
-from fibrostage.cli.console import err, out, print_json, show_caveats
+from fibrostage.cli.console import out, print_json, show_caveats, tell
 from fibrostage.cli.options import AsJson, Classes, Confidence, Encoding, split
 from fibrostage.cli.render import show
 from fibrostage.ground.errors import IntakeError
+
+PLOTS = (".svg", ".pdf", ".png")
 
 
 def compare(
@@ -27,7 +29,7 @@ def compare(
     reference: Annotated[
         str | None, typer.Option(help="Compare this score with every other, instead of each with each.")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw the ROC curves as SVG.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the ROC curves: a .svg, .pdf or .png file.")] = None,
     encoding: Encoding = "utf-8",
     confidence: Confidence = 0.95,
     as_json: AsJson = False,
@@ -35,18 +37,19 @@ def compare(
     """Compare scores against one truth: AUCs, paired differences, and what may be concluded.
 
     \f
-    Raises `IntakeError` where --plot does not end in .svg.
+    Raises `IntakeError` where --plot does not end in .svg, .pdf or .png.
     """
     from fibrostage.analysis.compare_scores import ScoreQuestion, compare_scores
     from fibrostage.analysis.conclusion import as_dict, conclusion
     from fibrostage.views.comparison import comparison_views
+    from fibrostage.views.table import marked
 
     question = ScoreQuestion(
         truth, tuple(score or ()), tuple(lower or ()), tuple(positive or ()), cluster, ordinal, split(classes),
         penalty, confidence, reference,  # type: ignore[arg-type]
     )  # fmt: skip
-    if plot is not None and plot.suffix.lower() != ".svg":
-        raise IntakeError(f"--plot {plot} must end in .svg")
+    if plot is not None and plot.suffix.lower() not in PLOTS:
+        raise IntakeError(f"--plot {plot} must end in {', '.join(PLOTS[:-1])} or {PLOTS[-1]}")
     made = compare_scores(table, question, encoding)
     if as_json:
         print_json(as_dict(made))
@@ -56,11 +59,12 @@ def compare(
         out.print(conclusion(made), markup=False, soft_wrap=True)
     show_caveats(made.caveats, made.simulated)
     if plot is not None:
-        from fibrostage.ground.files import write_text
         from fibrostage.report.roc import scores_figure
+        from fibrostage.report.style import write_figure
 
-        write_text(plot, scores_figure(made))
-        err.print(f"ROC curves in {plot}", markup=False, soft_wrap=True)
+        named = f"{truth}: {', '.join(question.every)}"
+        write_figure(scores_figure(made), plot, marked(named, made.simulated))
+        tell(f"ROC curves in {plot}")
 
 
 COMMAND = Command("compare", "Compare and report", compare)

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from fibrostage.cli.commands.spec import Command
-from fibrostage.cli.console import err, make_progress, out, print_json, show_caveats
+from fibrostage.cli.console import make_progress, out, print_json, show_caveats, tell
 from fibrostage.cli.options import AsJson, CohortFolder
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(help="A run folder with one model.")],
+    run: Annotated[Path, typer.Argument(help="A run folder with a model.")],
     cohort: CohortFolder,
     pictures: Annotated[int, typer.Option(min=1, help="How many test patients, one picture each.")] = 24,
     by: Annotated[str, typer.Option(help='"occlusion", or "gradients" (integrated).')] = "occlusion",
@@ -33,7 +33,7 @@ def explain(
         print_json({"pictures": table.to_dicts(), "simulated": opened.simulated})
     else:
         out.print(inside_text(inside_box(table), len(table)), markup=False, soft_wrap=True)
-    err.print(f"attributions in {run}; next: fibrostage report {run}", soft_wrap=True)
+    tell(f"attributions in {run}; next: fibrostage report {run}")
 
 
 COMMAND = Command("explain", "Train and stage", explain)

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from fibrostage.cli.commands.spec import Command
-from fibrostage.cli.console import err, make_progress, out, print_json
+from fibrostage.cli.console import err, make_progress, out, print_json, tell
 from fibrostage.cli.options import AsJson, PlanFile, Sets, read_plan
 from fibrostage.cli.shown import show_description
 from fibrostage.ground.errors import PlanError, Problems
@@ -117,10 +117,10 @@ def intake(
     else:
         show_description(description)
     if len(cohort.exclusions):
-        err.print(f"{len(cohort.exclusions)} left out; the reasons are in {target}/exclusions.parquet")
+        tell(f"{len(cohort.exclusions)} left out; the reasons are in {target}/exclusions.parquet")
     if (target / "contact_sheet").is_dir():
-        err.print(f"look at {target}/contact_sheet before you share it", soft_wrap=True)
-    err.print(f"cohort in {target}; next: fibrostage train {target} --out RUN", soft_wrap=True)
+        tell(f"look at {target}/contact_sheet before you share it")
+    tell(f"cohort in {target}; next: fibrostage train {target} --out RUN")
 
 
 def show_survey(rows: Sequence[Mapping[str, Json]], problems: Problems, as_json: bool) -> None:

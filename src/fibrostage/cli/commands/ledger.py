@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from fibrostage.cli.commands.spec import Command
-from fibrostage.cli.console import err, print_json
+from fibrostage.cli.console import err, print_json, tell
 from fibrostage.cli.options import AsJson
 from fibrostage.cli.render import show as show_table
 
@@ -52,7 +51,7 @@ def export(
     what = "events" if target.suffix == ".jsonl" else "answers"
     if not sound:
         err.print("[yellow]the ledger is damaged[/]: this is everything before the damage")
-    err.print(escape(f"{count} {what} in {target}"), soft_wrap=True)
+    tell(f"{count} {what} in {target}")
 
 
 @ledger.command("import")
@@ -71,7 +70,7 @@ def bring_back(
     follow = f"fibrostage active COHORT --out {run} --resume"
     if not can_go_on(run, url):
         follow = f"the model of its last round is lost; fibrostage ledger export {run} --out L.csv, and --labels L.csv"
-    err.print(escape(f"{count} events in {run}; next: {follow}"), soft_wrap=True)
+    tell(f"{count} events in {run}; next: {follow}")
 
 
 COMMAND = Command("ledger", "Ask and label", ledger)

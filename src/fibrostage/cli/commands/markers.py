@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fibrostage.cli.commands.spec import Command
-from fibrostage.cli.console import err, out, print_json, show_caveats
+from fibrostage.cli.console import err, out, print_json, show_caveats, tell
 from fibrostage.cli.options import AsJson, Classes, Confidence, Encoding, split
 from fibrostage.cli.render import show
 from fibrostage.ground.errors import IntakeError, PlanError
@@ -63,7 +63,7 @@ def markers(
     if len(made.refusals) > 20:
         err.print(f"… and {len(made.refusals) - 20} more refused; --json has them all")
     if target is not None:
-        err.print(f"{len(made)} patients in {target}", markup=False, soft_wrap=True)
+        tell(f"{len(made)} patients in {target}")
 
 
 def units_of(given: list[str] | None) -> dict[str, str]:

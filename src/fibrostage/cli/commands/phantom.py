@@ -9,7 +9,7 @@ import typer
 
 from fibrostage import SIMULATED
 from fibrostage.cli.commands.spec import Command
-from fibrostage.cli.console import err, make_progress
+from fibrostage.cli.console import make_progress, tell
 from fibrostage.ground.errors import PlanError
 
 
@@ -55,12 +55,11 @@ def phantom(
         )
     recipe = Recipe(patients, seed, bmode_signal, bad, missing, video, chosen, pictures, excluded, form)
     write_phantom(target, recipe, make_progress())
-    err.print(f"{SIMULATED} cohort of {patients} patients in {target}")
+    tell(f"{SIMULATED} cohort of {patients} patients in {target}")
     listed = "" if form == "dicom" else f"--images {target}/images.csv "  # rules of the plan tell DICOM files apart
-    err.print(
+    tell(
         f"next: fibrostage intake {target} --patients {target}/patients.csv {listed}"
-        f"--plan {target}/plan.toml --out COHORT",
-        soft_wrap=True,
+        f"--plan {target}/plan.toml --out COHORT"
     )
 
 

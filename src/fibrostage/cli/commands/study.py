@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fibrostage.cli.commands.spec import Command
-from fibrostage.cli.console import err, make_progress, print_json
+from fibrostage.cli.console import err, make_progress, print_json, tell
 from fibrostage.cli.options import AsJson, Sets
 
 
@@ -37,11 +37,11 @@ def study(
         others = {name: table.to_dicts() for name, table in beside.items()}
         print_json({"results": results.to_dicts(), **others, "failures": record.failures})
     else:
-        show_study(record, results, beside)
+        show_study(folder, record, results, beside)
     if record.failures:
         where = folder.record_file
         err.print(f"{len(record.failures)} runs failed, see {where}; another call tries them again", soft_wrap=True)
-    err.print(f"study in {target}; next: fibrostage report {target}", soft_wrap=True)
+    tell(f"study in {target}; next: fibrostage report {target}")
 
 
 COMMAND = Command("study", "Compare and report", study)

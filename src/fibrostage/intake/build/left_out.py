@@ -20,6 +20,8 @@ from fibrostage.intake.privacy import Privacy, identifies
 
 SIMULATED_COLUMN = "origin"  # a patients column whose value SIMULATED marks a simulated cohort
 
+LINK_COLUMNS = ("what", "written", "given")
+
 
 def names_of(intake: Intake) -> Names:
     privacy = intake.privacy
@@ -76,7 +78,7 @@ def write_link(path: Path, intake: Intake) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["what", "written", "given"])
+        writer.writerow(LINK_COLUMNS)
         writer.writerows(["patient", written, given] for written, given in people.items())
         writer.writerows(["file", written, given] for written, given in named.files.items())
 

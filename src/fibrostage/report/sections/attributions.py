@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Heading, Note, Section, Svg
+from fibrostage.report.sections.spec import Block, Drawing, Heading, Note, Section
 
 
 def blocks(results: Results) -> list[Block]:
@@ -18,12 +18,11 @@ def blocks(results: Results) -> list[Block]:
                 f"picture (mean over {found.n} test patients, one picture each)."
             )
         note = (
-            f"{one.how.capitalize()} against the picture without colour, blurred; red speaks for the stage that "
-            "this picture alone calls (with an ordinal head: for more fibrosis), blue against it, the box is the "
-            "elastogram's region. A patient's stage is called from all pictures together and can be "
-            f"another.{inside}"
+            f"{one.how.capitalize()} against the picture without colour, blurred; red speaks for the stage that the "
+            "patient was called from all pictures together (with an ordinal head: for more fibrosis), blue against it, "
+            f"the box is the elastogram's region.{inside}"
         )
-        shown += [Heading(one.title), Svg(one.picture), Note(note)]
+        shown += [Heading(one.title), Drawing(one.picture), Note(note)]
     return shown
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from fibrostage.analysis.probabilities import AtCut, at_cuts
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Section, ShownTable, Svg
-from fibrostage.report.style import FAINT, drawing, figure, line_style, mark_simulated, to_svg
+from fibrostage.report.sections.spec import Block, Drawing, Section, ShownTable
+from fibrostage.report.style import FAINT, drawing, figure, line_style, mark_simulated
 from fibrostage.views.probabilities import calibration_view
 from fibrostage.views.table import method_text
 
@@ -25,10 +26,10 @@ def blocks(results: Results) -> list[Block]:
     table = ShownTable(calibration_view(found, results.staging, results.simulated))
     if not any(one.calibration for one in found):
         return [table]
-    return [Svg(calibration_figure(found, results)), table]
+    return [Drawing(calibration_figure(found, results)), table]
 
 
-def calibration_figure(found: Sequence[AtCut], results: Results) -> str:
+def calibration_figure(found: Sequence[AtCut], results: Results) -> Figure:
     """Observed share against mean probability, in groups of like probability, with Wilson's interval."""
     cuts = [cut for cut in results.staging.cuts if any(one.cut == cut and one.calibration for one in found)]
     methods = list(results.predictions)
@@ -57,7 +58,7 @@ def calibration_figure(found: Sequence[AtCut], results: Results) -> str:
             ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
             mark_simulated(ax, results.simulated)
         axes[0].set_ylabel("share that was so")
-        return to_svg(made)
+        return made
 
 
 SECTION = Section(

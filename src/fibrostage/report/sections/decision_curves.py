@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.figure import Figure
+
 from fibrostage.analysis.probabilities import AtCut, at_cuts
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Note, Section, Svg
-from fibrostage.report.style import FAINT, INK, drawing, figure, line_style, mark_simulated, to_svg
+from fibrostage.report.sections.spec import Block, Drawing, Note, Section
+from fibrostage.report.style import FAINT, INK, drawing, figure, line_style, mark_simulated
 from fibrostage.views.table import method_text
 
 NOTE = (
@@ -28,10 +30,10 @@ def blocks(results: Results) -> list[Block]:
     ]
     if not any(one.decision for one in found):
         return [Note(f"Not drawn: {found[0].why}.")]
-    return [Svg(decision_figure(found, results)), Note(NOTE)]
+    return [Drawing(decision_figure(found, results)), Note(NOTE)]
 
 
-def decision_figure(found: Sequence[AtCut], results: Results) -> str:
+def decision_figure(found: Sequence[AtCut], results: Results) -> Figure:
     """Net benefit against threshold."""
     cuts = [cut for cut in results.staging.cuts if any(one.cut == cut and one.decision for one in found)]
     methods = list(results.predictions)
@@ -57,7 +59,7 @@ def decision_figure(found: Sequence[AtCut], results: Results) -> str:
             ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8)
             mark_simulated(ax, results.simulated)
         axes[0].set_ylabel("net benefit")
-        return to_svg(made)
+        return made
 
 
 SECTION = Section("decision_curves", "Would acting on them help?", lambda results: bool(results.predictions), blocks)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from fibrostage.active.strategy_expression import ALL, title_of
+from fibrostage.analysis.few_patients import LEAST
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Note, Section, Svg
-from fibrostage.report.style import FAINT, LineStyle, drawing, figure, line_style, mark_simulated, to_svg
+from fibrostage.report.sections.spec import Block, Drawing, Note, Section
+from fibrostage.report.style import FAINT, LineStyle, drawing, figure, line_style, mark_simulated
 
 COLOURED = 6  # curves in one panel that can be told apart
 
@@ -19,11 +21,14 @@ COLOURED = 6  # curves in one panel that can be told apart
 def blocks(results: Results) -> list[Block]:
     """The curves of every method."""
     assert results.curves is not None
+    tested = sum(metrics.n_patients for metrics in results.metrics)
+    if tested < LEAST:
+        return [Note(f"Not drawn: a curve of {tested} test patients is mostly chance; {LEAST} are needed.")]
     drawn = learning_curves(results.curves, results.simulated, results.first.unit or "candidate")
-    return [Svg(drawn), Note("Mean over runs; the band is one standard deviation over runs.")]
+    return [Drawing(drawn), Note("Mean over runs; the band is one standard deviation over runs.")]
 
 
-def learning_curves(curves: pl.DataFrame, simulated: bool, unit: str = "candidate") -> str:
+def learning_curves(curves: pl.DataFrame, simulated: bool, unit: str = "candidate") -> Figure:
     """Average AUC against the share of the pool asked for: mean over runs, band = ± 1 standard deviation."""
     methods = curves["method"].unique(maintain_order=True).to_list()
     curves = curves.filter(pl.col("strategy") != ALL) if (curves["strategy"] != ALL).any() else curves
@@ -66,7 +71,7 @@ def learning_curves(curves: pl.DataFrame, simulated: bool, unit: str = "candidat
             mark_simulated(ax, simulated)
         axes[0].set_ylabel("average one-vs-rest AUC")
         axes[0].legend(loc="lower right")
-        return to_svg(made)
+        return made
 
 
 def in_colour(curves: pl.DataFrame, strategies: Sequence[str]) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Section, Svg
-from fibrostage.report.style import INK, drawing, figure, mark_simulated, to_svg
+from fibrostage.report.sections.spec import Block, Drawing, Section
+from fibrostage.report.style import INK, drawing, figure, mark_simulated
 from fibrostage.results.metrics import ParticipantFlow
 
 LINE = "#8a96a3"
@@ -16,10 +17,10 @@ LINE = "#8a96a3"
 def blocks(results: Results) -> list[Block]:
     """The flow's boxes."""
     assert results.flow is not None
-    return [Svg(flow_figure(results.flow, results.simulated))]
+    return [Drawing(flow_figure(results.flow, results.simulated))]
 
 
-def flow_figure(flow: ParticipantFlow, simulated: bool) -> str:
+def flow_figure(flow: ParticipantFlow, simulated: bool) -> Figure:
     """Boxes from who came to who trains and who tests, with what left on the way."""
     excluded = flow.excluded
     lines = [f"{count} {reason}" for reason, count in excluded.items()]
@@ -43,7 +44,7 @@ def flow_figure(flow: ParticipantFlow, simulated: bool) -> str:
             if count is not None:
                 arrow(ax, stayed, box(ax, x, 0.8, f"{name} cohort\n{count} patients"))
         mark_simulated(ax, simulated)
-        return to_svg(made)
+        return made
 
 
 def box(ax: Axes, x: float, y: float, text: str, left: bool = False) -> Text:

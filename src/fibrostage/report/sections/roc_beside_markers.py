@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import polars as pl
+from matplotlib.figure import Figure
 
 from fibrostage.analysis.networks_and_markers import COHORTS, panel_of
 from fibrostage.ground.stage import Staging
 from fibrostage.report.results import Diagnosis, Results
 from fibrostage.report.roc import panel_lines, roc_panel
-from fibrostage.report.sections.spec import Block, Note, Section, Svg
-from fibrostage.report.style import drawing, figure, to_svg
+from fibrostage.report.sections.spec import Block, Drawing, Note, Section
+from fibrostage.report.style import drawing, figure
 
 CURVES = 8  # in a panel: the reference, then the others as they come
 
@@ -18,7 +19,7 @@ def blocks(results: Results) -> list[Block]:
     """One seed's curves."""
     found = results.diagnosis
     assert found is not None
-    figures: list[Block] = [Svg(drawn) for drawn in roc_figures(found, results.staging, results.simulated)]
+    figures: list[Block] = [Drawing(drawn) for drawn in roc_figures(found, results.staging, results.simulated)]
     note = Note(
         f"Seed {found.seed}, one point a patient, AUC with DeLong's interval; the other seeds, and methods beyond "
         "eight, stand in comparison.csv. A training cohort's curves are of patients the networks have seen."
@@ -26,7 +27,7 @@ def blocks(results: Results) -> list[Block]:
     return [*figures, note]
 
 
-def roc_figures(found: Diagnosis, staging: Staging, simulated: bool) -> list[str]:
+def roc_figures(found: Diagnosis, staging: Staging, simulated: bool) -> list[Figure]:
     """One seed's curves: a figure a cohort, a panel a cut; a method keeps its colour in every panel."""
     scores, reference = found.of_seed(found.scores), found.reference
     cuts = [cut for cut in staging.cuts if (scores["cut"] == cut).any()]
@@ -47,7 +48,7 @@ def roc_figures(found: Diagnosis, staging: Staging, simulated: bool) -> list[str
                 title = f"{staging.cut_name(cut)}, {COHORTS[split]}"
                 roc_panel(ax, title, [lines.get(name) for name in names], simulated)
             axes[0].set_ylabel("sensitivity")
-            figures.append(to_svg(made))
+            figures.append(made)
     return figures
 
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from matplotlib.figure import Figure
+
 from fibrostage.report.results import Results
+from fibrostage.report.style import to_svg
 from fibrostage.views.table import TableView
 
 
 @dataclass(frozen=True)
-class Svg:
-    """A figure."""
+class Drawing:
+    """A figure; `about` is what it shows where a section has several."""
 
-    drawing: str
-    kind: str = "svg"
+    figure: Figure
+    about: str = ""
+    kind: str = "drawing"
+
+    @property
+    def svg(self) -> str:
+        """The figure as an element of the page."""
+        return to_svg(self.figure)
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class ShownTable:
     kind: str = "table"
 
 
-Block = Svg | Note | Heading | Bullets | Facts | Folded | ShownTable
+Block = Drawing | Note | Heading | Bullets | Facts | Folded | ShownTable
 
 
 @dataclass(frozen=True)

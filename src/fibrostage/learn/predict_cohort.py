@@ -1,0 +1,127 @@
+"""Everybody of a cohort staged by a model, as a table and as JSON: who was, who was not and why, who trained it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from fibrostage import RESEARCH_USE, SIMULATED
+from fibrostage.cohort.store import Cohort
+from fibrostage.ground.errors import RunError
+from fibrostage.ground.files import Json, replace_file
+from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.ground.stage import Staging
+from fibrostage.learn.model import Staged, open_model
+from fibrostage.learn.plan_for_cohort import check_fit
+
+LEFT_OUT = ("patient_id", "reason")
+
+
+@dataclass(frozen=True)
+class PredictedCohort:
+    """What a model says of a cohort's patients; `left_out` is who could not be staged, with why, and `given` the ids
+    that people know patients by, where they were asked for."""
+
+    staged: tuple[Staged, ...]
+    left_out: Mapping[str, str]
+    staging: Staging
+    simulated: bool
+    model: str
+    given: Mapping[str, str] | None = None
+
+    def table(self) -> pl.DataFrame:
+        """One row a patient who was staged: patient_id, the stage called, p_<class>, p_ge_<cut>, and what to know."""
+        table = staged_table(self.staged, self.staging)
+        if self.given is not None:
+            known = pl.Series("given_id", [self.given.get(one.patient_id) for one in self.staged], dtype=pl.String)
+            table = table.insert_column(1, known)
+        return table.with_columns(origin=pl.lit(SIMULATED)) if self.simulated else table
+
+    def as_dict(self) -> dict[str, Json]:
+        """What JSON holds."""
+        cuts = self.staging.cuts
+        patients: list[Json] = [
+            {
+                "patient_id": one.patient_id,
+                **({} if self.given is None else {"given_id": self.given.get(one.patient_id)}),
+                "stage": one.stage,
+                "probabilities": dict(one.probabilities),
+                "at_or_above": {cut: one.at_or_above(self.staging, cut) for cut in cuts},
+                "pictures": dict(one.pictures),
+                "far_outside": dict(one.far),
+                "trained_on": one.trained_on,
+            }
+            for one in self.staged
+        ]
+        left = self.left_out.items()
+        return {
+            "staging": {"name": self.staging.name, "classes": list(self.staging.classes), "cuts": list(cuts)},
+            "model": self.model,
+            "simulated": self.simulated,
+            "notice": RESEARCH_USE,
+            "patients": patients,
+            "left_out": [{"patient_id": patient, "reason": reason} for patient, reason in left],
+        }
+
+
+def predict_cohort(
+    run: Path,
+    cohort: Cohort,
+    target: Path | None = None,
+    progress: Progress = SILENT,
+    given: Mapping[str, str] | None = None,
+) -> PredictedCohort:
+    """Stages a cohort's patients; writes the table to `target`, and who was left out beside it (STEM.left_out.csv).
+
+    `given` leads from patients' ids to those that people know them by. Raises `RunError` where a file exists or cannot
+    be written, or the run holds no model, and `PlanError` where the cohort is of other stages or otherwise stored
+    pictures than the model.
+    """
+    beside = None if target is None else target.with_name(f"{target.stem}.left_out.csv")
+    for path in filter(None, (target, beside)):
+        if path.exists():
+            raise RunError(f"{path} exists; choose another --out")
+        if not path.parent.is_dir():
+            raise RunError(f"cannot write {path}: there is no folder {path.parent}")
+    model = open_model(run)
+    check_fit(cohort, model.plan)
+    staged = tuple(model.stage(cohort, progress))
+    left_out = reasons(cohort, {one.patient_id for one in staged}, model.plan.fused)
+    found = PredictedCohort(staged, left_out, model.staging, cohort.simulated, model.digest, given)
+    if target is not None and beside is not None:
+        replace_file(target, found.table().write_csv)
+        if left_out:
+            replace_file(beside, pl.DataFrame(list(left_out.items()), schema=LEFT_OUT, orient="row").write_csv)
+    return found
+
+
+def reasons(cohort: Cohort, staged: set[str], fused: Sequence[str]) -> dict[str, str]:
+    """Why each patient of a cohort who was not staged was not: which modalities of the model they lack."""
+    seen = {name: np.bincount(cohort.owners(name), minlength=len(cohort.patient_ids)) > 0 for name in fused}
+    result = {}
+    for row, patient in enumerate(cohort.patient_ids):
+        if patient not in staged:
+            lacking = [name for name in fused if not seen[name][row]]
+            result[patient] = f"has no {' and no '.join(lacking)} picture" if lacking else "has no picture to stage"
+    return result
+
+
+def staged_table(staged: Sequence[Staged], staging: Staging) -> pl.DataFrame:
+    """One row a patient: patient_id, the stage called, p_<class> of every stage, p_ge_<cut> of being at or above each
+    cut, how many of the pictures lie far outside the training ones, and whether the patient trained the model (null
+    where the model does not say whom it was trained on)."""
+    classes = staging.classes
+    columns: dict[str, list[str] | list[float] | list[int] | pl.Series] = {
+        "patient_id": [one.patient_id for one in staged],
+        "stage": [one.stage for one in staged],
+    }
+    columns |= {f"p_{name}": [one.probabilities[name] for one in staged] for name in classes}
+    cuts = staging.cuts if len(classes) > 2 else ()  # of two classes the second is the cut
+    columns |= {f"p_ge_{cut}": [one.at_or_above(staging, cut) for one in staged] for cut in cuts}
+    columns["far_outside"] = [sum(one.far.values()) for one in staged]
+    columns["trained_on"] = pl.Series([one.trained_on for one in staged], dtype=pl.Boolean)
+    return pl.DataFrame(columns)

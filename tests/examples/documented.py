@@ -1,0 +1,142 @@
+"""The commands that the documents print, and folders in which they can be run as they stand."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fibrostage.intake.build.choices import Choices
+from fibrostage.intake.build.take_in import Sources, take_in
+from fibrostage.phantom.recipe import Recipe
+from fibrostage.phantom.write import write_phantom
+from fibrostage.plan.run_plan import Plan
+from tests.conftest import write_rows
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ("fibrostage", "python", "make", "pip", ".venv/bin")
+MODALITIES = ("LSTE", "LUS")
+
+
+def documents() -> list[Path]:
+    """What people read; docs/commands.md is made from the commands themselves."""
+    docs = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in ("commands.md", "lab-notes.md"))
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *docs]
+
+
+def commands_of(document: Path) -> Iterator[list[str]]:
+    """The commands of a document in their order, each as its words: lines of code blocks, and code within a sentence
+    that names more than a command."""
+    text = document.read_text(encoding="utf-8").replace("\\\n", " ")
+    for block, inline in re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", text, re.S):
+        for line in (block or inline).splitlines():
+            if not line.strip().startswith(TOOLS):
+                continue
+            words = shlex.split(line, comments=True)
+            if block or len(words) > 2:
+                yield words
+
+
+def clinic(folder: Path) -> None:
+    """A hospital's folder and CSVs under the names that documents use, simulated: SRC, ARCHIVE, plan.toml …"""
+    shape = Recipe(24, modalities=MODALITIES, pictures=1)
+    write_phantom(folder / "SRC", shape)
+    write_phantom(folder / "ARCHIVE", replace(shape, patients=5, format="dicom"))
+    shutil.copy(folder / "SRC" / "patients.csv", folder / "patients.csv")
+    both = [list(csv.DictReader((folder / src / "patients.csv").open(encoding="utf-8"))) for src in ("SRC", "ARCHIVE")]
+    known = [row for rows in both for row in rows]
+    write_rows(folder / "P.csv", list(known[0]), [[row.get(name, "") for name in known[0]] for row in known])
+    for name in ("images.csv", "I.csv"):
+        shutil.copy(folder / "SRC" / "images.csv", folder / name)
+    plan = (folder / "ARCHIVE" / "plan.toml").read_text(encoding="utf-8")
+    (folder / "plan.toml").write_text(plan + "\n[training]\nepochs = 2\n", encoding="utf-8")
+    rows: list[list[object]] = [[k % 2, k % 2 + (k * 7 % 5) / 3, (k * 3 % 11) / 9] for k in range(40)]
+    write_rows(folder / "S.csv", ["y", "A", "B"], rows)
+
+
+def cohort_of(folder: Path, name: str) -> None:
+    """The clinic's cohort, as 'intake' makes it."""
+    sources = Sources(folder / "SRC", folder / "patients.csv", folder / "images.csv")
+    take_in(sources, folder / name, Plan.load(folder / "plan.toml"), Choices())
+
+
+def examples(folder: Path) -> None:
+    """Our examples, their grids cut to two strategies, one seed and one fold, and their training to an epoch."""
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    for path in (folder / "examples").rglob("*.toml"):
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r"^seeds = \[(\d+).*?\]", r"seeds = [\1]", text, flags=re.M)
+        text = re.sub(r"^folds = \[(\d+).*?\]", r"folds = [\1]", text, flags=re.M)
+        text = re.sub(r"^strategies = \[\s*\"(?:[^\]])*\]", 'strategies = ["random", "esd"]', text, flags=re.M)
+        text = re.sub(r"^shares = \[.*?\]", "shares = [0.3, 1.0]", text, flags=re.M | re.S)
+        text = re.sub(r"^epochs = \d+", "epochs = 1", text, flags=re.M)
+        path.write_text(text, encoding="utf-8")
+
+
+def elastograms_only(folder: Path) -> None:
+    """I.csv with the elastograms alone, as a study of crops needs it."""
+    rows = list(csv.reader((folder / "I.csv").open(encoding="utf-8")))
+    at = rows[0].index("modality")
+    write_rows(folder / "I.csv", rows[0], [list(row) for row in rows[1:] if row[at] == "LSTE"])
+
+
+def crops_cohorts(folder: Path) -> None:
+    """examples/dlre/cohort and lesions, as docs/dlre.md makes them."""
+    dlre = folder / "examples" / "dlre"
+    elastograms_only(folder)
+    sources = Sources(folder / "SRC", folder / "P.csv", folder / "I.csv")
+    take_in(sources, dlre / "cohort", Plan.load(dlre / "elastograms.toml"), Choices())
+    breast_set(folder)
+    convert, table = folder / "examples/busbra/convert.py", folder / "BUSBRA/bus_data.csv"
+    subprocess.run([sys.executable, convert, table, folder / "CSVS"], check=True)
+    lesions = Sources(folder / "BUSBRA", folder / "CSVS/patients_pathology.csv", folder / "CSVS/crops.csv")
+    take_in(lesions, dlre / "lesions", Plan.load(dlre / "lesions.toml"), Choices(accept_unmasked=True))
+
+
+def study_file(folder: Path) -> None:
+    """STUDY.toml: a grid of two runs on COHORT."""
+    (folder / "STUDY.toml").write_text(
+        'name = "two strategies"\ncohort = "COHORT"\n[grid]\nmodalities = [["LSTE", "LUS"]]\n'
+        'strategies = ["random", "esd"]\nseeds = [0]\n[plan.active]\nrounds = 1\n[plan.training]\nepochs = 2\n',
+        encoding="utf-8",
+    )
+
+
+def breast_set(folder: Path) -> None:
+    """BUSBRA: a made-up set with the published one's table and layout."""
+    rng = np.random.default_rng(0)
+    (folder / "BUSBRA" / "Images").mkdir(parents=True)
+    rows: list[list[object]] = []
+    for case in range(1, 21):
+        malignant = case % 2
+        for side in ("left", "right") if case % 5 else ("single",):
+            name = f"bus_{case:04d}-{side[0]}"
+            pixels = np.kron(rng.integers(20, 200, (6, 8, 1)), np.ones((50, 40, 3))).astype(np.uint8)
+            pixels[100:180, 120:200] = 20 + 60 * malignant + rng.integers(0, 25)
+            Image.fromarray(pixels).save(folder / "BUSBRA" / "Images" / f"{name}.png")
+            pathology = "malignant" if malignant else "benign"
+            rows.append([name, case, pathology, 2 + case % 4, side, case % 5 + 1, "maker", 320, 300, "[120,100,80,80]"])
+    header = ["ID", "Case", "Pathology", "BIRADS", "Side", "Fold5", "Device", "Width", "Height", "BBOX"]
+    write_rows(folder / "BUSBRA" / "bus_data.csv", header, rows)
+
+
+def liver_set(folder: Path) -> None:
+    """LIVER: a made-up set with the public one's manifest."""
+    rng = np.random.default_rng(0)
+    (folder / "LIVER" / "images").mkdir(parents=True)
+    with (folder / "LIVER" / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "stage", "near_duplicate_group"])
+        for k in range(20):
+            pixels = np.kron(rng.integers(0, 60, (5, 6)) + 30 * (k % 5), np.ones((40, 40))).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / "LIVER" / "images" / f"{k:03d}.png")
+            writer.writerow([f"images/{k:03d}.png", f"F{k % 5}", k])

@@ -1,0 +1,124 @@
+"""Every command that the documents print is run as it stands, in a folder that has what they speak of.
+
+What would take long is cut: the examples' grids (see `documented.examples`), and the options in CHEAPER and FEWER,
+which are added, or put in place of others. Benchmarks are only parsed here; they run in tests/bench.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from fibrostage.bench import intake, pool, stats, train
+from fibrostage.bench.setting import shapes
+from fibrostage.cli.app import app
+from tests.examples import documented
+
+CHEAPER = {
+    "train": ["--set", "training.epochs=1"],
+    "active": ["--set", "training.epochs=2", "--set", "active.rounds=1", "--set", "active.passes=2"],
+    "explain": ["--pictures", "1"],
+}
+FEWER = {"--patients": "8", "--excluded": "2", "--pictures": "1"}  # of a phantom
+BENCHMARKS = ("bench_stats", "bench_pool", "bench_train", "bench_intake", "bench_boxes")
+ELSEWHERE = (
+    ["pip", "install", "."],
+    ["pip", "install", ".[dicom,video]"],
+    [".venv/bin/pre-commit", "install"],
+)  # need the network, or change this checkout; tried when the set-up changes
+
+
+class InsteadError(Exception):
+    """Raised in a benchmark's place."""
+
+
+def fibrostage(words: list[str]) -> None:
+    """A command in this process; raises what it raises."""
+    app(words, standalone_mode=False)
+
+
+def cheaper(words: list[str]) -> list[str]:
+    """A command of the tool that takes seconds."""
+    if words[0] == "phantom":
+        asked = words if "--patients" in words else [*words, "--patients", ""]
+        return [FEWER.get(before, word) for before, word in pairwise(["", *asked])]
+    return [*words, *([] if "--resume" in words else CHEAPER.get(words[0], []))]
+
+
+def bench_is_called(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The benchmark's command line is right: its function would be called."""
+
+    def stands_in(*_values: object, **_named: object) -> None:
+        raise InsteadError
+
+    with monkeypatch.context() as patch:
+        for module in (intake, pool, stats, train):
+            for name in BENCHMARKS:
+                patch.setattr(module, name, stands_in, raising=False)
+        with pytest.raises(InsteadError):
+            fibrostage(words)
+    assert {word for before, word in pairwise(words) if before == "--shape"} <= set(shapes())
+
+
+def make_has(target: str) -> bool:
+    """Whether the Makefile has a target."""
+    lines = (documented.ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
+    return any(line.startswith(f"{target}:") for line in lines)
+
+
+def prepare(name: str, folder: Path) -> None:
+    """What a document's first command begins from."""
+    documented.examples(folder)
+    if name == "results.md":
+        documented.breast_set(folder)
+        documented.liver_set(folder)
+        return
+    documented.clinic(folder)
+    documented.study_file(folder)
+    if name == "dlre.md":
+        documented.breast_set(folder)
+        documented.elastograms_only(folder)
+    if name == "README.md":
+        documented.cohort_of(folder, "OTHER_COHORT")
+        documented.crops_cohorts(folder)
+    if name == "active-learning.md":
+        documented.cohort_of(folder, "COHORT")
+
+
+def clear_target(words: list[str]) -> None:
+    """Takes away what stood at --out, where a document shows two ways to the same (a study and a resumed run go on),
+    and a ledger that is to be made anew."""
+    if words[:2] == ["ledger", "import"]:
+        (Path(words[2]) / "ledger.sqlite").unlink()
+    if "--out" in words and "--resume" not in words and words[0] != "study":
+        target = Path(words[words.index("--out") + 1])
+        if target.is_dir():
+            shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("document", documented.documents(), ids=lambda path: path.name)
+def test_every_command_of_a_document_runs(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIBROSTAGE_KEY", str(tmp_path / "intake.key"))
+    folder = tmp_path / "work"
+    folder.mkdir()
+    prepare(document.name, folder)
+    monkeypatch.chdir(folder)
+    for program, *words in documented.commands_of(document):
+        if program == "make":
+            assert make_has(words[0])
+        elif program == "python":
+            subprocess.run([sys.executable, *words], check=True)
+        elif program == "fibrostage" and words[0] == "bench":
+            bench_is_called(words, monkeypatch)
+        elif program == "fibrostage":
+            clear_target(words)
+            fibrostage(cheaper(words))
+        else:
+            assert [program, *words] in ELSEWHERE
