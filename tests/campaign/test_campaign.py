@@ -180,3 +180,13 @@ def test_the_archive_is_one_oracle_among_others(cohort: Cohort, tiny_plan: Build
 
     assert asked == [query.items for query in replay(read_events(tmp_path / "alone")).issued]
     assert figures == curve["auc_macro"].to_list()
+
+
+@pytest.mark.parametrize("strategy", ["esd", "bald", "esd+power"])
+def test_what_is_about_dropout_is_refused_where_there_is_none(
+    cohort: Cohort, tiny_plan: Callable[..., Plan], tmp_path: Path, strategy: str
+) -> None:
+    plan = tiny_plan(f"active.strategy={strategy}", "network.dropout=0")
+    with pytest.raises(PlanError, match="network.dropout = 0 makes them all the same"):
+        run_active(cohort, plan, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -6,10 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fibrostage.cohort.splits import apportion, draw_stratified, kfolds, make_folds, natural_order
+from fibrostage.cohort.flow import flow_of
+from fibrostage.cohort.splits import Fold, apportion, draw_stratified, kfolds, make_folds, natural_order, seen_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import CohortError, PlanError
+from fibrostage.learn.plan_for_cohort import plan_for
+from fibrostage.learn.task import make_task
+from fibrostage.plan.run_plan import Plan
 from fibrostage.plan.split import SplitPlan
+from tests.conftest import plan_data
 
 EVERYONE = np.ones(20, dtype=bool)
 
@@ -97,3 +102,43 @@ def test_folds_whose_training_patients_are_all_alike_are_refused(cohort: Cohort)
     by_site = replace(cohort, patients=cohort.patients.with_columns(site)).at("F4")
     with pytest.raises(PlanError, match=r"the 16 training patients of fold 0.0 are all <F4: there is nothing to learn"):
         make_folds(by_site, SplitPlan(scheme="column", column="site"), 0, EVERYONE)
+
+
+def test_methods_that_see_other_modalities_test_on_the_same_patients(cohort: Cohort) -> None:
+    """Whoever tests what is seen by one modality never trains the network that fuses it with another."""
+    for seed in range(3):
+        alone, fused = (
+            make_task(cohort, Plan.parse(plan_data(), [f"network.modalities={names}", f"seed={seed}"])).folds[0]
+            for names in ('["LUS"]', '["LSTE", "LUS"]')
+        )
+        lacks_lus = {cohort.patient_ids.index("P003")}
+        assert set(alone.test) == set(fused.test) - lacks_lus
+        assert set(alone.train) == set(fused.train) - lacks_lus
+
+
+def test_a_fold_whose_test_patients_a_method_cannot_see(cohort: Cohort) -> None:
+    fold = Fold(0, 0, np.arange(1, 20), np.array([0]))
+    usable = np.arange(20) > 0
+    with pytest.raises(PlanError, match="none of the test patients of fold 0.0 has pictures of the network's"):
+        seen_of(cohort, [fold], usable)
+    (kept,) = seen_of(cohort, [Fold(0, 0, np.arange(2, 20), np.array([0, 1]))], usable)
+    assert kept.test.tolist() == [1]
+
+
+def test_complete_cases_are_the_same_for_every_method_and_counted(cohort: Cohort) -> None:
+    require = 'split.require=["LSTE", "LUS"]'
+    folds = [
+        make_task(cohort, Plan.parse(plan_data(), [f"network.modalities={names}", require])).folds[0]
+        for names in ('["LSTE"]', '["LUS"]', '["LSTE", "LUS"]')
+    ]
+    lacks_lus = cohort.patient_ids.index("P003")
+    for fold in folds:
+        assert fold.test.tolist() == folds[0].test.tolist()
+        assert fold.train.tolist() == folds[0].train.tolist()
+        assert lacks_lus not in {*fold.test.tolist(), *fold.train.tolist()}
+        assert len(fold.test) + len(fold.train) == 19
+    flow = flow_of(cohort, ("LSTE", "LUS"))
+    assert (flow.enrolled, flow.studied, flow.excluded) == (20, 19, {"no LUS picture": 1})
+    assert flow_of(cohort).studied == 20
+    with pytest.raises(PlanError, match="split.require names 'LUSS', did you mean 'LUS'"):
+        plan_for(cohort, plan_data(), ['split.require=["LUSS"]'])

@@ -93,6 +93,7 @@ def test_description_counts_by_stage_and_what_is_missing(cohort: Cohort) -> None
     content = describe(cohort).as_dict()
     assert content["patients"] == {"total": 20, "by_stage": dict.fromkeys(["F0", "F1", "F2", "F3", "F4"], 4)}
     assert content["images"]["LUS"]["by_stage"]["F3"] == 9
-    assert content["candidates"]["total"] == 19 * 6 + 2
+    assert content["candidates"]["total"] == 19 * 6
+    assert content["candidates_incomplete"]["total"] == 2
     assert content["patients_without"] == {"LSTE": 0, "LUS": 1}
     assert describe(cohort, keep_incomplete=False).candidates.total == 19 * 6

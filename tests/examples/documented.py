@@ -79,6 +79,9 @@ def examples(folder: Path) -> None:
         text = re.sub(r"^strategies = \[\s*\"(?:[^\]])*\]", 'strategies = ["random", "esd"]', text, flags=re.M)
         text = re.sub(r"^shares = \[.*?\]", "shares = [0.3, 1.0]", text, flags=re.M | re.S)
         text = re.sub(r"^epochs = \d+", "epochs = 1", text, flags=re.M)
+        text = re.sub(r"^(plan\.network\.name = .*)", r"\1\nplan.training.epochs = 1", text, flags=re.M)
+        if "[grid]" in text and "[plan.training]" not in text:
+            text += "\n[plan.training]\nepochs = 1\n"
         path.write_text(text, encoding="utf-8")
 
 

@@ -123,7 +123,7 @@ def test_the_report_is_one_file_that_says_what_it_must(study: Path) -> None:
     assert "a &lt; b &amp; c" in html
     assert "Research use only" in html
     assert "SIMULATED" not in html
-    assert html.count("<svg") == 3
+    assert html.count("<svg") == 4
     assert not re.search(r'(?:src|href)="(?!#|data:)', html)
     assert "fingerprint" in html
     assert "0, 1" in html

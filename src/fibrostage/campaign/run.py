@@ -19,7 +19,7 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.checkpoint import save_network
 from fibrostage.learn.patient_predictions import method_name, test_predictions
-from fibrostage.learn.run_metrics import evaluate_predictions, metrics_of
+from fibrostage.learn.run_metrics import evaluate_predictions, metrics_of, participant_flow
 from fibrostage.ledger.state import State
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.rounds import curve_table
@@ -93,6 +93,7 @@ def finish(setting: CampaignSetting, state: State) -> pl.DataFrame:
         task,
         strategy=strategy,
         strategy_title=title_of(strategy),
+        flow=participant_flow(task),
         unit=setting.units.name,
         fold=setting.fold.label,
         labelled=total_cost(setting.units, state.paid, plan.cost, setting.aside),

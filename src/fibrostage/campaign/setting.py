@@ -11,7 +11,8 @@ from fibrostage.active.pool import Pool
 from fibrostage.active.query_selector import Selector
 from fibrostage.active.query_units import query_unit
 from fibrostage.active.query_units.spec import QueryUnit
-from fibrostage.active.strategy_expression import choose_strategy
+from fibrostage.active.strategies.spec import Strategy
+from fibrostage.active.strategy_expression import ChosenStrategy, choose_strategy
 from fibrostage.campaign.query_sizes import schedule
 from fibrostage.campaign.stopping import check_rules
 from fibrostage.cohort.pictures import space_of
@@ -133,6 +134,16 @@ def untested(cohort: Cohort, plan: Plan) -> tuple[Task, Fold]:
     return Task(own, plan, space, [fold]), fold
 
 
+def check_dropout(chosen: ChosenStrategy, plan: Plan) -> None:
+    """Raises `PlanError` for a strategy of dropout passes where there is no dropout, so that all passes are one."""
+    strategy = chosen.base
+    if isinstance(strategy, Strategy) and strategy.of_dropout and plan.network.dropout == 0:
+        raise PlanError(
+            f"active.strategy = {plan.active.strategy!r} asks by what dropout passes say; network.dropout = 0 makes "
+            "them all the same; give network.dropout above 0 (the MMFN paper's passes need it), or take 'entropy'"
+        )
+
+
 def setting_of(
     task: Task,
     fold: Fold,
@@ -148,6 +159,7 @@ def setting_of(
     """
     plan, cohort = task.plan, task.cohort
     chosen, units = choose_strategy(plan.active.strategy), query_unit(plan.active.unit, task.space)
+    check_dropout(chosen, plan)
     check_rules(plan.stopping)
     if units.parts_modalities and plan.network.missing == "drop":
         raise PlanError(

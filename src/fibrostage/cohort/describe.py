@@ -35,6 +35,7 @@ class Description:
     patients: Row
     images: tuple[Row, ...]
     candidates: Row
+    incomplete: Row
     missing: dict[str, int]
     no_images: int
 
@@ -61,6 +62,7 @@ class Description:
             "patients": counted(self.patients),
             "images": {row.name: counted(row) for row in self.images},
             "candidates": {"modalities": self.candidates.name.split("×"), **counted(self.candidates)},
+            "candidates_incomplete": counted(self.incomplete),
             "patients_without": self.missing,
             "patients_without_images": self.no_images,
             "exclusions": len(self.cohort.exclusions),
@@ -86,12 +88,14 @@ def describe(cohort: Cohort, modalities: Sequence[str] | None = None, keep_incom
         return Row(name, tuple(int(per_patient[group].sum()) for group in groups))
 
     counts = space.counts
+    complete = counts.prod(axis=1)
     return Description(
         cohort=cohort,
         columns=tuple(columns),
         patients=by_stage("patients", np.ones(len(cohort.patients), dtype=np.int64)),
         images=tuple(by_stage(name, counts[:, column]) for column, name in enumerate(names)),
-        candidates=by_stage("×".join(names), space.per_patient),
+        candidates=by_stage("×".join(names), complete),
+        incomplete=by_stage("with a modality absent", space.per_patient - complete),
         missing={name: int((counts[:, column] == 0).sum()) for column, name in enumerate(names)},
         no_images=int((counts.sum(axis=1) == 0).sum()),
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from fibrostage.cohort.store import Cohort
 
@@ -28,10 +31,19 @@ class Flow:
         return asdict(self)
 
 
-def flow_of(cohort: Cohort) -> Flow:
+def has_all(cohort: Cohort, modalities: Sequence[str]) -> NDArray[np.bool_]:
+    """Which patients [patients] have a picture of every one of these modalities."""
+    complete: NDArray[np.bool_] = np.ones(len(cohort.patients), dtype=bool)
+    for name in modalities:
+        complete &= np.bincount(cohort.owners(name), minlength=len(complete)) > 0
+    return complete
+
+
+def flow_of(cohort: Cohort, require: Sequence[str] = ()) -> Flow:
     """Counts who came to a cohort, who was left out by reason, and what is studied.
 
-    Reasons beyond the `MOST_REASONS` commonest are counted together.
+    Who lacks a picture of a modality that is required is left out for the first that is lacking. Reasons beyond the
+    `MOST_REASONS` commonest are counted together.
     """
     left_out = cohort.exclusions
     if "kind" not in left_out.columns:  # of a cohort from before it was told
@@ -44,11 +56,18 @@ def flow_of(cohort: Cohort) -> Flow:
     if rest:
         excluded[OTHER] = rest
     patients = cohort.patients["patient_id"]
+    complete = has_all(cohort, ())
+    for name in require:
+        has = has_all(cohort, [name])
+        if (complete & ~has).any():
+            excluded[f"no {name} picture"] = int((complete & ~has).sum())
+        complete &= has
+    studied = cohort.images.filter(pl.col("patient_id").is_in(patients.filter(pl.Series(complete)).implode()))
     return Flow(
         enrolled=len(patients) + len(first),
         excluded=excluded,
-        studied=len(patients),
-        unlabelled=int((cohort.stages < 0).sum()),
-        pictures=len(cohort.images.select("patient_id", "modality", "source", "frame").unique()),
+        studied=int(complete.sum()),
+        unlabelled=int((complete & (cohort.stages < 0)).sum()),
+        pictures=len(studied.select("patient_id", "modality", "source", "frame").unique()),
         pictures_left_out=int((left_out["kind"] == "picture").sum()),
     )

@@ -81,6 +81,12 @@ def make_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bo
         folds = [
             replace(fold, train=draw_stratified(fold.train, cohort.strata, plan.use, rng, leave=0)) for fold in folds
         ]
+    check_training(cohort, folds)
+    return folds
+
+
+def check_training(cohort: Cohort, folds: Sequence[Fold]) -> None:
+    """Raises `PlanError` where a fold's training patients are all of one stage."""
     for fold in folds:
         met = np.unique(cohort.stages[fold.train])
         if len(met) < 2:
@@ -89,7 +95,35 @@ def make_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.bo
                 f"the {len(fold.train)} training patients of fold {fold.label} are all {names}: there is nothing to "
                 "learn; split otherwise, or raise split.use"
             )
-    return folds
+
+
+def seen_of(cohort: Cohort, folds: Sequence[Fold], usable: NDArray[np.bool_]) -> list[Fold]:
+    """The folds without patients whom a method cannot see: `usable` [patients] has a candidate of its modalities.
+
+    Raises `CohortError` where fewer than four labelled patients or two stages can be seen, and `PlanError` where nobody
+    is left to test in a fold, or its training patients are all of one stage.
+    """
+    check_labelled(cohort, np.flatnonzero((cohort.stages >= 0) & usable))
+    seen = [replace(fold, train=fold.train[usable[fold.train]], test=fold.test[usable[fold.test]]) for fold in folds]
+    for fold in seen:
+        if not len(fold.test):
+            raise PlanError(
+                f"none of the test patients of fold {fold.label} has pictures of the network's modalities; test more "
+                "(split.test), or split otherwise"
+            )
+    check_training(cohort, seen)
+    return seen
+
+
+def check_labelled(cohort: Cohort, labelled: NDArray[np.int64]) -> None:
+    """Raises `CohortError` where the labelled patients, rows [n], are fewer than four or of fewer than two stages."""
+    present = np.unique(cohort.stages[labelled])
+    if len(labelled) < 4 or len(present) < 2:
+        names = [cohort.staging.classes[stage] for stage in present]
+        raise CohortError(
+            f"cohort {cohort.name!r} has {len(labelled)} labelled patients with images, of stages {names}; "
+            "training and testing need at least 4 patients of at least 2 stages"
+        )
 
 
 def groups_of(cohort: Cohort) -> NDArray[np.int64]:
@@ -124,13 +158,7 @@ def whole_folds(cohort: Cohort, plan: SplitPlan, seed: int, usable: NDArray[np.b
     more folds than patients, nobody is left to test, or the column does not divide them.
     """
     labelled = np.flatnonzero((cohort.stages >= 0) & usable)
-    present = np.unique(cohort.stages[labelled])
-    if len(labelled) < 4 or len(present) < 2:
-        names = [cohort.staging.classes[stage] for stage in present]
-        raise CohortError(
-            f"cohort {cohort.name!r} has {len(labelled)} labelled patients with images, of stages {names}; "
-            "training and testing need at least 4 patients of at least 2 stages"
-        )
+    check_labelled(cohort, labelled)
     if plan.scheme == "column":
         return column_folds(cohort, plan.column, labelled)
     if plan.scheme == "kfold":

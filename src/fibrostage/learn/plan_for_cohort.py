@@ -66,6 +66,12 @@ def with_source(plan: Plan) -> Plan:
 def check_fit(cohort: Cohort, plan: Plan) -> None:
     """Raises `PlanError` where the plan speaks of other stages or otherwise stored pictures than the cohort's."""
     check_staging(cohort, plan)
+    for name in plan.split.require:
+        if name not in cohort.modality_names:
+            raise PlanError(
+                f"split.require names {name!r}{nearest(name, cohort.modality_names)}; cohort {cohort.name!r} has "
+                f"{', '.join(cohort.modality_names)}"
+            )
     for asked in plan.modality:
         check_modality(cohort, Modality(asked.name, asked.kind, asked.size, asked.stored_channels, asked.fit))
     spec = BACKBONES[plan.network.backbone]

@@ -78,7 +78,7 @@ def supervised_metrics(predictions: pl.DataFrame, task: Task) -> Metrics:
 
 def participant_flow(task: Task) -> ParticipantFlow:
     """Who came, left and is studied; who tests where one division holds, and who trains where all the others do."""
-    flow, split = flow_of(task.cohort).as_dict(), task.plan.split
+    flow, split = flow_of(task.cohort, task.plan.split.require).as_dict(), task.plan.split
     if split.scheme == "holdout":
         flow["test"] = len(task.folds[0].test)
         if split.use == 1:

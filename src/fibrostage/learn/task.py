@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.cohort.candidates import CandidateSpace
+from fibrostage.cohort.flow import has_all
 from fibrostage.cohort.pictures import space_of
-from fibrostage.cohort.splits import Fold, draw_stratified, groups_of, make_folds
+from fibrostage.cohort.splits import Fold, draw_stratified, groups_of, make_folds, seen_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.draws import Draws
 from fibrostage.learn.fit_head import Examples
@@ -29,12 +30,19 @@ class Task:
 
 
 def make_task(cohort: Cohort, plan: Plan) -> Task:
-    """The task of a plan on a cohort; raises `PlanError` where the split cannot be drawn."""
+    """The task of a plan on a cohort: who trains and who tests, of those with a picture of the plan's modalities.
+
+    The division is drawn over everybody with a picture of any kind, so that methods that see different modalities test
+    on the same patients, but for those they cannot see. Raises `PlanError` where the split cannot be drawn, and
+    `CohortError` where too few patients can be seen.
+    """
     if plan.staging.task is not None:
         cohort = cohort.at(plan.staging.task)
     space = space_of(cohort, plan.fused, plan.network.missing == "keep")
-    folds = make_folds(cohort, plan.split, plan.seed, space.per_patient > 0)
-    return Task(cohort, plan, space, folds)
+    anything = space_of(cohort, cohort.modality_names, keep_incomplete=True)
+    complete = has_all(cohort, plan.split.require)
+    folds = make_folds(cohort, plan.split, plan.seed, complete & (anything.per_patient > 0))
+    return Task(cohort, plan, space, seen_of(cohort, folds, space.per_patient > 0))
 
 
 def examples_of(task: Task, patients: NDArray[np.int64], seed: int) -> Examples:

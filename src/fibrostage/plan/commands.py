@@ -97,6 +97,8 @@ def content_read(plan: Plan, reads: Reads) -> dict[str, Json]:
         section, _, name = key.partition(".")
         if section in data:
             del data[section][name]
+    if "split" in data and not plan.split.require:  # nothing required: as before there was such a key
+        del data["split"]["require"]
     if "network" in data and plan.network.source is not None:
         data["network"]["weights"] = data["network"].pop("source")["sha256"]
     return data

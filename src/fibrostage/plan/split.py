@@ -13,6 +13,7 @@ class SplitPlan(PlanSection):
     """Who tests, always by patient; `validation` is a share of the training patients that stops a fit early.
 
     `use` is the share of the training patients that there are: with the same test patients, what more would bring.
+    `require` names modalities that everybody who is studied has pictures of (complete cases).
     """
 
     scheme: Literal["holdout", "kfold", "column"] = "holdout"
@@ -22,3 +23,4 @@ class SplitPlan(PlanSection):
     column: str = "fold"
     validation: float = Field(0.0, ge=0, lt=1)
     use: float = Field(1.0, gt=0, le=1)
+    require: tuple[str, ...] = ()

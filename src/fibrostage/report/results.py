@@ -160,6 +160,7 @@ def read_study(folder: StudyFolder) -> Results:
         folder.read_table(RESULTS),
         folder.read_table(EFFICIENCY),
         record.failures,
+        record.flow,
     )
 
 

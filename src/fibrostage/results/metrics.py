@@ -142,6 +142,7 @@ class Metrics(PatientFigures, RunHead):
             order += ["n_training", "flow", "pictures"] + (["training"] if self.training is not None else [])
         else:
             order += ["strategy", "strategy_title", "unit", "fold", "labelled", "pool", "rounds", "stopped"]
+            order += ["flow"] if self.flow is not None else []
         result = {key: content[key] for key in order}
         if self.flow is not None:
             result["flow"] = self.flow.as_dict()

@@ -91,7 +91,7 @@ def write_tables(
             "methods": {run.name: run.method for run in finished},
             "failures": failures,
             "supervised": study.supervised,
-            "flow": common_flow(finished) if study.supervised and finished else None,
+            "flow": common_flow(finished) if finished else None,
         }
     )
     folder.write(record)
@@ -142,11 +142,15 @@ def active(cohort: Cohort, finished: Sequence[Run]) -> dict[str, pl.DataFrame]:
 
 
 def common_flow(runs: Sequence[Run]) -> ParticipantFlow | None:
-    """The participant flow of the first run, without its training cohort where the runs have different ones."""
-    flow = RunFolder(runs[0].folder).read_metrics().flow
-    if flow is not None and any(run.plan.split.use < 1 for run in runs):
-        return flow.model_copy(update={"training": None})
-    return flow
+    """The participant flow of all runs: of the first one, but for cohorts that are not the same in every run."""
+    flows = [RunFolder(run.folder).read_metrics().flow for run in runs]
+    first = flows[0]
+    if first is None:
+        return None
+    differing = {name: None for name in ("training", "test") if len({getattr(flow, name, None) for flow in flows}) > 1}
+    if any(run.plan.split.use < 1 for run in runs):
+        differing["training"] = None
+    return first.model_copy(update=differing)
 
 
 def warm_cache(cohort: Cohort, runs: Sequence[Run], progress: Progress) -> None:

@@ -16,4 +16,4 @@ def score(known: Known) -> NDArray[np.float64]:
     return np.maximum(entropy(known.stages()) - known.within(), 0.0)  # never negative but for rounding
 
 
-STRATEGY = Strategy("bald", "BALD", "entropies", score)
+STRATEGY = Strategy("bald", "BALD", "entropies", score, of_dropout=True)

@@ -2,4 +2,4 @@
 
 from fibrostage.active.strategies.spec import Strategy, entropy
 
-STRATEGY = Strategy("esd", "ESD", "passes", lambda known: entropy(known.stages()))
+STRATEGY = Strategy("esd", "ESD", "passes", lambda known: entropy(known.stages()), of_dropout=True)

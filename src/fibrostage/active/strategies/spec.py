@@ -56,12 +56,16 @@ class Known:
 
 @dataclass(frozen=True)
 class Strategy:
-    """`name` stands in plans, `title` in figures; `needs` says what the scorer must compute. Scores are ≥ 0."""
+    """`name` stands in plans, `title` in figures; `needs` says what the scorer must compute. Scores are ≥ 0.
+
+    `of_dropout` says that the strategy is about what dropout does, and means nothing without it.
+    """
 
     name: str
     title: str
     needs: Needs
     score: Callable[[Known], NDArray[np.float64]]
+    of_dropout: bool = False
 
     @property
     def needs_model(self) -> bool:
