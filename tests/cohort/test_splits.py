@@ -23,6 +23,10 @@ def test_a_fifth_of_the_papers_patients_is_34() -> None:
     assert apportion(np.array([41, 51, 31, 27, 18]), 0.2).tolist() == [8, 10, 6, 6, 4]
 
 
+def test_the_dlre_papers_200_and_97() -> None:
+    assert apportion(np.array([74, 89, 56, 47, 31]), 0.3266).sum() == 97
+
+
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=6), st.floats(0.05, 0.6), st.integers(0, 9))
 def test_a_draw_is_stratified_and_leaves_someone(sizes: list[int], share: float, seed: int) -> None:
     stages = np.repeat(np.arange(len(sizes)), sizes)
