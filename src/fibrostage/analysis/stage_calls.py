@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from numpy import int64
+import numpy as np
 from numpy.typing import NDArray
 
 HAVE = 5  # patients of a stage; of fewer nothing is said
 SELDOM = 0.5  # called less than so many times as often as there are patients of the stage
 
 
-def seldom_called(confusion: NDArray[int64], classes: Sequence[str]) -> list[str]:
+def seldom_called(confusion: NDArray[np.int64], classes: Sequence[str]) -> list[str]:
     """A sentence for each stage that is called less than half as often as it occurs.
 
     `confusion` [K, K] counts patients, a row a true stage and a column a called one.

@@ -31,6 +31,11 @@ class Flow:
         return asdict(self)
 
 
+def has_any(cohort: Cohort) -> NDArray[np.bool_]:
+    """Which patients [patients] have a picture of any modality."""
+    return np.logical_or.reduce([has_all(cohort, [name]) for name in cohort.modality_names])
+
+
 def has_all(cohort: Cohort, modalities: Sequence[str]) -> NDArray[np.bool_]:
     """Which patients [patients] have a picture of every one of these modalities."""
     complete: NDArray[np.bool_] = np.ones(len(cohort.patients), dtype=bool)

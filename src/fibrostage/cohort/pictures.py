@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.cohort.candidates import CandidateSpace, candidate_space
-from fibrostage.cohort.store import Modality, hash_pixels
+from fibrostage.cohort.store import Modality, hash_pixels, joined_digest
 from fibrostage.ground.errors import CohortError, nearest
 
 
@@ -41,6 +40,10 @@ class Pictures(Protocol):
 
     def pixels(self, modality: str) -> NDArray[np.uint8]:
         """Stored pixels [n, H, W, C] of a modality."""
+        ...
+
+    def picture_hashes(self, modality: str) -> list[str]:
+        """The SHA-256 of the stored pixels of each image [n] of a modality."""
         ...
 
     def pixel_digest(self, modality: str) -> str:
@@ -98,16 +101,17 @@ class ExamPictures:
         stored = self.modality(modality)
         return self.arrays.get(modality, np.empty((0, stored.size, stored.size, stored.channels), dtype=np.uint8))
 
+    def picture_hashes(self, modality: str) -> list[str]:
+        """The SHA-256 of the stored pixels of each image [n] of a modality."""
+        return self._hashes[modality]
+
     def pixel_digest(self, modality: str) -> str:
         """What names exactly a modality's pixels, as a cohort of the same pictures would be named."""
-        return self._digests[modality]
+        return joined_digest(self.picture_hashes(modality))
 
     @cached_property
-    def _digests(self) -> dict[str, str]:
-        return {
-            name: hashlib.sha256("".join(map(hash_pixels, self.pixels(name))).encode()).hexdigest()
-            for name in self.modality_names
-        }
+    def _hashes(self) -> dict[str, list[str]]:
+        return {name: list(map(hash_pixels, self.pixels(name))) for name in self.modality_names}
 
 
 def space_of(pictures: Pictures, modalities: Sequence[str], keep_incomplete: bool = True) -> CandidateSpace:

@@ -147,9 +147,18 @@ class Cohort:
         except (OSError, ValueError, EOFError) as error:
             raise CohortError(f"cohort {self.path}: cannot read pixels of {modality}: {error}") from None
 
+    def picture_hashes(self, modality: str) -> list[str]:
+        """The SHA-256 of the stored pixels of each image [n] of a modality, as the images table has them."""
+        return self.images_of(modality)["sha256"].to_list()
+
     def pixel_digest(self, modality: str) -> str:
         """Identity of one modality's pixels, from the hashes in the images table."""
-        return hashlib.sha256("".join(self.images_of(modality)["sha256"]).encode()).hexdigest()
+        return joined_digest(self.picture_hashes(modality))
+
+
+def joined_digest(hashes: Sequence[str]) -> str:
+    """The SHA-256 of pictures' hashes, one after another."""
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def compute_fingerprint(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
@@ -59,7 +59,7 @@ def pictures_of(cohort: Cohort, modalities: Sequence[str], patients: NDArray[np.
     found = set()
     for name in modalities:
         own = np.isin(cohort.owners(name), patients)
-        found |= {picture_name(digest) for digest in cohort.images_of(name).filter(pl.Series(own))["sha256"]}
+        found |= {picture_name(sha256) for sha256 in compress(cohort.picture_hashes(name), own)}
     return found
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fibrostage.cohort.pictures import Pictures, space_of
-from fibrostage.cohort.store import Modality, hash_pixels
+from fibrostage.cohort.store import Modality
 from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import SILENT, Progress
@@ -106,8 +106,8 @@ class Model:
         return {
             int(owner)
             for name in self.plan.fused
-            for owner, image in zip(pictures.owners(name), pictures.pixels(name), strict=True)
-            if picture_name(hash_pixels(image)) in self.trained_on
+            for owner, sha256 in zip(pictures.owners(name), pictures.picture_hashes(name), strict=True)
+            if picture_name(sha256) in self.trained_on
         }
 
     def _probabilities(

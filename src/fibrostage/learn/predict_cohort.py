@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from fibrostage import RESEARCH_USE, SIMULATED
+from fibrostage.cohort.flow import has_all
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, replace_file
@@ -101,7 +101,7 @@ def predict_cohort(
 
 def reasons(cohort: Cohort, staged: set[str], fused: Sequence[str]) -> dict[str, str]:
     """Why each patient of a cohort who was not staged was not: which modalities of the model they lack."""
-    seen = {name: np.bincount(cohort.owners(name), minlength=len(cohort.patient_ids)) > 0 for name in fused}
+    seen = {name: has_all(cohort, [name]) for name in fused}
     result = {}
     for row, patient in enumerate(cohort.patient_ids):
         if patient not in staged:

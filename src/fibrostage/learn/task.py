@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.cohort.candidates import CandidateSpace
-from fibrostage.cohort.flow import has_all
+from fibrostage.cohort.flow import has_all, has_any
 from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.splits import Fold, draw_stratified, groups_of, make_folds, seen_of
 from fibrostage.cohort.store import Cohort
@@ -39,9 +39,8 @@ def make_task(cohort: Cohort, plan: Plan) -> Task:
     if plan.staging.task is not None:
         cohort = cohort.at(plan.staging.task)
     space = space_of(cohort, plan.fused, plan.network.missing == "keep")
-    anything = space_of(cohort, cohort.modality_names, keep_incomplete=True)
-    complete = has_all(cohort, plan.split.require)
-    folds = make_folds(cohort, plan.split, plan.seed, complete & (anything.per_patient > 0))
+    complete = has_any(cohort) & has_all(cohort, plan.split.require)
+    folds = make_folds(cohort, plan.split, plan.seed, complete)
     return Task(cohort, plan, space, seen_of(cohort, folds, space.per_patient > 0))
 
 

@@ -67,7 +67,6 @@ def mark_simulated(axes: Axes, simulated: bool) -> None:
         )  # fmt: skip
 
 
-FORMATS = {".pdf": "pdf", ".png": "png", ".svg": "svg"}  # of figures for a paper, by suffix
 DPI = 300
 
 
@@ -76,8 +75,8 @@ def write_figure(made: Figure, path: Path, title: str) -> None:
 
     Raises `RunError` where it cannot be written.
     """
-    dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(FORMATS[path.suffix.lower()], {})
-    kind = FORMATS[path.suffix.lower()]
+    kind = path.suffix[1:].lower()
+    dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
     with drawing():
         made.suptitle(title, x=0.01, ha="left", fontsize=12)
         replace_file(

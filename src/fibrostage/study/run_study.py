@@ -147,10 +147,8 @@ def common_flow(runs: Sequence[Run]) -> ParticipantFlow | None:
     first = flows[0]
     if first is None:
         return None
-    differing = {name: None for name in ("training", "test") if len({getattr(flow, name, None) for flow in flows}) > 1}
-    if any(run.plan.split.use < 1 for run in runs):
-        differing["training"] = None
-    return first.model_copy(update=differing)
+    differing = [name for name in ("training", "test") if len({getattr(flow, name, None) for flow in flows}) > 1]
+    return first.model_copy(update=dict.fromkeys(differing))
 
 
 def warm_cache(cohort: Cohort, runs: Sequence[Run], progress: Progress) -> None:
