@@ -20,6 +20,10 @@ def seldom_called(confusion: NDArray[np.int64], classes: Sequence[str]) -> list[
     for index, name in enumerate(classes):
         have, called, right = int(confusion[index].sum()), int(confusion[:, index].sum()), int(confusion[index, index])
         if have >= HAVE and called < SELDOM * have:
-            often = "never called" if called == 0 else f"called {called} times, {right} of them rightly"
+            often = (
+                "never called"
+                if called == 0
+                else f"called {called} time{'' if called == 1 else 's'}, {right} of them rightly"
+            )
             found.append(f"{name} is {often}, though {have} of {int(confusion.sum())} patients have it")
     return found
