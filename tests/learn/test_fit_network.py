@@ -1,16 +1,19 @@
 """Fine-tuning shares images between candidates: epochs, gradients and batch statistics."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.learn.fit_head import Examples
-from fibrostage.learn.fit_network import PixelSource, batch_loss, epoch_batches, set_training
+from fibrostage.learn.fit_network import PixelSource, batch_loss, epoch_batches, make_optimiser, set_training
+from fibrostage.learn.task import examples_of, make_task
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, Head
 from fibrostage.networks.weights import build_backbone
@@ -127,3 +130,39 @@ def test_batch_statistics_are_over_unique_images(cohort: Cohort, tiny_plan: Buil
         assert apart < 1e-4 * max(1.0, largest)
     else:
         assert 1e-4 < float((loss - literal).abs()) < 0.5
+
+
+def test_gradient_descent_is_as_plain_as_the_plan_says(cohort: Cohort, tiny_plan: Build) -> None:
+    network, _, _ = whole_network(cohort, tiny_plan())
+    says = {"optimiser": "sgd", "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant", "head_lr": 0.5}
+    optimiser, schedule = make_optimiser(network, TrainingPlan.model_validate(says), 10)
+    weight = next(iter(network.head.parameters()))
+    before = weight.detach().clone()
+    for _ in range(3):
+        weight.grad = torch.ones_like(weight)
+        optimiser.step()
+        schedule.step()
+    torch.testing.assert_close(weight, before - 3 * 0.5)
+    says |= {"schedule": "one_cycle", "momentum": 0.8}
+    optimiser, schedule = make_optimiser(network, TrainingPlan.model_validate(says), 10)
+    rates = []
+    for _ in range(10):
+        rates.append(optimiser.param_groups[1]["lr"])
+        assert optimiser.param_groups[1]["momentum"] == 0.8
+        optimiser.step()
+        schedule.step() if len(rates) < 10 else None
+    assert max(rates) == pytest.approx(0.5)
+    assert rates[-1] < rates[0] < 0.1
+
+
+@pytest.mark.parametrize(("asked", "least", "most"), [(64, 48, 64), ('"all"', 105, 105), (10, 21, 21)])
+def test_as_many_candidates_of_a_patient_are_learned_from_as_the_plan_says(
+    cohort: Cohort, tiny_plan: Build, asked: object, least: int, most: int
+) -> None:
+    plan = tiny_plan(f"training.candidates={asked}", "network.modalities=['LSTE', 'LUS']")
+    task = make_task(cohort, plan)
+    counts = np.array([[5, 21]])
+    lone = replace(task, space=CandidateSpace(("LSTE", "LUS"), counts))
+    examples = examples_of(lone, np.array([0]), 0)
+    assert least <= len(examples.rows) <= most
+    assert len(np.unique(examples.rows[:, 1])) == 21

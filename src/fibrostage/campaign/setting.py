@@ -158,7 +158,8 @@ def setting_of(
     Raises `PlanError` for a strategy, unit, cut or stopping rule that is none.
     """
     plan, cohort = task.plan, task.cohort
-    chosen, units = choose_strategy(plan.active.strategy), query_unit(plan.active.unit, task.space)
+    chosen = choose_strategy(plan.active.strategy)
+    units = query_unit(plan.active.unit, task.space, plan.training.candidates_a_patient)
     check_dropout(chosen, plan)
     check_rules(plan.stopping)
     if units.parts_modalities and plan.network.missing == "drop":

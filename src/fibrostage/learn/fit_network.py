@@ -219,16 +219,23 @@ def fit_whole(
 
 def make_optimiser(
     network: MMFN, plan: TrainingPlan, steps: int
-) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.OneCycleLR]:
-    """AdamW with one rate for the backbones and one for the head, each through one cycle."""
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """The plan's optimiser, with one rate for the backbones and one for the head, and their course over `steps`."""
     backbone = [p for p in network.backbones.parameters() if p.requires_grad]
     groups = [
         {"params": backbone, "lr": plan.backbone_lr},
         {"params": list(network.head.parameters()), "lr": plan.head_lr},
     ]
-    optimiser = torch.optim.AdamW(groups, weight_decay=plan.weight_decay)
+    optimiser: torch.optim.Optimizer
+    if plan.optimiser == "sgd":
+        optimiser = torch.optim.SGD(groups, momentum=plan.momentum, weight_decay=plan.weight_decay)
+    else:
+        optimiser = torch.optim.AdamW(groups, weight_decay=plan.weight_decay)
+    if plan.schedule == "constant":
+        return optimiser, torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
     rates = [plan.backbone_lr, plan.head_lr]
-    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=max(2, steps))
+    cycle = {"cycle_momentum": plan.optimiser == "adamw"}  # SGD keeps the momentum that its plan says
+    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=max(2, steps), **cycle)
 
 
 def batch_loss(

@@ -16,8 +16,6 @@ from fibrostage.ground.draws import Draws
 from fibrostage.learn.fit_head import Examples
 from fibrostage.plan.run_plan import Plan
 
-TRAINING_CANDIDATES = 64  # of one patient, or as many as it takes to show each of their images
-
 
 @dataclass(frozen=True)
 class Task:
@@ -45,8 +43,9 @@ def make_task(cohort: Cohort, plan: Plan) -> Task:
 
 
 def examples_of(task: Task, patients: NDArray[np.int64], seed: int) -> Examples:
-    """Candidates of the given patients (rows [P]) with their stages: a few of each, every image among them."""
-    ids = task.space.draw(patients, TRAINING_CANDIDATES, Draws.EXAMPLES.of(seed))
+    """Candidates of the given patients (rows [P]) with their stages: `training.candidates` of each, or as many as it
+    takes to show every image."""
+    ids = task.space.draw(patients, task.plan.training.candidates_a_patient, Draws.EXAMPLES.of(seed))
     return Examples(task.space.decode(ids), task.cohort.stages[task.space.patient_of(ids)])
 
 

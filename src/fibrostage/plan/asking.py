@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from fibrostage.ground.errors import PlanError
 from fibrostage.plan.section import PlanSection
 
+Share = Annotated[float, Field(gt=0, le=1)]
+Items = Annotated[int, Field(strict=True, ge=1)]
+
 
 class ActivePlan(PlanSection):
     """What is asked for, how much at a time, and who is left to ask. Shares are of the pool's items; `fold` is the one
     that tests.
 
-    The first query is of `initial` of the pool, chosen as `start` says: "stratified" is a random draw in which every
+    `initial` and `query` are shares of the pool (0.1), or whole numbers of items (10; 1 is one item, 1.0 all of them).
+    The first query is of `initial`, chosen as `start` says: "stratified" is a random draw in which every
     stage occurs, as the MMFN paper has it, and uses labels that nobody has yet; "auto" is random for "random" and
     TypiClust on the frozen features, which needs no label, for every other strategy; or it is a strategy that needs no
     model. Then equal steps to all of the
@@ -26,8 +30,8 @@ class ActivePlan(PlanSection):
     unit: str = "candidate"
     start: str = "auto"
     rounds: int = Field(10, ge=0)
-    initial: float = Field(0.1, gt=0, le=1)
-    query: float | None = Field(None, gt=0, le=1)
+    initial: Items | Share = 0.1
+    query: Items | Share | None = None
     shares: tuple[float, ...] | None = None
     epochs: int | None = Field(None, ge=1)
     warm_start: bool = True

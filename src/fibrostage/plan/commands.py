@@ -47,7 +47,16 @@ ACTIVE = Reads("active", (*TRAIN.sections, "active", "oracle", "cost", "stopping
 READERS = (INTAKE, TRAIN, ACTIVE)
 
 FROZEN = ("frozen_batch", "frozen_lr", "frozen_l2", "mirror", "components")  # of a head on cached features
-WHOLE = ("batch", "together", "backbone_lr", "head_lr", "weight_decay", "augment", "average")  # of a trained backbone
+WHOLE = (  # of a trained backbone
+    "batch", "together", "optimiser", "momentum", "schedule", "backbone_lr", "head_lr", "weight_decay", "augment",
+    "average",
+)  # fmt: skip
+ADDED_LATER: dict[tuple[str, str], Json] = {  # keys that do not count where they say what was always done
+    ("split", "require"): [],
+    ("training", "candidates"): 64,
+    ("training", "optimiser"): "adamw",
+    ("training", "schedule"): "one_cycle",
+}
 SCHEME = {"holdout": ("test",), "kfold": ("folds", "repeats"), "column": ("column",)}  # keys of each split.scheme
 
 
@@ -56,6 +65,8 @@ def idle_keys(plan: Plan) -> dict[str, str]:
     tune, scheme = plan.training.finetune, plan.split.scheme
     idle = WHOLE if tune == "head" else FROZEN
     found = {f"training.{key}": f'training.finetune = "{tune}"' for key in idle}
+    if plan.training.optimiser != "sgd":
+        found["training.momentum"] = f'training.optimiser = "{plan.training.optimiser}"'
     if tune != "last":
         found["training.boundary"] = f'training.finetune = "{tune}"'
     others = (key for name, keys in SCHEME.items() if name != scheme for key in keys)
@@ -97,8 +108,9 @@ def content_read(plan: Plan, reads: Reads) -> dict[str, Json]:
         section, _, name = key.partition(".")
         if section in data:
             del data[section][name]
-    if "split" in data and not plan.split.require:  # nothing required: as before there was such a key
-        del data["split"]["require"]
+    for (section, name), usual in ADDED_LATER.items():
+        if section in data and data[section].get(name) == usual:
+            del data[section][name]
     if "network" in data and plan.network.source is not None:
         data["network"]["weights"] = data["network"].pop("source")["sha256"]
     return data

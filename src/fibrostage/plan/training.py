@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import sys
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,6 +16,8 @@ class TrainingPlan(PlanSection):
     `finetune = "head"` fits on frozen, cached features with the `frozen_*` values, each the mean of a picture's and
     its mirror image's with `mirror`; "last" and "all" train the
     backbones too, with `batch`, the two learning rates, and an exponential `average` of the weights.
+    `optimiser`, with `momentum` for "sgd", follows `schedule`: one cycle of the learning rates, or constant ones.
+    At most about `candidates` of each patient's are learned from, every picture among them.
     `together` candidates of a patient share a batch and every pair of their images joins it. `boundary` lets
     "last" train from cached maps at the freeze boundary instead of pixels.
     `loss` is cross-entropy, or the sum of squared errors of the probabilities (DLRE paper, §2.1).
@@ -26,7 +29,11 @@ class TrainingPlan(PlanSection):
     loss: Literal["cross_entropy", "squared"] = "cross_entropy"
     epochs: int = Field(40, ge=1)
     batch: int = Field(16, ge=1)
+    candidates: Annotated[int, Field(ge=1)] | Literal["all"] = 64
     together: int = Field(1, ge=1)
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    momentum: float = Field(0.9, ge=0, lt=1)
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
     boundary: bool = True
     backbone_lr: float = Field(1e-4, gt=0, le=1)
     head_lr: float = Field(1e-3, gt=0, le=1)
@@ -42,3 +49,8 @@ class TrainingPlan(PlanSection):
     augment: bool | Literal["mirror"] = True
     average: float = Field(0.98, ge=0, lt=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    @property
+    def candidates_a_patient(self) -> int:
+        """How many of a patient's candidates are learned from, at most."""
+        return sys.maxsize if self.candidates == "all" else self.candidates

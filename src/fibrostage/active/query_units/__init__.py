@@ -11,6 +11,9 @@ QUERY_UNITS: Registry[type[QueryUnit]] = Registry(
 )
 
 
-def query_unit(name: str, space: CandidateSpace) -> QueryUnit:
-    """The items of a named unit over a space of candidates; raises `PlanError` for an unknown unit."""
-    return QUERY_UNITS[name](space)
+def query_unit(name: str, space: CandidateSpace, candidates_a_patient: int = 64) -> QueryUnit:
+    """The items of a named unit over a space of candidates, of which so many a patient are learned from.
+
+    Raises `PlanError` for an unknown unit.
+    """
+    return QUERY_UNITS[name](space, candidates_a_patient)

@@ -13,7 +13,6 @@ from fibrostage.active.query_units.spec import QueryUnit, bad_rows, in_patient_o
 from fibrostage.cohort.candidates import ABSENT, CandidateSpace
 from fibrostage.ground.draws import Draws
 from fibrostage.learn.fit_head import Examples
-from fibrostage.learn.task import TRAINING_CANDIDATES
 
 
 class ImageUnit(QueryUnit):
@@ -71,7 +70,7 @@ class ImageUnit(QueryUnit):
         votes = np.zeros((len(known), int(stages.max()) + 1), dtype=np.int64)
         np.add.at(votes, (position, stages), 1)
         own = CandidateSpace(self.space.modalities, counts)
-        ids = own.draw(np.arange(len(known)), TRAINING_CANDIDATES, Draws.EXAMPLES.of(seed))
+        ids = own.draw(np.arange(len(known)), self.candidates_a_patient, Draws.EXAMPLES.of(seed))
         local = own.decode(ids)
         rows = np.full_like(local, ABSENT)
         for m in range(modalities):

@@ -13,7 +13,6 @@ from fibrostage.active.pool_scoring import UnitScores
 from fibrostage.active.query_units.spec import QueryUnit, in_patient_order
 from fibrostage.ground.draws import Draws
 from fibrostage.learn.fit_head import Examples
-from fibrostage.learn.task import TRAINING_CANDIDATES
 
 AVERAGED = 16  # candidates of a patient over which probabilities are averaged
 
@@ -36,7 +35,7 @@ class PatientUnit(QueryUnit):
         """A few candidates of each patient [n], every image among them, with the patient's stage [n]."""
         items, stages = in_patient_order(items, stages)
         patients = self.patient_of(items)
-        ids = self.space.draw(patients, TRAINING_CANDIDATES, Draws.EXAMPLES.of(seed))
+        ids = self.space.draw(patients, self.candidates_a_patient, Draws.EXAMPLES.of(seed))
         given = np.full(len(self.space.counts), -1, dtype=np.int64)
         given[patients] = stages
         return Examples(self.space.decode(ids), given[self.space.patient_of(ids)])

@@ -29,11 +29,14 @@ if TYPE_CHECKING:
 class QueryUnit(ABC):
     """The items of one unit over a space of candidates. `name` stands in plans and ledgers.
 
+    Where the unit is not the candidate, about `candidates_a_patient` are learned from, every image among them.
+
     `scored_alone` says that a strategy scores each item by itself; otherwise an item's score is made of those of its
     candidates. `parts_modalities` says that one modality of a patient can be asked for without another.
     """
 
     space: CandidateSpace
+    candidates_a_patient: int = 64
     name: ClassVar[str]
     scored_alone: ClassVar[bool] = False
     parts_modalities: ClassVar[bool] = False
