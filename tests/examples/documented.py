@@ -13,10 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.take_in import Sources, take_in
+from fibrostage.networks.backbones import BACKBONES
 from fibrostage.phantom.recipe import Recipe
 from fibrostage.phantom.write import write_phantom
 from fibrostage.plan.run_plan import Plan
@@ -130,6 +132,12 @@ def breast_set(folder: Path) -> None:
             rows.append([name, case, pathology, 2 + case % 4, side, case % 5 + 1, "maker", 320, 300, "[120,100,80,80]"])
     header = ["ID", "Case", "Pathology", "BIRADS", "Side", "Fold5", "Device", "Width", "Height", "BBOX"]
     write_rows(folder / "BUSBRA" / "bus_data.csv", header, rows)
+
+
+def resnet50_file(folder: Path) -> None:
+    """WEIGHTS/resnet50.pth: the shapes and names of the published file, its numbers drawn."""
+    (folder / "WEIGHTS").mkdir()
+    torch.save(BACKBONES["resnet50"].build().state_dict(), folder / "WEIGHTS" / "resnet50.pth")
 
 
 def liver_set(folder: Path) -> None:

@@ -78,6 +78,9 @@ def prepare(name: str, folder: Path) -> None:
         documented.breast_set(folder)
         documented.liver_set(folder)
         return
+    if name == "weights.md":
+        documented.resnet50_file(folder)
+        return
     documented.clinic(folder)
     documented.study_file(folder)
     if name == "dlre.md":
@@ -110,6 +113,8 @@ def test_every_command_of_a_document_runs(document: Path, tmp_path: Path, monkey
     folder.mkdir()
     prepare(document.name, folder)
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("FIBROSTAGE_WEIGHTS", "WEIGHTS")
+    monkeypatch.setattr("fibrostage.networks.weights.from_hub", lambda _: Path("WEIGHTS/resnet50.pth"))
     for program, *words in documented.commands_of(document):
         if program == "make":
             assert make_has(words[0])

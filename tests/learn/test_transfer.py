@@ -40,7 +40,7 @@ def test_the_source_is_named_and_hashed_in_the_plan(crops: Cohort, source: Path,
     assert recorded["cohort"] == crops.name
     assert recorded["fingerprint"] == crops.fingerprint
     assert recorded["task"] == "METAVIR at or above F3"
-    known = source_of(str(source))
+    known = source_of(BACKBONES["dlre"], str(source))
     assert known is not None
     assert recorded["sha256"] == known.sha256
     page = write_report(transferred).read_text()
@@ -91,4 +91,4 @@ def test_a_plan_is_the_same_wherever_its_weights_lie(crops: Cohort, source: Path
 def test_a_folder_named_like_published_weights_is_not_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "imagenet").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert source_of("imagenet") is None
+    assert source_of(BACKBONES["efficientnet_lite0"], "imagenet") is None

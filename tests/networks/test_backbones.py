@@ -1,5 +1,6 @@
 """One contract for every backbone of the registry, and the golden features of the default one."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from fibrostage.ground.errors import PlanError, WeightsError
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.backbones.efficientnet_lite0 import same_padding
 from fibrostage.networks.depthwise import depthwise
-from fibrostage.networks.weights import build_backbone, load_strictly, weights_file, weights_hash
+from fibrostage.networks.weights import build_backbone, from_hub, load_strictly, source_of, weights_file, weights_hash
 
 NAMES = BACKBONES.names()
 
@@ -164,6 +165,7 @@ def test_where_weights_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_hub_id_goes_through_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
+    from_hub.cache_clear()
     asked = []
 
     def download(repository: str, file: str) -> str:
@@ -179,6 +181,12 @@ def test_a_hub_id_goes_through_the_hub(tmp_path: Path, monkeypatch: pytest.Monke
     assert asked == [("timm/resnet50.tv_in1k", "model.safetensors"), ("me/mine", "other.safetensors")]
     with pytest.raises(WeightsError, match="the hub did not give it"):
         weights_file(spec, "nobody/nothing")
+    torch.save(torchvision_layout((2, 2, 2, 2), bottleneck=False), tmp_path / "other.safetensors.pth")
+    small = BACKBONES["resnet18"]
+    known = source_of(small, "me/mine:other.safetensors.pth")
+    assert known is not None
+    assert known.sha256 == hashlib.sha256((tmp_path / "other.safetensors.pth").read_bytes()).hexdigest()
+    from_hub.cache_clear()
 
 
 def test_lite0_carries_imagenet_weights() -> None:

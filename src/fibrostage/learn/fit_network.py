@@ -234,8 +234,10 @@ def make_optimiser(
     if plan.schedule == "constant":
         return optimiser, torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
     rates = [plan.backbone_lr, plan.head_lr]
-    cycle = {"cycle_momentum": plan.optimiser == "adamw"}  # SGD keeps the momentum that its plan says
-    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=max(2, steps), **cycle)
+    cycles = plan.optimiser == "adamw"  # SGD keeps the momentum that its plan says
+    return optimiser, torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, rates, total_steps=max(2, steps), cycle_momentum=cycles
+    )
 
 
 def batch_loss(

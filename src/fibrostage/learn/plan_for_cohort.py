@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from fibrostage.cohort.pictures import Pictures
 from fibrostage.cohort.store import Cohort, Modality
-from fibrostage.ground.errors import PlanError, nearest
+from fibrostage.ground.errors import PlanError, WeightsError, nearest
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.weights import source_of
 from fibrostage.plan.commands import TRAIN, Reads, refuse_unread
@@ -53,7 +54,13 @@ def only_what_somebody_has(cohort: Cohort, plan: Plan) -> Plan:
 
 def with_source(plan: Plan) -> Plan:
     """The plan with what its weights' file is recorded in it; raises `PlanError` where it is not what was recorded."""
-    before, now = plan.network.source, source_of(plan.network.weights)
+    before = plan.network.source
+    try:
+        now = source_of(BACKBONES[plan.network.backbone], plan.network.weights)
+    except WeightsError:
+        if before is None or Path(plan.network.weights).exists():
+            raise
+        now = None
     if before is not None and (now is None or now.sha256 != before.sha256):
         came = "is not there" if now is None else f"has SHA-256 {now.sha256[:16]}…"
         raise PlanError(

@@ -1,8 +1,8 @@
 """Weights from a published file, a local file, a trained run or a Hugging Face hub id, into a backbone, strictly.
 
-Strictly: every parameter of the backbone must be in the file with its shape, and every key of the file must be
-known (an ImageNet classifier is dropped by the backbone's own rename). Pickled objects are never executed:
-`.pth` files are read as tensors only.
+Strictly: every parameter of the backbone must be in the file with its shape, and every key beside them must be known
+(an ImageNet classifier is dropped by the backbone's own rename); `layouts` finds them under other tools' names. Pickled
+objects are never executed: `.pth` files are read as tensors only.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from safetensors.torch import load_file
 from fibrostage.ground.errors import WeightsError
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.backbones.spec import Backbone
+from fibrostage.networks.layouts import NamedWeights, named_for, unwrapped
 from fibrostage.plan.network import NetworkPlan, SourcePlan
 
 if TYPE_CHECKING:
@@ -29,12 +31,21 @@ if TYPE_CHECKING:
 
 RANDOM = "random"
 IMAGENET = "imagenet"
-FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+DAMAGED = "damaged, cut short, or of another format"
+FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 
 
 def backbone_of(plan: NetworkPlan, seed: int) -> nn.Module:
-    """The backbone of a plan, with its weights."""
-    return build_backbone(BACKBONES[plan.backbone], plan.weights, seed, plan.load == "front")
+    """The backbone of a plan, with its weights; raises `WeightsError` where they are not those of the plan's source."""
+    spec = BACKBONES[plan.backbone]
+    if plan.source is not None and plan.weights != RANDOM:
+        now = described_now(weights_file(spec, plan.weights))
+        if now.sha256 != plan.source.sha256:
+            raise WeightsError(
+                f"network.weights = {plan.weights!r} has SHA-256 {now.sha256[:16]}…; the plan was made with "
+                f"{plan.source.name}, {plan.source.sha256[:16]}…"
+            )
+    return build_backbone(spec, plan.weights, seed, plan.load == "front")
 
 
 def build_backbone(spec: Backbone, weights: str, seed: int, front: bool = False) -> nn.Module:
@@ -94,21 +105,49 @@ def model_of(run: Path, asked: str) -> Path:
     return models[0]
 
 
-def source_of(weights: str) -> SourcePlan | None:
-    """What is known of the file or run that weights come from; None for published or random ones."""
-    path = Path(weights).expanduser()
-    if weights in (IMAGENET, RANDOM) or not path.exists():
+def source_of(spec: Backbone, weights: str) -> SourcePlan | None:
+    """What is known of the file that weights come from, in whatever form they are named.
+
+    None for random ones, and for those that a package ships and the backbone knows by their hash. Raises
+    `WeightsError` where there is no such file, or it is damaged or not what its name says.
+    """
+    if weights == RANDOM:
         return None
-    file = model_of(path, f"network.weights = {weights!r}") if path.is_dir() else path
+    file = weights_file(spec, weights)
+    source = described_now(file)
+    if source.sha256 == spec.on_board:
+        return None
+    return source.model_copy(update={"layout": layout_of(spec.name, file.absolute(), source.sha256)})
+
+
+@lru_cache(maxsize=64)
+def layout_of(backbone: str, file: Path, _sha256: str) -> tuple[str, ...]:
+    """What is done to find a backbone's weights in a file, in words; raises `WeightsError` where they are not there."""
+    spec = BACKBONES[backbone]
+    return weights_in(spec.build(), spec, file).done
+
+
+def described_now(file: Path) -> SourcePlan:
+    """What a weights file is; it is read again only where it changed."""
     state = file.stat()
     return described(file.absolute(), (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
 
 
 @lru_cache(maxsize=64)
 def described(file: Path, state: tuple[int, ...]) -> SourcePlan:
-    """What a weights file is; every run of a study asks, and the file is read once unless its `state` changes."""
+    """What a weights file is; every run of a study asks, and the file is read once unless its `state` changes.
+
+    Raises `WeightsError` where the file's name ends in the beginning of a hash, as published ones do, and its content
+    has another: cut short, or renamed.
+    """
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
+    said = re.search(r"-([0-9a-f]{8})\.\w+$", file.name)
+    if said and not digest.startswith(said[1]):
+        raise WeightsError(
+            f"{file}: its name says that its SHA-256 begins with {said[1]}, and it is {digest[:16]}…: cut short, "
+            "damaged or renamed; fetch it again, or give it a name without that ending"
+        )
     known = metadata_of(file)
     if "plan" not in known:
         return SourcePlan(name=file.name, sha256=digest)
@@ -162,8 +201,9 @@ def own_backbone(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
 
 
+@lru_cache(maxsize=16)
 def from_hub(identifier: str) -> Path:
-    """Fetches `owner/name` (its model.safetensors) or `owner/name:file` through the hub's own cache.
+    """Fetches `owner/name` (its model.safetensors) or `owner/name:file` through the hub's own cache, once a process.
 
     Raises `WeightsError` where the hub does not give the file: there is none, no access, or no network.
     """
@@ -180,35 +220,32 @@ def from_hub(identifier: str) -> Path:
         ) from None
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file or of a PyTorch state dict, by name, each of any shape [...].
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors of a .safetensors file or of a PyTorch state dict, by name, each of any shape [...]; and in words,
+    which part of a checkpoint they were.
 
-    Raises `WeightsError` where the file cannot be read as such, or holds anything but named tensors. Pickled objects
-    are never executed.
+    Raises `WeightsError` where the file cannot be read as such, or holds no named tensors. Pickled objects are never
+    executed.
     """
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return load_file(path), ()
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # whatever a reader makes of a damaged file
+    except Exception as error:  # whatever a reader makes of a damaged file
         kind = "safetensors" if path.suffix == ".safetensors" else "PyTorch tensors alone"
-        raise WeightsError(f"{path} is not a file of {kind}: damaged, cut short, or of another format") from None
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(torch.is_tensor(v) for v in content.values()):
-        raise WeightsError(f"{path} does not hold a state dict (names → tensors)")
-    return content
+        found = re.search(r"GLOBAL ([\w.]+) was not an allowed global", str(error))
+        what = f"it holds {found[1]}, code that is never run here; save its state dict alone" if found else DAMAGED
+        raise WeightsError(f"{path} is not a file of {kind}: {what}") from None
+    return unwrapped(content, path)
 
 
-def load_strictly(network: nn.Module, spec: Backbone, path: Path) -> None:
-    """Loads the file or raises `WeightsError` naming the first key that does not fit, with both shapes, or whose
-    numbers no network can work with."""
-    renamed = {}
-    for key, tensor in own_backbone(path, read_tensors(path)).items():
-        name = spec.rename(key)
-        if name is not None:
-            renamed[name] = tensor
+def weights_in(network: nn.Module, spec: Backbone, path: Path) -> NamedWeights:
+    """What a file holds for a network, by its own names; raises `WeightsError` naming the first key that does not fit,
+    with both shapes, or whose numbers no network can work with."""
+    tensors, part = read_tensors(path)
     own = network.state_dict()
+    found = named_for(spec, own, own_backbone(path, tensors), path)
+    renamed = dict(found.tensors)
     for key, tensor in own.items():
         if key not in renamed:
             if key.endswith("num_batches_tracked"):  # absent from files older than PyTorch 0.4.1
@@ -229,7 +266,32 @@ def load_strictly(network: nn.Module, spec: Backbone, path: Path) -> None:
                 f"which {spec.name} does not have"
             )
     check_numbers(renamed, path)
-    network.load_state_dict(renamed)
+    return NamedWeights(renamed, (*part, *found.done))
+
+
+def load_strictly(network: nn.Module, spec: Backbone, path: Path) -> None:
+    """Loads a file; raises `WeightsError` as `weights_in` does."""
+    network.load_state_dict(dict(weights_in(network, spec, path).tensors))
+
+
+@dataclass(frozen=True)
+class CheckedWeights:
+    """A file that fits a backbone: `layout` is what was done to find its weights in it, and `source` what it is."""
+
+    file: Path
+    backbone: str
+    parameters: int
+    layout: tuple[str, ...]
+    source: SourcePlan
+
+
+def check_weights(spec: Backbone, weights: str) -> CheckedWeights:
+    """Whether weights, named in any of their forms, fit a backbone; raises `WeightsError` saying why where not."""
+    file = weights_file(spec, weights)
+    network = spec.build()
+    found = weights_in(network, spec, file)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    return CheckedWeights(file, spec.name, count, found.done, described_now(file))
 
 
 def check_numbers(tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -10,8 +10,8 @@ from fibrostage.plan.section import PlanSection
 
 
 class SourcePlan(PlanSection):
-    """Where trained weights came from, recorded when a run begins: the file's hash, and of a run of this tool its
-    cohort and task."""
+    """Where weights came from, recorded when a run begins: the file's hash, what was done to find them in it, and of a
+    run of this tool its cohort and task."""
 
     name: str
     sha256: str
@@ -19,6 +19,12 @@ class SourcePlan(PlanSection):
     fingerprint: str | None = None
     task: str | None = None
     simulated: bool | None = None
+    layout: tuple[str, ...] = ()
+
+    @property
+    def read_as(self) -> str | None:
+        """A sentence on what was done to find the weights in their file; None where they lay there as published."""
+        return f"weights: of {self.name}, {', '.join(self.layout)}" if self.layout else None
 
 
 class NetworkPlan(PlanSection):

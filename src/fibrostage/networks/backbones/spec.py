@@ -24,6 +24,16 @@ class Trunk(Protocol):
 
 
 @dataclass(frozen=True)
+class NamesElsewhere:
+    """Another tool's names for an architecture's weights: known by `sign`, a part of a key, and renamed to those of the
+    publisher. `name` is the tool's."""
+
+    name: str
+    sign: str
+    rename: Callable[[str], str]
+
+
+@dataclass(frozen=True)
 class Backbone:
     """A convolutional feature extractor: images [B, 3, S, S] → maps [B, features, h, w].
 
@@ -31,7 +41,8 @@ class Backbone:
     0–255 range of stored pixels. `last` are the parameter-name prefixes that `finetune = "last"` trains; the network
     that `build` makes is `back(front(x))`, and `back` is what they name. `rename` turns a key of the published weights
     into ours, or None to drop it (the ImageNet classifier). `imagenet` finds the published weights on this machine, or
-    raises `WeightsError` saying where to get them.
+    raises `WeightsError` saying where to get them; `on_board` is the SHA-256 of those that a package ships. `layouts`
+    are other tools' names for the same weights.
     """
 
     name: str
@@ -46,3 +57,5 @@ class Backbone:
     source: str
     licence: str
     exact: bool = False
+    layouts: tuple[NamesElsewhere, ...] = ()
+    on_board: str | None = None
