@@ -75,9 +75,15 @@ class Source(Protocol):
 
 
 def epoch_batches(
-    rows: NDArray[np.int64], patients: NDArray[np.int64], batch: int, together: int, rng: np.random.Generator
+    rows: NDArray[np.int64],
+    patients: NDArray[np.int64],
+    batch: int,
+    together: int,
+    rng: np.random.Generator,
+    every: bool = False,
 ) -> list[NDArray[np.int64]]:
-    """One epoch: batches of candidates [b] in which every image of every modality occurs.
+    """One epoch: batches of candidates [b] in which every image of every modality occurs, or with `every` each
+    candidate once.
 
     `rows` [n, M] are all candidates' image rows and `patients` [n] whose they are; a batch holds positions in them.
     Going through all pairs would show each of 5 elastograms 21 times for one look at each of 21 B-mode frames.
@@ -85,6 +91,8 @@ def epoch_batches(
     images are all in the batch joins it, at no cost but a sum: 4 together are 16 pairs of 8 images.
     """
     order = rng.permutation(len(rows))
+    if every:
+        return np.array_split(order, -(-len(order) // batch))
     first = [np.unique(rows[order, column], return_index=True)[1] for column in range(rows.shape[1])]
     cover = order[np.unique(np.concatenate(first))]
     if together > 1:
@@ -179,7 +187,8 @@ def fit_whole(
     engine = make_engine(plan.precision)
     rng = Draws.NETWORK_FIT.of(seed)
     patients = patients_of(source.cohort, network.head.modalities, examples.rows)
-    epochs = [epoch_batches(examples.rows, patients, plan.batch, plan.together, rng) for _ in range(plan.epochs)]
+    every = plan.cover == "candidates"
+    epochs = [epoch_batches(examples.rows, patients, plan.batch, plan.together, rng, every) for _ in range(plan.epochs)]
     set_training(network, source.spec, plan.finetune)
     optimiser, schedule = make_optimiser(network, plan, sum(map(len, epochs)))
     network = network.to(engine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -108,7 +108,8 @@ def frozen_backbone(plan: Plan) -> nn.Module:
     if plan.network.weights not in ("imagenet", "random"):
         return backbone_of(plan.network, plan.seed)
     published = plan.network.weights == "imagenet" and plan.network.load == "whole"
-    key = (plan.network.backbone, plan.network.weights, plan.network.load, 0 if published else plan.seed)
+    content = None if plan.network.source is None else plan.network.source.sha256
+    key = (plan.network.backbone, plan.network.weights, content, plan.network.load, 0 if published else plan.seed)
     return remembered(_BACKBONES, key, lambda: backbone_of(plan.network, plan.seed))
 
 

@@ -13,6 +13,7 @@ from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.weights import source_of
 from fibrostage.plan.commands import TRAIN, Reads, refuse_unread
 from fibrostage.plan.run_plan import Plan
+from fibrostage.plan.split import ALL_MODALITIES
 
 
 def plan_for(
@@ -33,13 +34,20 @@ def plan_for(
     if isinstance(own, dict) and own.get("name", staging.name) == staging.name:
         whole = {"name": staging.name, "classes": list(staging.classes), "cuts": list(staging.cuts)}
         content["staging"] = {**whole, **own}
-    plan = Plan.parse(content, overrides, source)
+    plan = requiring(cohort, Plan.parse(content, overrides, source))
     check_fit(cohort, plan)
     plan = with_source(only_what_somebody_has(cohort, plan))
     for name in plan.fused:
         if not len(cohort.images_of(name)):
             raise PlanError(f"network.modalities: no patient of cohort {cohort.name!r} has a {name} image")
     return plan
+
+
+def requiring(cohort: Cohort, plan: Plan) -> Plan:
+    """The plan, in which `split.require = "all"` is the names of the cohort's modalities."""
+    if plan.split.require != ALL_MODALITIES:
+        return plan
+    return plan.model_copy(update={"split": plan.split.model_copy(update={"require": cohort.modality_names})})
 
 
 def only_what_somebody_has(cohort: Cohort, plan: Plan) -> Plan:

@@ -48,12 +48,13 @@ READERS = (INTAKE, TRAIN, ACTIVE)
 
 FROZEN = ("frozen_batch", "frozen_lr", "frozen_l2", "mirror", "components")  # of a head on cached features
 WHOLE = (  # of a trained backbone
-    "batch", "together", "optimiser", "momentum", "schedule", "backbone_lr", "head_lr", "weight_decay", "augment",
-    "average",
+    "batch", "cover", "together", "optimiser", "momentum", "schedule", "backbone_lr", "head_lr", "weight_decay",
+    "augment", "average",
 )  # fmt: skip
 ADDED_LATER: dict[tuple[str, str], Json] = {  # keys that do not count where they say what was always done
     ("split", "require"): [],
     ("training", "candidates"): 64,
+    ("training", "cover"): "pictures",
     ("training", "optimiser"): "adamw",
     ("training", "schedule"): "one_cycle",
 }
@@ -67,6 +68,8 @@ def idle_keys(plan: Plan) -> dict[str, str]:
     found = {f"training.{key}": f'training.finetune = "{tune}"' for key in idle}
     if plan.training.optimiser != "sgd":
         found["training.momentum"] = f'training.optimiser = "{plan.training.optimiser}"'
+    if plan.training.cover == "candidates":
+        found["training.together"] = 'training.cover = "candidates"'
     if tune != "last":
         found["training.boundary"] = f'training.finetune = "{tune}"'
     others = (key for name, keys in SCHEME.items() if name != scheme for key in keys)

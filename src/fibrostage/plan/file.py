@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -60,6 +61,23 @@ def apply_override(data: dict[str, Any], override: str) -> None:
         if not isinstance(target, dict):
             raise PlanError(f"--set {override!r}: {step!r} is not a section of the plan")
     target[path[-1]] = value
+
+
+def laid_over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns plan data with other plan data laid over it, section by section.
+
+    Raises `PlanError` where a section would be laid over what is none.
+    """
+    result = dict(base)
+    for key, value in more.items():
+        before = result.get(key, {})
+        if isinstance(value, Mapping):
+            if not isinstance(before, Mapping):
+                raise PlanError(f"{key} = {before!r} must be a section of the plan")
+            result[key] = laid_over(before, value)
+        else:
+            result[key] = value
+    return result
 
 
 def explain(error: ValidationError, source: str, root: type[BaseModel]) -> str:

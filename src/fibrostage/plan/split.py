@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from fibrostage.plan.section import PlanSection
+
+ALL_MODALITIES = ("all",)  # as a plan says it; a plan for a cohort has the names
+
+
+def whole_words(value: object) -> object:
+    """A lone name where a list of names is expected."""
+    return (value,) if isinstance(value, str) else value
 
 
 class SplitPlan(PlanSection):
     """Who tests, always by patient; `validation` is a share of the training patients that stops a fit early.
 
     `use` is the share of the training patients that there are: with the same test patients, what more would bring.
-    `require` names modalities that everybody who is studied has pictures of (complete cases).
+    `require` names modalities that everybody who is studied has pictures of (complete cases), or is "all" of the
+    cohort's.
     """
 
     scheme: Literal["holdout", "kfold", "column"] = "holdout"
@@ -23,4 +31,4 @@ class SplitPlan(PlanSection):
     column: str = "fold"
     validation: float = Field(0.0, ge=0, lt=1)
     use: float = Field(1.0, gt=0, le=1)
-    require: tuple[str, ...] = ()
+    require: Annotated[tuple[str, ...], BeforeValidator(whole_words)] = ()

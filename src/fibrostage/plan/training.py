@@ -18,6 +18,7 @@ class TrainingPlan(PlanSection):
     backbones too, with `batch`, the two learning rates, and an exponential `average` of the weights.
     `optimiser`, with `momentum` for "sgd", follows `schedule`: one cycle of the learning rates, or constant ones.
     At most about `candidates` of each patient's are learned from, every picture among them.
+    An epoch shows every picture, in as few candidates as that takes, or every candidate (`cover`).
     `together` candidates of a patient share a batch and every pair of their images joins it. `boundary` lets
     "last" train from cached maps at the freeze boundary instead of pixels.
     `loss` is cross-entropy, or the sum of squared errors of the probabilities (DLRE paper, §2.1).
@@ -30,6 +31,7 @@ class TrainingPlan(PlanSection):
     epochs: int = Field(40, ge=1)
     batch: int = Field(16, ge=1)
     candidates: Annotated[int, Field(ge=1)] | Literal["all"] = 64
+    cover: Literal["pictures", "candidates"] = "pictures"
     together: int = Field(1, ge=1)
     optimiser: Literal["adamw", "sgd"] = "adamw"
     momentum: float = Field(0.9, ge=0, lt=1)

@@ -21,7 +21,7 @@ from fibrostage.cohort.store import Cohort, open_cohort
 from fibrostage.ground.errors import PlanError, nearest
 from fibrostage.learn.plan_for_cohort import plan_for
 from fibrostage.plan.commands import ACTIVE, TRAIN, Reads, digest, refuse_unread
-from fibrostage.plan.file import explain, read_plan_file
+from fibrostage.plan.file import explain, laid_over, read_plan_file
 from fibrostage.plan.old_formats import says_the_same
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.run_folder import RunFolder
@@ -141,13 +141,13 @@ def cells(study: StudyPlan, cohort: Cohort, out: Path, overrides: Sequence[str] 
     for (network, split), modalities, task, strategy, fold, seed in product(
         variants(grid), grid.modalities, grid.tasks or (None,), grid.strategies or (None,), grid.folds, grid.seeds
     ):
-        data = merged(study.plan, grid.networks.get(network, {}))
-        data = merged(data, {"split": grid.splits.get(split, {})})
-        data = merged(data, {"network": {"modalities": list(modalities)}, "seed": seed})
+        data = laid_over(study.plan, grid.networks.get(network, {}))
+        data = laid_over(data, {"split": grid.splits.get(split, {})})
+        data = laid_over(data, {"network": {"modalities": list(modalities)}, "seed": seed})
         if task is not None:
-            data = merged(data, {"staging": {"task": task}})
+            data = laid_over(data, {"staging": {"task": task}})
         if strategy is not None:
-            data = merged(data, {"active": {"strategy": strategy, "fold": fold}})
+            data = laid_over(data, {"active": {"strategy": strategy, "fold": fold}})
         plan = plan_for(cohort, with_sources(data, study, out), overrides, "study", study.reads)
         method = method_of(network, modalities, split)
         parts = (method, task, strategy, f"f{fold}-s{seed}" if strategy else f"s{seed}")
@@ -193,7 +193,7 @@ def with_sources(data: Mapping[str, Any], study: StudyPlan, out: Path) -> dict[s
     if name not in study.source:
         known = ", ".join(study.source) or "none"
         raise PlanError(f"network.weights = {weights!r}{nearest(name, study.source)}: the study's sources are {known}")
-    return merged(data, {"network": {"weights": str(StudyFolder(out).source_folder(name))}})
+    return laid_over(data, {"network": {"weights": str(StudyFolder(out).source_folder(name))}})
 
 
 def refuse_axes(grid: Grid, overrides: Sequence[str]) -> None:
@@ -219,20 +219,3 @@ def leaves(part: Mapping[str, Any], above: str = "") -> Iterator[str]:
 def variants(grid: Grid) -> Iterator[tuple[str, str]]:
     """Yields each network of a grid with each split, by name; "" stands for the one that has no name."""
     return product(grid.networks or {"": {}}, grid.splits or {"": {}})
-
-
-def merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns plan data with other plan data laid over it, section by section.
-
-    Raises `PlanError` where a section would be laid over what is none.
-    """
-    result = dict(base)
-    for key, value in more.items():
-        before = result.get(key, {})
-        if isinstance(value, Mapping):
-            if not isinstance(before, Mapping):
-                raise PlanError(f"study: {key} = {before!r} must be a section of the plan")
-            result[key] = merged(before, value)
-        else:
-            result[key] = value
-    return result

@@ -169,7 +169,7 @@ def warm_cache(cohort: Cohort, runs: Sequence[Run], progress: Progress) -> None:
         for name in plan.fused:
             random_seed = plan.seed if plan.network.weights == "random" else 0
             how = (precision, plan.training.mirror, plan.training.finetune)
-            key = (name, spec.name, plan.network.weights, random_seed, *how)
+            key = (name, spec.name, plan.network.weights, plan.network.source, random_seed, *how)
             if key not in seen:
                 seen.add(key)
                 backbone = backbone_of(plan.network, plan.seed)

@@ -9,7 +9,7 @@ import typer
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import make_progress
-from fibrostage.cli.options import AsJson, CohortFolder, PlanFile, Sets, read_plan
+from fibrostage.cli.options import AsJson, CohortFolder, PlanFile, RecipeName, Sets, read_plan, tell_what_runs
 from fibrostage.cli.shown import show_run
 
 
@@ -17,6 +17,7 @@ def active(
     cohort: CohortFolder,
     target: Annotated[Path, typer.Option("--out", help="A new run folder, or with --resume an old one.")],
     plan: PlanFile = None,
+    recipe: RecipeName = None,
     sets: Sets = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
     labels: Annotated[
@@ -37,13 +38,14 @@ def active(
     from fibrostage.results.run_folder import RunFolder
 
     opened = open_cohort(cohort)
-    if resume and plan is None and not sets:
+    if resume and plan is None and not sets and not recipe:
         plan = RunFolder(target).plan_file
-    data, source = read_plan(plan, ACTIVE)
+    data, source = read_plan(plan, ACTIVE, recipe)
     parsed = plan_for(opened, data, sets or [], source, ACTIVE)
     refuse_unread(sets or [], ACTIVE, parsed)
     classes = parsed.staging.resolve().classes
     brought = None if labels is None else lambda units: carry(labels, units, opened.patient_ids, classes)
+    tell_what_runs(parsed, recipe, "mmfn-al")
     run_active(opened, parsed, target, resume, make_progress(), url, brought)
     show_run(target, opened, as_json)
 

@@ -9,7 +9,7 @@ import typer
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import make_progress
-from fibrostage.cli.options import AsJson, CohortFolder, PlanFile, Sets, read_plan
+from fibrostage.cli.options import AsJson, CohortFolder, PlanFile, RecipeName, Sets, read_plan, tell_what_runs
 from fibrostage.cli.shown import show_run
 
 
@@ -17,6 +17,7 @@ def train(
     cohort: CohortFolder,
     target: Annotated[Path, typer.Option("--out", help="A new run folder.")],
     plan: PlanFile = None,
+    recipe: RecipeName = None,
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> None:
@@ -27,9 +28,10 @@ def train(
     from fibrostage.plan.commands import TRAIN, refuse_unread
 
     opened = open_cohort(cohort)
-    data, source = read_plan(plan, TRAIN)
+    data, source = read_plan(plan, TRAIN, recipe)
     parsed = plan_for(opened, data, sets or [], source, TRAIN)
     refuse_unread(sets or [], TRAIN, parsed)
+    tell_what_runs(parsed, recipe, "mmfn")
     run(opened, parsed, target, make_progress())
     show_run(target, opened, as_json)
 

@@ -1,0 +1,16 @@
+"""What a plan would fit, in a line."""
+
+from __future__ import annotations
+
+from fibrostage.plan.run_plan import Plan
+
+TUNED = {"head": "frozen", "last": "its last blocks trained", "all": "all of it trained"}
+
+
+def in_a_line(plan: Plan) -> str:
+    """The network, where it begins, what is trained of it and what it sees: efficientnet_lite0 from imagenet …"""
+    network, training = plan.network, plan.training
+    begins = "random weights" if network.weights == "random" else network.weights
+    named = "" if network.name in ("mmfn", "plain", network.backbone) else f"{network.name}: "
+    sees = " ⊕ ".join(plan.fused)
+    return f"{named}{network.backbone} from {begins}, {TUNED[training.finetune]}, {network.head} head, on {sees}"
