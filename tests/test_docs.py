@@ -15,7 +15,7 @@ from fibrostage.analysis.marker_table import column_of
 from fibrostage.markers import MARKERS
 from fibrostage.plan.file import is_section
 from fibrostage.plan.run_plan import Plan
-from fibrostage.study.grid_file import StudyPlan
+from fibrostage.study.study_plan import StudyPlan
 
 ROOT = Path(__file__).resolve().parents[1]
 

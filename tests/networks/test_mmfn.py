@@ -105,3 +105,16 @@ def test_an_ordinal_link_is_the_proportional_odds_model() -> None:
     logits.sum().backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in link.parameters())
     assert Cumulative(2)(f).shape == (5, 2)
+
+
+def test_what_an_ablation_leaves_out_is_not_there() -> None:
+    z = torch.randn(7, 12, generator=torch.Generator().manual_seed(0))
+    ungated = Head(("LSTE",), {"LSTE": 12}, 5, 8, 2, stream="ungated").stream("LSTE")
+    torch.testing.assert_close(ungated.embed(z), z @ ungated.reduce.weight.T + ungated.reduce.bias)  # type: ignore[union-attr,operator]
+    unreduced = Head(("LSTE",), {"LSTE": 12}, 5, 8, 2, stream="unreduced").stream("LSTE")
+    assert unreduced.width == 12
+    hidden = torch.relu(z @ unreduced.squeeze.weight.T + unreduced.squeeze.bias)  # type: ignore[union-attr,operator]
+    gate = torch.sigmoid(hidden @ unreduced.excite.weight.T + unreduced.excite.bias)  # type: ignore[union-attr,operator]
+    torch.testing.assert_close(unreduced.embed(z), gate * z)
+    names = {name.split(".")[0] for name, _ in ungated.named_parameters()}
+    assert names == {"reduce", "classify", "offset"}

@@ -87,7 +87,7 @@ def test_missing_weights_say_which_file_and_what_can_stand_in(cohort: Cohort, mo
 
 def test_a_plan_lies_over_its_recipe_and_set_over_both(cohort: Cohort, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text("[training]\nepochs = 3\nbatch = 4\n[network]\nweights = 'imagenet'\n[evaluation]\nbootstrap = 100\n")
+    file.write_text("[training]\nepochs = 3\nbatch = 4\n[network]\nweights = 'imagenet'\n")
     words = ["train", str(cohort.path), "--recipe", "dlre", "--plan", str(file), "--out", str(tmp_path / "run")]
     small = ["network.name=mmfn", "network.backbone=efficientnet_lite0", "training.epochs=1", "training.finetune=head"]
     sets = [word for one in small for word in ("--set", one)]

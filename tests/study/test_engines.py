@@ -66,7 +66,7 @@ def test_ray_on_two_nodes_gives_the_same_results(file: Path, two_nodes: str) -> 
 def test_a_node_without_the_folder_says_so(file: Path) -> None:
     study, cohort = load_study(file)
     run = cells(study, cohort, file.parent / "out")[0]
-    reason = execute_there(cohort.path, run)
+    reason = execute_there(run)
     assert reason is not None
     assert "does not see" in reason
     assert "same path on every node" in reason
@@ -91,13 +91,13 @@ def test_engines_have_names(arguments: tuple[Any, ...], message: str) -> None:
         engine_named(*arguments)
 
 
-def dies(cohort: Path, run: Run) -> str | None:
+def dies(run: Run) -> str | None:
     """In place of `execute`: the first run's process is killed as the system kills one that takes all memory."""
     from fibrostage.study.run_one import execute
 
     if run.plan.seed == 0 and run.plan.active.strategy == "random":
         os.kill(os.getpid(), signal.SIGKILL)
-    return execute(cohort, run)
+    return execute(run)
 
 
 def test_a_process_that_dies_costs_its_own_run(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

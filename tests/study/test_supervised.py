@@ -18,8 +18,9 @@ from fibrostage.report.page import write_report
 from fibrostage.results.study_folder import StudyFolder
 from fibrostage.stats.auc import delong
 from fibrostage.stats.multiplicity import holm
-from fibrostage.study.grid_file import StudyPlan, load_study
+from fibrostage.study.grid_file import load_study
 from fibrostage.study.run_study import run_study
+from fibrostage.study.study_plan import StudyPlan
 from fibrostage.study.weight_sources import train_sources
 from fibrostage.views.diagnosis import study_views
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from fibrostage.results.estimate_columns import TableRow, Versus, estimate_cells
-from fibrostage.results.rounds import AT_CUT, FIGURES
+from fibrostage.results.rounds import AT_CUT, FIGURES, OVER_CANDIDATES
 from fibrostage.stats.resampled import resampled_mean, resampled_share
 
 K = TypeVar("K")
@@ -63,8 +63,8 @@ def results_row(
         "n_patients": round(float(last["n_patients"].to_numpy().mean())),
         "share": float(last["share"].to_numpy().mean()),
     }
-    for figure in (*FIGURES, *(AT_CUT + cut for cut in cuts)):
-        if last[figure].null_count() < len(last):
+    for figure in (*FIGURES, *OVER_CANDIDATES, *(AT_CUT + cut for cut in cuts)):
+        if figure in last.columns and last[figure].null_count() < len(last):
             row |= estimate_cells(figure, resampled_share(last[figure].drop_nulls().to_numpy(), ratio))
     if all(run["auc_macro"].null_count() == 0 for run in runs):
         along = [float(run["auc_macro"].to_numpy().mean()) for run in runs]

@@ -15,7 +15,7 @@ from fibrostage.learn.checkpoint import save_state
 from fibrostage.learn.fit_head import Examples
 from fibrostage.learn.learner import predict
 from fibrostage.learn.patient_predictions import predictions_of, test_predictions
-from fibrostage.learn.run_metrics import evaluate_predictions
+from fibrostage.learn.run_metrics import candidate_figures, evaluate_predictions
 from fibrostage.learn.task import examples_of
 from fibrostage.ledger.state import State
 from fibrostage.results.predictions import VALIDATION
@@ -79,6 +79,7 @@ def measured(
         evaluation = evaluate_predictions(tested, task)
         figures = {"accuracy": evaluation.accuracy, "auc_macro": evaluation.auc_macro}
         figures |= {AT_CUT + cut: figure for cut, figure in evaluation.auc_at_cut.items()}
+        figures |= candidate_figures(tested, task)
         patients = evaluation.n_patients
     validation_auc = None
     if len(setting.aside):

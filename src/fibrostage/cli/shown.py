@@ -60,16 +60,20 @@ def show_study(
 ) -> None:
     """A study's tables."""
     from fibrostage.plan.staging import StagingPlan
-    from fibrostage.results.study_folder import EFFICIENCY
+    from fibrostage.results.study_folder import EFFICIENCY, PUBLISHED
     from fibrostage.views.diagnosis import study_views
-    from fibrostage.views.study import efficiency_view, results_view
+    from fibrostage.views.study import efficiency_view, published_view, results_view
 
     if record.supervised:
         first = next(iter(folder.runs(record)))
         staging = StagingPlan.model_validate(first.read_plan()["staging"]).whole()
         for view in study_views(results, beside, staging, record.compare.reference or results["method"][0]):
             show(view)
+        if PUBLISHED in beside:
+            show(published_view(beside[PUBLISHED], record.paper))
         return
     show(results_view(results))
     if len(beside[EFFICIENCY]):
         show(efficiency_view(beside[EFFICIENCY]))
+    if PUBLISHED in beside:
+        show(published_view(beside[PUBLISHED], record.paper))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from fibrostage.networks.fusion import AnyStream
 from fibrostage.networks.stream import Bounds, PlainStream, Stream, distance
@@ -78,12 +79,15 @@ def fold(stream: AnyStream, projection: Projection) -> AnyStream:
             plain.classify.weight.copy_(stream.classify.weight.cpu() @ matrix)
         return plain
     reduce = stream.reduce
-    folded = Stream(matrix.shape[1], len(stream.offset), reduce.out_features, 1)
+    assert isinstance(reduce, nn.Linear), "a plan without the reduction trains its backbone"
+    folded = Stream(matrix.shape[1], len(stream.offset), reduce.out_features, 1, gated=stream.gated)
+    own = folded.reduce
+    assert isinstance(own, nn.Linear)
     folded.squeeze, folded.excite = stream.squeeze, stream.excite
     folded.classify, folded.offset = stream.classify, stream.offset
     folded.bounds = projection.bounds
     with torch.no_grad():
         weight = reduce.weight.cpu() @ matrix
-        folded.reduce.weight.copy_(weight)
-        folded.reduce.bias.copy_(reduce.bias.cpu() - weight @ torch.from_numpy(projection.mean))
+        own.weight.copy_(weight)
+        own.bias.copy_(reduce.bias.cpu() - weight @ torch.from_numpy(projection.mean))
     return folded

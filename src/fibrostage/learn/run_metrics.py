@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
+import numpy as np
 import polars as pl
 
 from fibrostage import RESEARCH_USE, __version__
@@ -13,8 +14,11 @@ from fibrostage.learn.patient_predictions import method_name
 from fibrostage.learn.task import Task, n_training
 from fibrostage.results.metrics import Metrics, ParticipantFlow, PictureFigures, TrainingFigures, patient_figures
 from fibrostage.results.predictions import TEST, TRAINING, scores_of
+from fibrostage.results.rounds import OVER_CANDIDATES
 from fibrostage.stats.auc import auc_or_why
+from fibrostage.stats.estimate import Estimate
 from fibrostage.stats.evaluate import Evaluation, evaluate
+from fibrostage.stats.macro import macro_auc
 
 PACKAGES = ("torch", "numpy", "scipy", "polars", "monai", "accelerate")
 
@@ -37,6 +41,21 @@ def evaluate_pictures(predictions: pl.DataFrame, task: Task, split: str) -> Pict
         positive, score = found.at_cut(staging, cut)
         at_cut[cut] = auc_or_why(positive, score, task.plan.evaluation.confidence, found.patients)
     return PictureFigures(n_pictures=len(found), n_patients=len(set(found.patients.tolist())), auc_at_cut=at_cut)
+
+
+def candidate_figures(predictions: pl.DataFrame, task: Task) -> dict[str, Estimate]:
+    """Accuracy and average AUC over the test patients' candidates, each counting as one, as some papers count.
+
+    Candidates of a patient are no independent witnesses, so that these have no interval of their own; over runs they
+    have one.
+    """
+    classes = task.plan.staging.resolve().classes
+    own = predictions.filter(pl.col("split") == TEST)
+    stages = np.array([classes.index(stage) for stage in own["stage"]], dtype=np.int64)
+    probabilities = own.select(f"p_{k}" for k in range(len(classes))).to_numpy()
+    why = f"{len(own)} candidates of {own['patient_id'].n_unique()} patients"
+    values = (float((probabilities.argmax(axis=1) == stages).mean()), macro_auc(stages, probabilities))
+    return {name: Estimate(value, None, None, why) for name, value in zip(OVER_CANDIDATES, values, strict=True)}
 
 
 def metrics_of(evaluation: Evaluation, task: Task, **more: object) -> Metrics:

@@ -54,7 +54,10 @@ class Head(nn.Module):
         outputs = self.link.outputs
 
         def path(width: int) -> AnyStream:
-            return PlainStream(width, outputs) if stream == "plain" else Stream(width, outputs, reduce, se_reduction)
+            if stream == "plain":
+                return PlainStream(width, outputs)
+            parts = {"reduces": stream != "unreduced", "gated": stream != "ungated"}
+            return Stream(width, outputs, reduce, se_reduction, **parts)
 
         self.streams = nn.ModuleDict({slot(name): path(features[name]) for name in modalities})
 

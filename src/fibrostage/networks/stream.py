@@ -55,16 +55,27 @@ def distance(z: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
 class Stream(nn.Module):
     """Pooled features z [N, C] → shares of the logits [N, K].
 
-    `offset` [K] stands in for the whole stream where a patient lacks the modality.
+    `offset` [K] stands in for the whole stream where a patient lacks the modality. What the reduction and the
+    squeeze-excitation bring is measured without them: not `reduces`, u = z, and not `gated`, v = u.
     """
 
-    def __init__(self, features: int, classes: int, reduce: int = 256, se_reduction: int = 16) -> None:
+    def __init__(
+        self,
+        features: int,
+        classes: int,
+        reduce: int = 256,
+        se_reduction: int = 16,
+        reduces: bool = True,
+        gated: bool = True,
+    ) -> None:
         super().__init__()
+        self.reduces, self.gated = reduces, gated
+        self.inputs, self.width = features, reduce if reduces else features
+        reduce = self.width
         hidden = max(1, reduce // se_reduction)
-        self.inputs, self.width = features, reduce
-        self.reduce = nn.Linear(features, reduce)
-        self.squeeze = nn.Linear(reduce, hidden)
-        self.excite = nn.Linear(hidden, reduce)
+        self.reduce = nn.Linear(features, reduce) if reduces else nn.Identity()
+        self.squeeze = nn.Linear(reduce, hidden) if gated else nn.Identity()
+        self.excite = nn.Linear(hidden, reduce) if gated else nn.Identity()
         self.classify = nn.Linear(reduce, classes, bias=False)
         self.offset = nn.Parameter(torch.zeros(classes))
         self.bounds: Bounds | None = None
@@ -72,6 +83,8 @@ class Stream(nn.Module):
     def embed(self, z: Tensor) -> Tensor:
         """Pooled features z [N, C] → v [N, reduce], before dropout."""
         u = self.reduce(z if self.bounds is None else self.bounds(z))
+        if not self.gated:
+            return u
         gate = torch.sigmoid(self.excite(F.relu(self.squeeze(u))))
         return gate * u
 

@@ -31,8 +31,9 @@ class NetworkPlan(PlanSection):
     """The fusion network of the MMFN paper, §3, whose single modality is its mono-modal baseline; or another name of
     `presets`, which sets several keys at once.
 
-    `stream` is a modality's path after its backbone: "reduced" (point-wise reduction, squeeze-excitation, linear) or
-    "plain" (linear). `load` = "front" takes from `weights` only what lies before the freeze boundary.
+    `stream` is a modality's path after its backbone: "reduced" (point-wise reduction, squeeze-excitation, linear),
+    "plain" (linear), or for ablations "ungated" (no squeeze-excitation) and "unreduced" (no reduction). `load` =
+    "front" takes from `weights` only what lies before the freeze boundary.
     """
 
     name: str = "mmfn"
@@ -41,7 +42,7 @@ class NetworkPlan(PlanSection):
     weights: str = "imagenet"
     load: Literal["whole", "front"] = "whole"
     source: SourcePlan | None = None
-    stream: Literal["reduced", "plain"] = "reduced"
+    stream: Literal["reduced", "plain", "ungated", "unreduced"] = "reduced"
     share_backbone: bool = False
     reduce: int = Field(256, ge=1, le=8192)
     se_reduction: int = Field(16, ge=1)

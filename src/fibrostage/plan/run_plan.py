@@ -104,6 +104,15 @@ class Plan(PlanSection):
         return self
 
     @model_validator(mode="after")
+    def _stream(self) -> Plan:
+        if self.network.stream == "unreduced" and self.training.finetune == "head":
+            raise PlanError(
+                'network.stream = "unreduced" leaves a frozen backbone\'s features to be reduced by nothing; it needs '
+                'training.finetune = "last" or "all"'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _asking(self) -> Plan:
         cuts = self.staging.resolve().classes[1:]
         if self.active.cut is not None and self.active.cut not in cuts:

@@ -23,6 +23,7 @@ from fibrostage.results.study_folder import (
     CUTOFFS,
     EFFICIENCY,
     PICTURES,
+    PUBLISHED,
     RESULTS,
     SCORES,
     StudyFolder,
@@ -75,6 +76,8 @@ class Results:
     flow: ParticipantFlow | None = None
     diagnosis: Diagnosis | None = None
     attributions: tuple[Attribution, ...] = ()
+    published: pl.DataFrame | None = None
+    paper: str = ""
 
     @property
     def first(self) -> Metrics:
@@ -161,6 +164,8 @@ def read_study(folder: StudyFolder) -> Results:
         folder.read_table(EFFICIENCY),
         record.failures,
         record.flow,
+        published=folder.read_table(PUBLISHED) if record.published else None,
+        paper=record.paper,
     )
 
 

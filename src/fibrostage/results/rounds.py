@@ -17,6 +17,7 @@ from fibrostage.results.metrics import Cost
 from fibrostage.stats.estimate import Estimate
 
 FIGURES = ("accuracy", "auc_macro")
+OVER_CANDIDATES = ("accuracy_candidates", "auc_macro_candidates")  # each picture or pair counts, and not the patient
 AT_CUT = "auc_at_"
 FLOATS = ("accuracy", "auc_", "cost", "bad_share", "validation_auc", "agreement")
 
@@ -64,7 +65,8 @@ class Round:
     @classmethod
     def of_row(cls, row: Mapping[str, object]) -> Round:
         """A round of a ledger or a curve, of this version or an earlier one; raises `RunError` where it is damaged."""
-        names = [name for name in row if name in FIGURES or (name.startswith(AT_CUT) and name[-3:] not in BOUNDS)]
+        known = (*FIGURES, *OVER_CANDIDATES)
+        names = [name for name in row if name in known or (name.startswith(AT_CUT) and name[-3:] not in BOUNDS)]
         try:
             spent = Cost.model_validate({name: row[name] for name in Cost.model_fields})
             figures = {name: estimate_in(row, name) for name in names}

@@ -17,7 +17,7 @@ from fibrostage.ground.files import read_json, replace_file, write_json
 from fibrostage.results.metrics import ParticipantFlow, Record, told
 from fibrostage.results.run_folder import RunFolder, read_parquet, write_parquet
 
-RESULTS, CURVES, EFFICIENCY = "results", "curves", "efficiency"
+RESULTS, CURVES, EFFICIENCY, PUBLISHED = "results", "curves", "efficiency", "published"
 SCORES, COMPARISON, PICTURES, CUTOFFS = "scores", "comparison", "pictures", "cutoffs"
 BESIDE = {True: (COMPARISON, PICTURES, CUTOFFS), False: (EFFICIENCY,)}  # by whether the study is supervised
 
@@ -40,6 +40,8 @@ class StudyRecord(Record):
     supervised: bool = False
     compare: Compared = Compared()
     flow: ParticipantFlow | None = None
+    paper: str = ""
+    published: tuple[dict[str, str | float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,4 +102,5 @@ class StudyFolder:
 
     def beside(self, record: StudyRecord) -> dict[str, pl.DataFrame]:
         """What stands beside the results, and a program would read: by name."""
-        return {name: self.read_table(name) for name in BESIDE[record.supervised]}
+        names = [*BESIDE[record.supervised], *([PUBLISHED] if record.published else [])]
+        return {name: self.read_table(name) for name in names}

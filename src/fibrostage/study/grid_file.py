@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from fibrostage.active.strategy_expression import choose_strategy
 from fibrostage.cohort.store import Cohort, open_cohort
@@ -23,83 +23,13 @@ from fibrostage.learn.plan_for_cohort import plan_for
 from fibrostage.plan.commands import ACTIVE, TRAIN, Reads, digest, refuse_unread
 from fibrostage.plan.file import explain, laid_over, read_plan_file
 from fibrostage.plan.old_formats import says_the_same
+from fibrostage.plan.recipes import RECIPES, PlanRecipe
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.run_folder import RunFolder
 from fibrostage.results.study_folder import StudyFolder
+from fibrostage.study.study_plan import SOURCE, Grid, StudyPlan
 
-SOURCE = "source:"
 AXES = ("seed", "network.modalities", "active.strategy", "active.fold")
-
-
-class Grid(BaseModel):
-    """The axes of a study; every combination is one run. `networks` and `splits` name parts of a plan; `tasks` are cuts
-    that are learned one by one; `strategies` = [] asks for supervised runs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    modalities: tuple[tuple[str, ...], ...] = Field(min_length=1)
-    strategies: tuple[str, ...] = ("random", "esd")
-    tasks: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
-    folds: tuple[int, ...] = Field((0,), min_length=1)
-    networks: dict[str, dict[str, Any]] = {}
-    splits: dict[str, dict[str, Any]] = {}
-
-    @model_validator(mode="after")
-    def _different(self) -> Grid:
-        if not self.strategies and self.folds != (0,):
-            raise PlanError("grid.folds is of active-learning runs; a supervised run fits every fold of its split")
-        if self.strategies and self.tasks:
-            raise PlanError(
-                "grid.tasks is of supervised studies; active learning of one cut is staging.task under [plan]"
-            )
-        for axis, values in self:
-            if not isinstance(values, dict) and len(set(values)) != len(values):
-                raise PlanError(f"grid.{axis} repeats a value: {list(values)}")
-        return self
-
-
-class SourceRun(BaseModel):
-    """A run on another cohort, made first, whose weights networks may take as weights = "source:NAME"."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    cohort: str
-    plan: dict[str, Any] = {}
-
-
-class ComparePlan(BaseModel):
-    """Of a supervised study: what stands beside the networks. `reference` is the method that is compared with all
-    others, the first of the grid unless named. `units` states the unit of a measured column that seems to be in
-    another."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    markers: tuple[str, ...] = ()
-    units: dict[str, str] = {}
-    reference: str | None = None
-
-
-class StudyPlan(BaseModel):
-    """STUDY.toml: cohorts' paths are relative to its own folder; `plan` holds plan keys that every run shares."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = "study"
-    cohort: str
-    grid: Grid
-    plan: dict[str, Any] = {}
-    source: dict[str, SourceRun] = {}
-    compare: ComparePlan = ComparePlan()
-
-    @property
-    def supervised(self) -> bool:
-        return not self.grid.strategies
-
-    @property
-    def reads(self) -> Reads:
-        """What the study's runs read of a plan."""
-        return TRAIN if self.supervised else ACTIVE
 
 
 @dataclass(frozen=True)
@@ -109,52 +39,97 @@ class Run:
     plan: Plan
     folder: Path
     method: str
-    supervised: bool = False
+    supervised: bool
+    cohort: Path
+    network: str = ""
 
     @property
     def name(self) -> str:
         return self.folder.name
 
 
-def load_study(path: Path) -> tuple[StudyPlan, Cohort]:
-    """Reads a study's file and opens its cohort.
+def load_study(path: Path, recipe: str | None = None) -> tuple[StudyPlan, Cohort]:
+    """Reads a study's file and opens its cohort. A plan's `recipe` lies under the study's [plan]; with a study's,
+    `path` is the cohort.
 
     Raises `PlanError` where the file is no study, names an unknown strategy or sets what its runs do not read, and
     `CohortError` where the cohort cannot be opened.
     """
+    data, base = study_data(path, None if recipe is None else RECIPES[recipe])
     try:
-        study = StudyPlan.model_validate(read_plan_file(path))
+        study = StudyPlan.model_validate(data)
     except ValidationError as error:
         raise PlanError(explain(error, str(path), StudyPlan)) from None
-    for name in study.grid.strategies:
-        choose_strategy(name)
-    for part in (study.plan, *study.grid.networks.values(), *study.grid.splits.values()):
-        refuse_unread(part, study.reads)
-    return study, open_cohort((path.parent / study.cohort).resolve())
+    for grid in study.grids:
+        for name in grid.strategies:
+            choose_strategy(name)
+        for part in (study.plan, *grid.networks.values(), *grid.splits.values()):
+            refuse_unread(part, study.reads)
+    return study, open_cohort((base / study.cohort).resolve())
 
 
-def cells(study: StudyPlan, cohort: Cohort, out: Path, overrides: Sequence[str] = ()) -> list[Run]:
-    """Every run of the grid, folds and seeds innermost."""
-    grid = study.grid
-    refuse_axes(grid, overrides)
-    runs = []
-    for (network, split), modalities, task, strategy, fold, seed in product(
-        variants(grid), grid.modalities, grid.tasks or (None,), grid.strategies or (None,), grid.folds, grid.seeds
-    ):
-        data = laid_over(study.plan, grid.networks.get(network, {}))
-        data = laid_over(data, {"split": grid.splits.get(split, {})})
-        data = laid_over(data, {"network": {"modalities": list(modalities)}, "seed": seed})
-        if task is not None:
-            data = laid_over(data, {"staging": {"task": task}})
-        if strategy is not None:
-            data = laid_over(data, {"active": {"strategy": strategy, "fold": fold}})
-        plan = plan_for(cohort, with_sources(data, study, out), overrides, "study", study.reads)
-        method = method_of(network, modalities, split)
-        parts = (method, task, strategy, f"f{fold}-s{seed}" if strategy else f"s{seed}")
-        label = "-".join(part for part in parts if part).replace(" ", "_").replace("/", "_").replace(":", "_")
-        folder = run_folder(StudyFolder(out).runs_folder, label, plan, cohort.fingerprint[:8], study.reads)
-        runs.append(Run(plan, folder, method, study.supervised))
-    return runs
+def study_data(path: Path, recipe: PlanRecipe | None) -> tuple[dict[str, Any], Path]:
+    """A study file's content, and the folder that its paths are relative to.
+
+    Raises `PlanError` where a study's recipe is not given a cohort, or a plan's not a study's file.
+    """
+    if recipe is None:
+        return read_plan_file(path), path.parent
+    if recipe.of_study:
+        if not path.is_dir():
+            raise PlanError(f"recipe {recipe.name!r} is a study of a cohort: give it a cohort's folder, got {path}")
+        return {**recipe.data, "cohort": str(path.resolve())}, path.parent
+    if path.is_dir():
+        raise PlanError(f"recipe {recipe.name!r} is of a plan: give it a study's file, got the folder {path}")
+    data = read_plan_file(path)
+    reads = ACTIVE if data.get("grid", {}).get("strategies", True) else TRAIN
+    under = {name: section for name, section in recipe.data.items() if name in reads.sections}
+    return {**data, "plan": laid_over(under, data.get("plan", {}))}, path.parent
+
+
+def cells(study: StudyPlan, cohort: Cohort, out: Path, overrides: Sequence[str] = (), base: Path = Path()) -> list[Run]:
+    """Every run of the grids, each once, folds and seeds innermost; other cohorts' paths are relative to `base`.
+
+    Raises `PlanError` where a grid asks for what a cohort cannot give, and where another cohort is of other patients.
+    """
+    others = {name: other_cohort(cohort, base / path, name) for name, path in study.cohorts.items()}
+    runs = {}
+    for grid in study.grids:
+        refuse_axes(grid, overrides)
+        for (network, split), modalities, task, strategy, fold, seed in product(
+            variants(grid), grid.modalities, grid.tasks or (None,), grid.strategies or (None,), grid.folds, grid.seeds
+        ):
+            data = laid_over(study.plan, grid.networks.get(network, {}))
+            data = laid_over(data, {"split": grid.splits.get(split, {})})
+            data = laid_over(data, {"network": {"modalities": list(modalities)}, "seed": seed})
+            if task is not None:
+                data = laid_over(data, {"staging": {"task": task}})
+            if strategy is not None:
+                data = laid_over(data, {"active": {"strategy": strategy, "fold": fold}})
+            seen = others.get(network, cohort)
+            plan = plan_for(seen, with_sources(data, study, out), overrides, "study", study.reads)
+            method = method_of(network, modalities, split)
+            parts = (method, task, strategy, f"f{fold}-s{seed}" if strategy else f"s{seed}")
+            label = "-".join(part for part in parts if part).replace(" ", "_").replace("/", "_").replace(":", "_")
+            folder = run_folder(StudyFolder(out).runs_folder, label, plan, seen.fingerprint[:8], study.reads)
+            runs[folder] = Run(plan, folder, method, study.supervised, seen.path, network)
+    return list(runs.values())
+
+
+def other_cohort(cohort: Cohort, path: Path, network: str) -> Cohort:
+    """The cohort of another stored size that a network sees.
+
+    Raises `PlanError` where it does not hold the same patients with the same stages.
+    """
+    other = open_cohort(path.resolve())
+    identity = ["patient_id", "stage"]
+    if not other.patients.select(identity).equals(cohort.patients.select(identity)):
+        differing = len(set(other.patient_ids) ^ set(cohort.patient_ids))
+        raise PlanError(
+            f"[cohorts]: {network!r} sees {other.name!r}, which must hold the patients of {cohort.name!r} with their "
+            f"stages ({len(other.patient_ids)} and {len(cohort.patient_ids)} patients, {differing} in one alone)"
+        )
+    return other
 
 
 def run_folder(runs: Path, label: str, plan: Plan, cohort: str, reads: Reads) -> Path:
@@ -175,10 +150,13 @@ def method_of(network: str, modalities: Sequence[str], split: str) -> str:
     return " ".join(part for part in (network, "+".join(modalities), split) if part)
 
 
-def methods_of(grid: Grid) -> list[str]:
-    """Lists what the columns of a grid are called in tables, in the grid's order."""
-    every = product(variants(grid), grid.modalities)
-    return [method_of(network, modalities, split) for (network, split), modalities in every]
+def methods_of(study: StudyPlan) -> list[str]:
+    """Lists what the columns of a study's grids are called in tables, in their order."""
+    return [
+        method_of(network, modalities, split)
+        for grid in study.grids
+        for (network, split), modalities in product(variants(grid), grid.modalities)
+    ]
 
 
 def with_sources(data: Mapping[str, Any], study: StudyPlan, out: Path) -> dict[str, Any]:

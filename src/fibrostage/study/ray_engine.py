@@ -10,7 +10,6 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from fibrostage.ground.cache import VARIABLE as CACHE
@@ -27,7 +26,7 @@ class RayEngine:
     address: str | None = None
     gpus: float = 0.0
 
-    def __call__(self, cohort: Path, runs: Sequence[Run], done: Done) -> None:
+    def __call__(self, runs: Sequence[Run], done: Done) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
@@ -41,12 +40,12 @@ class RayEngine:
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise RunError(f"no Ray cluster at {self.address}: {str(error).splitlines()[0]}") from None
         try:
-            self.run_all(ray, cohort.resolve(), runs, done)
+            self.run_all(ray, runs, done)
         finally:
             if own:
                 ray.shutdown()
 
-    def run_all(self, ray: Any, cohort: Path, runs: Sequence[Run], done: Done) -> None:
+    def run_all(self, ray: Any, runs: Sequence[Run], done: Done) -> None:
         """Runs everything on a cluster that is connected, calling `done` with each run and why it failed, or None.
 
         Raises `RunError` where a run wants more GPUs than the cluster has.
@@ -57,7 +56,9 @@ class RayEngine:
         cache = {CACHE: os.environ[CACHE]} if CACHE in os.environ else {}
         variables = {"env_vars": dict.fromkeys(THREADS, "1") | cache}
         jobs = {
-            task.options(runtime_env=variables).remote(cohort, replace(run, folder=run.folder.resolve())): run
+            task.options(runtime_env=variables).remote(
+                replace(run, folder=run.folder.resolve(), cohort=run.cohort.resolve())
+            ): run
             for run in runs
         }
         waiting = list(jobs)
@@ -82,12 +83,12 @@ def check_there(address: str | None) -> None:
         raise RunError(f"no Ray cluster at {address}: {error}") from None
 
 
-def execute_there(cohort: Path, run: Run) -> str | None:
+def execute_there(run: Run) -> str | None:
     """One run in a Ray worker."""
     import torch
 
     torch.set_num_threads(1)
-    if not cohort.is_dir() or not run.folder.parent.is_dir():
-        missing = cohort if not cohort.is_dir() else run.folder.parent
+    if not run.cohort.is_dir() or not run.folder.parent.is_dir():
+        missing = run.folder.parent if run.cohort.is_dir() else run.cohort
         return f"node {socket.gethostname()} does not see {missing}; share the folder under the same path on every node"
-    return execute(cohort, run)
+    return execute(run)

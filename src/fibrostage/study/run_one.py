@@ -9,7 +9,6 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Protocol
 
 from fibrostage.cohort.store import open_cohort
@@ -26,10 +25,10 @@ Done = Callable[[Run, str | None], None]
 class Engine(Protocol):
     """Runs all of `runs`, calling `done` with each and the reason why it failed, or None."""
 
-    def __call__(self, cohort: Path, runs: Sequence[Run], done: Done) -> None: ...
+    def __call__(self, runs: Sequence[Run], done: Done) -> None: ...
 
 
-def execute(cohort: Path, run: Run) -> str | None:
+def execute(run: Run) -> str | None:
     """An unfinished folder of an earlier try is resumed. Returns why the run failed, or None."""
     from fibrostage.campaign.run import run_active
     from fibrostage.learn.train import train
@@ -37,12 +36,12 @@ def execute(cohort: Path, run: Run) -> str | None:
     try:
         if run.supervised:
             shutil.rmtree(run.folder, ignore_errors=True)
-            train(open_cohort(cohort), run.plan, run.folder)
+            train(open_cohort(run.cohort), run.plan, run.folder)
             return None
         resume = RunFolder(run.folder).begun
         if run.folder.exists() and not resume:
             shutil.rmtree(run.folder)
-        run_active(open_cohort(cohort), run.plan, run.folder, resume)
+        run_active(open_cohort(run.cohort), run.plan, run.folder, resume)
     except FibrostageError as error:
         return str(error)
     return None
@@ -78,11 +77,11 @@ def end_run(_signal: int, _frame: object) -> None:
     sys.exit(1)
 
 
-def execute_in_worker(cohort: Path, run: Run) -> str | None:
+def execute_in_worker(run: Run) -> str | None:
     """`execute`, unless the process was told to end: the pool would hand it the next run all the same."""
     if _TOLD_TO_END:
         os._exit(1)
-    return execute(cohort, run)
+    return execute(run)
 
 
 @contextmanager

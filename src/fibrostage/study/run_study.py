@@ -6,24 +6,28 @@ the rest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from fibrostage.analysis.label_efficiency import efficiency_table
 from fibrostage.analysis.over_runs import results_table
+from fibrostage.analysis.published import published_at_cuts, published_table
 from fibrostage.analysis.supervised_study import SupervisedRun, supervised_tables
-from fibrostage.cohort.store import Cohort
+from fibrostage.cohort.store import Cohort, open_cohort
 from fibrostage.ground.errors import FibrostageError, RunError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.results.metrics import ParticipantFlow
 from fibrostage.results.run_folder import RunFolder, read_parquet
-from fibrostage.results.study_folder import CURVES, EFFICIENCY, RESULTS, StudyFolder, StudyRecord
+from fibrostage.results.study_folder import CURVES, EFFICIENCY, PUBLISHED, RESULTS, StudyFolder, StudyRecord
 from fibrostage.study.comparison import check_comparison
 from fibrostage.study.divisions import check_same_divisions, held_out_ratio
-from fibrostage.study.grid_file import Run, StudyPlan, cells, load_study
+from fibrostage.study.given_cohorts import with_cohorts
+from fibrostage.study.grid_file import Run, cells, load_study
+from fibrostage.study.late_fusion import late_curves, late_name
 from fibrostage.study.run_one import Engine
+from fibrostage.study.study_plan import StudyPlan
 from fibrostage.study.weight_sources import train_sources
 from fibrostage.study.workers import run_locally
 
@@ -34,8 +38,11 @@ def run_study(
     overrides: Sequence[str] = (),
     progress: Progress = SILENT,
     engine: Engine = run_locally,
+    recipe: str | None = None,
+    folders: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
-    """Runs what is missing of the grid; writes the study's tables; returns the results table.
+    """Runs what is missing of the grids; writes the study's tables; returns the results table. With a study's `recipe`,
+    `path` is the cohort; `folders` are those of the cohorts that a study leaves to be given, by name.
 
     Raises `RunError` where `out` holds something else, `PlanError` for a study that cannot be followed, and
     `FibrostageError` where every run failed.
@@ -43,7 +50,10 @@ def run_study(
     folder = StudyFolder(out)
     if out.is_dir() and any(out.iterdir()) and not folder.runs_folder.is_dir():
         raise RunError(f"{out} holds something else than a study; choose another --out")
-    study, cohort = load_study(path)
+    study, cohort = load_study(path, recipe)
+    study, left_out = with_cohorts(study, folders or {})
+    for name in left_out:
+        progress.say(f"left out: {name}, which sees a cohort that was not given (--cohort NAME=FOLDER)")
     if study.supervised:
         check_comparison(study, cohort)
     try:
@@ -51,19 +61,22 @@ def run_study(
     except OSError as error:
         raise RunError(f"cannot write to {out}: {error.strerror}") from None
     train_sources(study, path.parent, out, progress)
-    runs = cells(study, cohort, out, overrides)
+    runs = cells(study, cohort, out, overrides, path.parent)
     if study.supervised:
         check_same_divisions(runs)
-    failures = run_missing(cohort, runs, progress, engine)
+    for source in {run.plan.network.source for run in runs}:
+        if source is not None and source.read_as is not None:
+            progress.say(source.read_as)
+    failures = run_missing(runs, progress, engine)
     return write_tables(study, cohort, runs, failures, folder)
 
 
-def run_missing(cohort: Cohort, runs: Sequence[Run], progress: Progress, engine: Engine) -> dict[str, str]:
+def run_missing(runs: Sequence[Run], progress: Progress, engine: Engine) -> dict[str, str]:
     """Runs every cell without results; returns the reasons of those that failed, by name."""
     missing = [run for run in runs if not RunFolder(run.folder).finished]
     failures: dict[str, str] = {}
     if missing:
-        warm_cache(cohort, missing, progress)
+        warm_cache(missing, progress)
     with progress.task("runs", len(runs)) as advance:
         advance(len(runs) - len(missing))
 
@@ -74,7 +87,7 @@ def run_missing(cohort: Cohort, runs: Sequence[Run], progress: Progress, engine:
             advance(1)
 
         if missing:
-            engine(cohort.path, missing, done)
+            engine(missing, done)
     return failures
 
 
@@ -97,7 +110,7 @@ def write_tables(
     folder.write(record)
     if not finished:
         raise FibrostageError(f"every run of the study failed; the first: {next(iter(failures.values()))}")
-    tables = supervised(study, cohort, finished) if study.supervised else active(cohort, finished)
+    tables = supervised(study, cohort, finished) if study.supervised else active(study, finished)
     for name, table in tables.items():
         folder.write_table(name, table)
     return tables[RESULTS]
@@ -111,19 +124,22 @@ def supervised(study: StudyPlan, cohort: Cohort, finished: Sequence[Run]) -> dic
             run.plan.seed,
             run.plan.staging.task,
             run.plan.evaluation.confidence,
-            held_out_ratio(cohort, run.plan),
+            held_out_ratio(open_cohort(run.cohort), run.plan),
             RunFolder(run.folder),
         )
         for run in finished
     ]
     compare = study.compare
-    return supervised_tables(runs, cohort, compare.markers, compare.reference or runs[0].method, compare.units)
+    tables = supervised_tables(runs, cohort, compare.markers, compare.reference or runs[0].method, compare.units)
+    if study.published:
+        tables[PUBLISHED] = published_at_cuts(tables[RESULTS], study.published)
+    return tables
 
 
-def active(cohort: Cohort, finished: Sequence[Run]) -> dict[str, pl.DataFrame]:
-    """Curves, results over them, and what labels bought, by name."""
+def active(study: StudyPlan, finished: Sequence[Run]) -> dict[str, pl.DataFrame]:
+    """Curves, results over them, what labels bought, and what a paper printed, by name."""
     folders = [RunFolder(run.folder) for run in finished]
-    curves = pl.concat(
+    fitted = pl.concat(
         [
             read_parquet(folder.curve_file).with_columns(method=pl.lit(run.method))
             for run, folder in zip(finished, folders, strict=True)
@@ -131,14 +147,22 @@ def active(cohort: Cohort, finished: Sequence[Run]) -> dict[str, pl.DataFrame]:
         how="diagonal_relaxed",
     )
     simulated = any(folder.read_metrics().simulated for folder in folders)
-    plans = {run.method: run.plan for run in finished}
-    ratios = {method: held_out_ratio(cohort, plan) for method, plan in plans.items()}
-    shared = {method: plan.split.scheme == "column" for method, plan in plans.items()}
-    return {
+    by_method = {run.method: run for run in finished}
+    ratios = {method: held_out_ratio(open_cohort(run.cohort), run.plan) for method, run in by_method.items()}
+    shared = {method: run.plan.split.scheme == "column" for method, run in by_method.items()}
+    staging = finished[0].plan.staging.resolve()
+    efficiency = efficiency_table(fitted, ratios, shared, simulated)
+    late = late_curves(study, finished)
+    ratios |= {late_name(one): max(ratios.values()) for one in study.late_fusion}
+    curves = pl.concat([fitted, *late], how="diagonal_relaxed")
+    tables = {
         CURVES: curves,
-        RESULTS: results_table(curves, ratios, simulated, finished[0].plan.staging.resolve().cuts),
-        EFFICIENCY: efficiency_table(curves, ratios, shared, simulated),
+        RESULTS: results_table(curves, ratios, simulated, staging.cuts),
+        EFFICIENCY: efficiency,
     }
+    if study.published:
+        tables[PUBLISHED] = published_table(curves, study.published, ratios, simulated, study.stands_in)
+    return tables
 
 
 def common_flow(runs: Sequence[Run]) -> ParticipantFlow | None:
@@ -151,7 +175,7 @@ def common_flow(runs: Sequence[Run]) -> ParticipantFlow | None:
     return first.model_copy(update=dict.fromkeys(differing))
 
 
-def warm_cache(cohort: Cohort, runs: Sequence[Run], progress: Progress) -> None:
+def warm_cache(runs: Sequence[Run], progress: Progress) -> None:
     """Computes frozen features once, with all threads, before single-threaded runs share them."""
     from fibrostage.learn.boundary_cache import maps_of
     from fibrostage.learn.features import features_of
@@ -169,10 +193,10 @@ def warm_cache(cohort: Cohort, runs: Sequence[Run], progress: Progress) -> None:
         for name in plan.fused:
             random_seed = plan.seed if plan.network.weights == "random" else 0
             how = (precision, plan.training.mirror, plan.training.finetune)
-            key = (name, spec.name, plan.network.weights, plan.network.source, random_seed, *how)
+            key = (run.cohort, name, spec.name, plan.network.weights, plan.network.source, random_seed, *how)
             if key not in seen:
                 seen.add(key)
-                backbone = backbone_of(plan.network, plan.seed)
+                cohort, backbone = open_cohort(run.cohort), backbone_of(plan.network, plan.seed)
                 if plan.training.finetune == "head":
                     features_of(cohort, name, spec, backbone, precision, progress, plan.training.mirror)
                 elif plan.training.boundary:

@@ -14,7 +14,7 @@ from fibrostage.plan.commands import TRAIN
 from fibrostage.plan.old_formats import says_the_same
 from fibrostage.results.run_folder import RunFolder
 from fibrostage.results.study_folder import StudyFolder
-from fibrostage.study.grid_file import StudyPlan
+from fibrostage.study.study_plan import StudyPlan
 
 
 def train_sources(study: StudyPlan, base: Path, out: Path, progress: Progress = SILENT) -> None:

@@ -10,31 +10,30 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
-from pathlib import Path
 
 from fibrostage.ground.processes import can_start_workers, processes_of
 from fibrostage.study.grid_file import Run
 from fibrostage.study.run_one import Done, execute, execute_in_worker, one_thread, single_threaded, unforeseen
 
 
-def run_locally(cohort: Path, runs: Sequence[Run], done: Done) -> None:
+def run_locally(runs: Sequence[Run], done: Done) -> None:
     """A process that dies (out of memory, say) costs its own run: those it took along are run again, alone."""
     if can_start_workers() is not None:  # then one run after the other, here
         for run in runs:
-            done(run, execute(cohort, run))
+            done(run, execute(run))
         return
-    lost = in_processes(cohort, runs, done, workers_for(len(runs)))
+    lost = in_processes(runs, done, workers_for(len(runs)))
     for run in lost:
-        if in_processes(cohort, [run], done, 1):
+        if in_processes([run], done, 1):
             done(run, "its process was ended from outside, twice (is there enough memory?)")
 
 
-def in_processes(cohort: Path, runs: Sequence[Run], done: Done, workers: int) -> list[Run]:
+def in_processes(runs: Sequence[Run], done: Done, workers: int) -> list[Run]:
     """Runs what can be run; returns the runs that a dying process took along."""
     lost = []
     with single_threaded(), ProcessPoolExecutor(max(1, workers), get_context("spawn"), one_thread) as pool:
         with deaf_to_interrupts():
-            jobs = {pool.submit(execute_in_worker, cohort, run): run for run in runs}
+            jobs = {pool.submit(execute_in_worker, run): run for run in runs}
         try:
             for job in as_completed(jobs):
                 error = job.exception()

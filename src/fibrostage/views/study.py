@@ -25,6 +25,11 @@ BOUGHT = (
     "candidates · images · patients, until a run’s curve, made rising, reaches a share of the AUC with all "
     "labels; a run that never does counts with the whole pool."
 )
+PRINTED = (
+    "The paper’s figures are of other patients, on one division, and stand here for the shape; ours are means over "
+    "runs [95 % CI over divisions], accuracy above average AUC. Between two rounds a share lies in proportion. The "
+    "best round is chosen by the test patients’ own AUC, as the paper’s was: it is optimistic."
+)
 COUNTS = ("candidates", "images", "patients")
 
 
@@ -32,13 +37,13 @@ def results_view(results: pl.DataFrame, cuts: Staging | None = None) -> TableVie
     """A row a method and strategy: figures of the last round; with `cuts`, the AUC at each of them too."""
     names = [] if cuts is None else [AT_CUT + cut for cut in cuts.cuts]
     figures = ["accuracy", "auc_macro", *names]
-    rows = [
+    rows: list[list[str | Cell]] = [
         [
             method_text(row["method"]),
             title_of(row["strategy"]),
             str(row["runs"]),
             str(row["n_patients"]),
-            *(figure_text(known(row, figure)) for figure in figures),
+            *(figure_cell(row, figure) for figure in figures),
         ]
         for row in results.iter_rows(named=True)
     ]
@@ -46,6 +51,65 @@ def results_view(results: pl.DataFrame, cuts: Staging | None = None) -> TableVie
     columns = ("method", "strategy", "runs", "test patients", "accuracy", "average AUC", *at_cuts)
     title = marked("last round: mean over runs [95 % CI over divisions]", is_simulated(results))
     return view(title, columns, rows, OVER_RUNS, range(4, len(columns)))
+
+
+def figure_cell(row: Row, figure: str) -> Cell:
+    """A figure with its interval, and beside it the same with each picture or pair counting as one."""
+    by_candidate = number(row, f"{figure}_candidates")
+    beside = () if by_candidate is None else (f"by candidate {number_text(by_candidate)}",)
+    return Cell(figure_text(known(row, figure)), beside)
+
+
+def published_view(published: pl.DataFrame, paper: str) -> TableView:
+    """What a paper prints, a row a method and strategy, and beside it what the same methods give here."""
+    if "cut" in published.columns:
+        return published_cuts_view(published, paper)
+    rows: list[list[str | Cell]] = [
+        [
+            text(row, "source"),
+            Cell(method_text(text(row, "method")), () if row["here"] == row["method"] else (f"here: {row['here']}",)),
+            title_of(text(row, "strategy")),
+            percents(row, "paper_accuracy", "paper_auc", "paper_share"),
+            str(whole(row, "runs")),
+            NONE if row["n_patients"] is None else str(whole(row, "n_patients")),
+            *(
+                Cell(figure_text(known(row, f"{where}_accuracy")), (figure_text(known(row, f"{where}_auc_macro")),))
+                for where in ("all", "there", "best_optimistic")
+            ),
+            number_text(number(row, "best_share_optimistic"), 2),
+        ]
+        for row in published.iter_rows(named=True)
+    ]
+    columns = (
+        "table", "method", "strategy", "the paper: accuracy / AUC (share of labels)", "runs here", "test patients",
+        "here, all labels: accuracy, AUC", "here, the paper’s share", "here, best round (optimistic)", "its share",
+    )  # fmt: skip
+    return view(marked(f"beside {paper}", is_simulated(published)), columns, rows, PRINTED, range(3, len(columns)))
+
+
+def published_cuts_view(published: pl.DataFrame, paper: str) -> TableView:
+    """What a paper prints at cuts, a row a method, cut and cohort."""
+    rows = [
+        [
+            text(row, "source"),
+            method_text(text(row, "method")),
+            text(row, "cut"),
+            text(row, "cohort"),
+            number_text(number(row, "paper_auc"), 2),
+            str(whole(row, "runs")),
+            NONE if row["n_patients"] is None else str(whole(row, "n_patients")),
+            figure_text(known(row, "auc")),
+        ]
+        for row in published.iter_rows(named=True)
+    ]
+    columns = ("figure", "method", "cut", "cohort", "the paper: AUC", "runs here", "patients", "AUC here")
+    return view(marked(f"beside {paper}", is_simulated(published)), columns, rows, PRINTED, range(4, len(columns)))
+
+
+def percents(row: Row, *names: str) -> str:
+    """A paper's accuracy and AUC, and the share of the labels where it is not all of them, in per cent."""
+    accuracy, auc, share = (number(row, name) or 0.0 for name in names)
+    return f"{100 * accuracy:.2f} / {100 * auc:.2f}" + (f" ({100 * share:.1f} %)" if share < 1 else "")
 
 
 def efficiency_view(efficiency: pl.DataFrame) -> TableView:

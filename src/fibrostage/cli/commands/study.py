@@ -9,12 +9,20 @@ import typer
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import err, make_progress, print_json, tell
-from fibrostage.cli.options import AsJson, Sets
+from fibrostage.cli.options import AsJson, RecipeName, Sets
+from fibrostage.ground.errors import PlanError
 
 
 def study(
-    file: Annotated[Path, typer.Argument(metavar="STUDY.toml")],
+    file: Annotated[
+        Path, typer.Argument(metavar="STUDY.toml", help="A study's file; with a study's --recipe, the cohort.")
+    ],
     target: Annotated[Path, typer.Option("--out", help="The study's folder; goes on if it was begun.")],
+    recipe: RecipeName = None,
+    cohorts: Annotated[
+        list[str] | None,
+        typer.Option("--cohort", metavar="NAME=FOLDER", help="A cohort that the study leaves to be given."),
+    ] = None,
     sets: Sets = None,
     engine: Annotated[str, typer.Option(help='"local" (a process a core), or "ray".')] = "local",
     address: Annotated[
@@ -29,7 +37,8 @@ def study(
     from fibrostage.study.engines import engine_named
     from fibrostage.study.run_study import run_study
 
-    results = run_study(file, target, sets or [], make_progress(), engine_named(engine, address, gpus))
+    chosen, folders = engine_named(engine, address, gpus), folders_of(cohorts or [])
+    results = run_study(file, target, sets or [], make_progress(), chosen, recipe, folders)
     folder = StudyFolder(target)
     record = folder.read()
     beside = folder.beside(record)
@@ -42,6 +51,20 @@ def study(
         where = folder.record_file
         err.print(f"{len(record.failures)} runs failed, see {where}; another call tries them again", soft_wrap=True)
     tell(f"study in {target}; next: fibrostage report {target}")
+
+
+def folders_of(given: list[str]) -> dict[str, str]:
+    """Folders by name, from NAME=FOLDER; absolute, as a study's own are relative to its file.
+
+    Raises `PlanError` where one is not of that form.
+    """
+    folders = {}
+    for one in given:
+        name, equals, folder = one.partition("=")
+        if not equals or not name or not folder:
+            raise PlanError(f"--cohort {one!r}: write it as NAME=FOLDER")
+        folders[name] = str(Path(folder).resolve())
+    return folders
 
 
 COMMAND = Command("study", "Compare and report", study)

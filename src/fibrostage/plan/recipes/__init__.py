@@ -6,12 +6,14 @@ is stated, or "# ours" where the papers are silent.
 
 from __future__ import annotations
 
+import csv
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from fibrostage.ground.errors import PlanError, nearest
 from fibrostage.ground.registry import Registry
 
 
@@ -36,5 +38,28 @@ def packaged(name: str) -> PlanRecipe:
     return PlanRecipe(name, text.splitlines()[0].removeprefix("# "), text, tomllib.loads(text))
 
 
-FILES = ("mmfn-al", "mmfn", "resnet50", "incepv3", "dlre", "dlre-basic", "dlre-transfer")
+def published_cells(name: str) -> list[dict[str, str]]:
+    """The cells of a paper's tables, "mmfn" or "dlre", by column; what a cell does not say is left out.
+
+    Raises `PlanError` where there is no such paper.
+    """
+    if name not in PAPERS:
+        raise PlanError(f"published = {name!r}{nearest(name, PAPERS)}: the papers are {', '.join(PAPERS)}")
+    text = (files(__name__) / f"published-{name}.csv").read_text(encoding="utf-8")
+    return [{key: value for key, value in row.items() if value} for row in csv.DictReader(text.splitlines())]
+
+
+PAPERS = ("mmfn", "dlre")
+FILES = (
+    "mmfn-al",
+    "mmfn",
+    "resnet50",
+    "incepv3",
+    "dlre",
+    "dlre-basic",
+    "dlre-transfer",
+    "paper-mmfn",
+    "paper-mmfn-small",
+    "paper-dlre",
+)
 RECIPES: Registry[PlanRecipe] = Registry("recipe", tuple(packaged(name) for name in FILES))

@@ -5,7 +5,7 @@ from fibrostage.ground.registry import InFiles, Registry
 from fibrostage.report.sections.spec import Section
 
 FILES = (
-    "caveats", "figures", "learning_curves", "labels_bought", "failures", "roc_beside_markers",
+    "caveats", "figures", "learning_curves", "labels_bought", "published", "failures", "roc_beside_markers",
     "reference_against_each", "over_pictures", "thresholds", "attributions", "roc_curves", "stages_called",
     "agreement", "calibration", "decision_curves", "participants", "provenance",
 )  # fmt: skip
