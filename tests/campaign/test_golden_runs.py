@@ -1,9 +1,9 @@
 """Runs that earlier versions made are made again: the same queries, the same labels, the same figures.
 
-tests/golden/runs.json was written by earlier versions, from a SIMULATED cohort of 24 patients. Processors differ in the last
-digits of what they compute, which moves a grey level here and there and turns near ties between candidates: it holds what
-came of two kinds of them, by the cohort's fingerprint. On these, answers are compared as they are exported, bit for bit,
-and figures to four digits. On a third kind, the runs must be alike.
+tests/golden/runs.json was written by earlier versions, from a SIMULATED cohort of 24 patients. Processors differ in the
+last digits of what they compute, which moves a grey level here and there and turns near ties between candidates: it
+holds what came of two kinds of them, by the cohort's fingerprint. On these, answers are compared as they are exported,
+bit for bit, and figures to four digits. On a third kind, the runs must be alike.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -21,6 +22,7 @@ from fibrostage.intake.build.take_in import Sources, take_in
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.phantom.recipe import Recipe
 from fibrostage.phantom.write import write_phantom
+from fibrostage.plan.recipes import RECIPES
 from fibrostage.plan.run_plan import Plan
 from tests.conftest import write_rows
 
@@ -105,6 +107,31 @@ def crops_cohorts(folder: Path) -> None:
     subprocess.run([sys.executable, convert, table, folder / "CSVS"], check=True)
     lesions = Sources(folder / "BUSBRA", folder / "CSVS/patients_pathology.csv", folder / "CSVS/crops.csv")
     take_in(lesions, dlre / "lesions", Plan.load(dlre / "lesions.toml"), Choices(accept_unmasked=True))
+
+
+def cohorts_of_the_papers(folder: Path) -> None:
+    """COHORT with the four modalities of the MMFN paper; CROPS and LESIONS of 250×250 pixels, as the DLRE network reads
+    them."""
+    crops_cohorts(folder)
+    for made, name in (("cohort", "CROPS"), ("lesions", "LESIONS")):
+        shutil.move(folder / "examples" / "dlre" / made, folder / name)
+    source = folder / "FOUR"
+    write_phantom(source, Recipe(20, pictures=1, missing=0.0))
+    sources = Sources(source, source / "patients.csv", source / "images.csv")
+    take_in(sources, folder / "COHORT", Plan.load(source / "plan.toml"), Choices())
+
+
+def cut_recipes(patch: pytest.MonkeyPatch) -> None:
+    """The papers' studies with one seed and a round, an epoch of training."""
+    for name in ("paper-mmfn-small", "paper-dlre"):
+        data = RECIPES[name].data
+        for grid in (data["grid"], *data.get("also", ())):
+            patch.setitem(grid, "seeds", [0])
+        patch.setitem(data["plan"]["training"], "epochs", 1)
+        if "active" in data["plan"]:
+            patch.setitem(data["plan"]["active"], "rounds", 1)
+        for source in data.get("source", {}).values():
+            patch.setitem(source["plan"]["training"], "epochs", 1)
 
 
 def study_file(folder: Path) -> None:

@@ -19,6 +19,7 @@ from fibrostage.results.metrics import Metrics, ParticipantFlow
 from fibrostage.results.run_folder import RunFolder, read_parquet
 from fibrostage.results.study_folder import (
     COMPARISON,
+    COUNTED,
     CURVES,
     CUTOFFS,
     EFFICIENCY,
@@ -77,6 +78,7 @@ class Results:
     diagnosis: Diagnosis | None = None
     attributions: tuple[Attribution, ...] = ()
     published: pl.DataFrame | None = None
+    counted: pl.DataFrame | None = None
     paper: str = ""
 
     @property
@@ -165,6 +167,7 @@ def read_study(folder: StudyFolder) -> Results:
         record.failures,
         record.flow,
         published=folder.read_table(PUBLISHED) if record.published else None,
+        counted=folder.read_table(COUNTED) if record.counted else None,
         paper=record.paper,
     )
 

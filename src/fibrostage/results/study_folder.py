@@ -17,7 +17,7 @@ from fibrostage.ground.files import read_json, replace_file, write_json
 from fibrostage.results.metrics import ParticipantFlow, Record, told
 from fibrostage.results.run_folder import RunFolder, read_parquet, write_parquet
 
-RESULTS, CURVES, EFFICIENCY, PUBLISHED = "results", "curves", "efficiency", "published"
+RESULTS, CURVES, EFFICIENCY, PUBLISHED, COUNTED = "results", "curves", "efficiency", "published", "counted"
 SCORES, COMPARISON, PICTURES, CUTOFFS = "scores", "comparison", "pictures", "cutoffs"
 BESIDE = {True: (COMPARISON, PICTURES, CUTOFFS), False: (EFFICIENCY,)}  # by whether the study is supervised
 
@@ -41,7 +41,8 @@ class StudyRecord(Record):
     compare: Compared = Compared()
     flow: ParticipantFlow | None = None
     paper: str = ""
-    published: tuple[dict[str, str | float], ...] = ()
+    published: tuple[dict[str, str | float | None], ...] = ()
+    counted: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,4 +104,5 @@ class StudyFolder:
     def beside(self, record: StudyRecord) -> dict[str, pl.DataFrame]:
         """What stands beside the results, and a program would read: by name."""
         names = [*BESIDE[record.supervised], *([PUBLISHED] if record.published else [])]
+        names += [COUNTED] if record.counted else []
         return {name: self.read_table(name) for name in names}

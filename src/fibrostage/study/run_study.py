@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from fibrostage.analysis.counted import counted_table
 from fibrostage.analysis.label_efficiency import efficiency_table
 from fibrostage.analysis.over_runs import results_table
 from fibrostage.analysis.published import published_at_cuts, published_table
@@ -20,7 +21,7 @@ from fibrostage.ground.errors import FibrostageError, RunError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.results.metrics import ParticipantFlow
 from fibrostage.results.run_folder import RunFolder, read_parquet
-from fibrostage.results.study_folder import CURVES, EFFICIENCY, PUBLISHED, RESULTS, StudyFolder, StudyRecord
+from fibrostage.results.study_folder import COUNTED, CURVES, EFFICIENCY, PUBLISHED, RESULTS, StudyFolder, StudyRecord
 from fibrostage.study.comparison import check_comparison
 from fibrostage.study.divisions import check_same_divisions, held_out_ratio
 from fibrostage.study.given_cohorts import with_cohorts
@@ -110,7 +111,10 @@ def write_tables(
     folder.write(record)
     if not finished:
         raise FibrostageError(f"every run of the study failed; the first: {next(iter(failures.values()))}")
+    first = finished[0].plan
     tables = supervised(study, cohort, finished) if study.supervised else active(study, finished)
+    if study.counted:
+        tables[COUNTED] = counted_table(cohort, study.counted, first.split.require)
     for name, table in tables.items():
         folder.write_table(name, table)
     return tables[RESULTS]

@@ -99,7 +99,8 @@ class StudyPlan(BaseModel):
     `also` are further grids. By network, `cohorts` are folders in which the same patients' pictures are stored in
     another size; the others see `cohort`. A path that is "" is to be given when the study is called, and what needs it
     is left out where it is not (`given_cohorts`). `published` cells, or those of a packaged table by its name, are of
-    the paper `paper`; by its network, `stands_in` is the one here that stands beside it.
+    the paper `paper`; by its network, `stands_in` is the one here that stands beside it. Of each of `counted`, the
+    pictures and pairs of those who are studied are counted by stage.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -116,6 +117,7 @@ class StudyPlan(BaseModel):
     paper: str = ""
     published: tuple[PublishedCell, ...] = ()
     stands_in: dict[str, str] = {}
+    counted: tuple[tuple[str, ...], ...] = ()
 
     @model_validator(mode="before")
     @classmethod

@@ -8,7 +8,7 @@ from fibrostage.active.strategy_expression import title_of
 from fibrostage.analysis.label_efficiency import LEVELS, RANDOM
 from fibrostage.ground.stage import Staging
 from fibrostage.results.estimate_columns import Figure, Row, estimate_in, figure_in, number, text, whole
-from fibrostage.results.rounds import AT_CUT
+from fibrostage.results.rounds import AT_CUT, FIGURES
 from fibrostage.stats.estimate import Estimate
 from fibrostage.views.table import NONE, Cell, TableView, figure_text, marked, method_text, number_text, p_text, view
 
@@ -60,31 +60,67 @@ def figure_cell(row: Row, figure: str) -> Cell:
     return Cell(figure_text(known(row, figure)), beside)
 
 
+def counted_view(counted: pl.DataFrame) -> TableView:
+    """Pictures and pairs by stage, and beside each what the paper had."""
+    stages = [name.removeprefix("paper_") for name in counted.columns if name.startswith("paper_")]
+    rows: list[list[str | Cell]] = [
+        [
+            method_text(text(row, "modalities")),
+            str(whole(row, "patients")),
+            *(
+                Cell(f"{whole(row, name):,}", () if paper is None else (f"paper {paper:,.0f}",))
+                for name in stages
+                for paper in (number(row, f"paper_{name}"),)
+            ),
+        ]
+        for row in counted.iter_rows(named=True)
+    ]
+    columns = ("pictures, or pairs within a patient", "patients", "all stages", *stages[1:])
+    return view(marked("pictures and pairs", is_simulated(counted)), columns, rows, numbers=range(1, len(columns)))
+
+
 def published_view(published: pl.DataFrame, paper: str) -> TableView:
     """What a paper prints, a row a method and strategy, and beside it what the same methods give here."""
     if "cut" in published.columns:
         return published_cuts_view(published, paper)
     rows: list[list[str | Cell]] = [
         [
-            text(row, "source"),
-            Cell(method_text(text(row, "method")), () if row["here"] == row["method"] else (f"here: {row['here']}",)),
+            Cell(method_text(text(row, "method")), said_of(row)),
             title_of(text(row, "strategy")),
-            percents(row, "paper_accuracy", "paper_auc", "paper_share"),
+            Cell(number_text(number(row, "paper_accuracy")), (at_share(number(row, "paper_auc"), row, "paper_share"),)),
             str(whole(row, "runs")),
             NONE if row["n_patients"] is None else str(whole(row, "n_patients")),
-            *(
-                Cell(figure_text(known(row, f"{where}_accuracy")), (figure_text(known(row, f"{where}_auc_macro")),))
-                for where in ("all", "there", "best_optimistic")
-            ),
-            number_text(number(row, "best_share_optimistic"), 2),
+            *(both_cell(row, where) for where in ("all", "there", "best_optimistic")),
         ]
         for row in published.iter_rows(named=True)
     ]
     columns = (
-        "table", "method", "strategy", "the paper: accuracy / AUC (share of labels)", "runs here", "test patients",
-        "here, all labels: accuracy, AUC", "here, the paper’s share", "here, best round (optimistic)", "its share",
+        "method", "strategy", "the paper: accuracy, AUC", "runs", "test patients", "here: all labels",
+        "here: the paper’s share", "here: best round (optimistic)",
     )  # fmt: skip
-    return view(marked(f"beside {paper}", is_simulated(published)), columns, rows, PRINTED, range(3, len(columns)))
+    return view(marked(f"beside {paper}", is_simulated(published)), columns, rows, PRINTED, range(2, len(columns)))
+
+
+def both_cell(row: Row, where: str) -> Cell:
+    """Accuracy with its interval, and beside it the average AUC; of the best round, at its share of the labels."""
+    accuracy, auc = (known(row, f"{where}_{figure}") for figure in FIGURES)
+    if accuracy is None or auc is None:
+        return Cell(NONE)
+    share = number(row, "best_share_optimistic") if where == "best_optimistic" else None
+    at = () if share is None or share == 1 else (f"at {share:.0%}",)
+    return Cell(figure_text(accuracy), (figure_text(auc), *at))
+
+
+def said_of(row: Row) -> tuple[str, ...]:
+    """The paper's table, and the method here where another stands in."""
+    source, stands_in = text(row, "source"), text(row, "here")
+    return (source,) if stands_in == row["method"] else (source, f"here: {stands_in}")
+
+
+def at_share(auc: float | None, row: Row, name: str) -> str:
+    """An AUC, and the share of the labels that it is at where that is not all of them."""
+    share = number(row, name) or 1.0
+    return number_text(auc) + (f" at {share:.1%}" if share < 1 else "")
 
 
 def published_cuts_view(published: pl.DataFrame, paper: str) -> TableView:
@@ -104,12 +140,6 @@ def published_cuts_view(published: pl.DataFrame, paper: str) -> TableView:
     ]
     columns = ("figure", "method", "cut", "cohort", "the paper: AUC", "runs here", "patients", "AUC here")
     return view(marked(f"beside {paper}", is_simulated(published)), columns, rows, PRINTED, range(4, len(columns)))
-
-
-def percents(row: Row, *names: str) -> str:
-    """A paper's accuracy and AUC, and the share of the labels where it is not all of them, in per cent."""
-    accuracy, auc, share = (number(row, name) or 0.0 for name in names)
-    return f"{100 * accuracy:.2f} / {100 * auc:.2f}" + (f" ({100 * share:.1f} %)" if share < 1 else "")
 
 
 def efficiency_view(efficiency: pl.DataFrame) -> TableView:

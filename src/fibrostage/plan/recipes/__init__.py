@@ -39,13 +39,23 @@ def packaged(name: str) -> PlanRecipe:
 
 
 def published_cells(name: str) -> list[dict[str, str]]:
-    """The cells of a paper's tables, "mmfn" or "dlre", by column; what a cell does not say is left out.
+    """The cells of a paper's results, "mmfn" or "dlre", by column; what a cell does not say is left out.
 
     Raises `PlanError` where there is no such paper.
     """
     if name not in PAPERS:
         raise PlanError(f"published = {name!r}{nearest(name, PAPERS)}: the papers are {', '.join(PAPERS)}")
-    text = (files(__name__) / f"published-{name}.csv").read_text(encoding="utf-8")
+    return table_of(f"published-{name}.csv")
+
+
+def published_counts() -> list[dict[str, str]]:
+    """The MMFN paper's Table 1: pictures, and pairs of pictures within a patient, by modalities and stage."""
+    return table_of("counts-mmfn.csv")
+
+
+def table_of(file: str) -> list[dict[str, str]]:
+    """The rows of a packaged table, by column, without empty cells."""
+    text = (files(__name__) / file).read_text(encoding="utf-8")
     return [{key: value for key, value in row.items() if value} for row in csv.DictReader(text.splitlines())]
 
 

@@ -30,8 +30,8 @@ def blocks(results: Results) -> list[Block]:
 
 def learning_curves(curves: pl.DataFrame, simulated: bool, unit: str = "candidate") -> Figure:
     """Average AUC against the share of the pool asked for: mean over runs, band = ± 1 standard deviation."""
-    methods = curves["method"].unique(maintain_order=True).to_list()
     curves = curves.filter(pl.col("strategy") != ALL) if (curves["strategy"] != ALL).any() else curves
+    methods = curves["method"].unique(maintain_order=True).to_list()
     strategies = curves["strategy"].unique(maintain_order=True).to_list()
     shown = in_colour(curves, strategies)
     with drawing():
