@@ -57,7 +57,7 @@ RUNS = {
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     folder = tmp_path_factory.mktemp("golden")
     source = folder / "source"
-    write_phantom(source, Recipe(24, 3))
+    write_phantom(source, Recipe(24, 3, model="common"))
     sources = Sources(source, source / "patients.csv", source / "images.csv")
     return take_in(sources, folder / "cohort", Plan.load(source / "plan.toml"))
 

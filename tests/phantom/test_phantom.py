@@ -18,6 +18,7 @@ from fibrostage.cli.console import LogProgress
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.phantom.ceiling import ceilings, marker_values
+from fibrostage.phantom.models import COMMON, DISTINCT
 from fibrostage.phantom.patients import draw_patients, draw_stages
 from fibrostage.phantom.recipe import Recipe
 from fibrostage.phantom.write import PICTURES, one, write_phantom
@@ -55,14 +56,48 @@ def test_marker_aucs_are_the_published_ones_within_sampling_error(seed: int) -> 
 
 
 def test_no_reader_beats_the_ceiling_and_the_ceiling_beats_its_own_marker() -> None:
-    best = ceilings(1.0, 0, sample=40_000)
+    best = ceilings(1.0, 0, COMMON, sample=40_000)
     for cut in ("F2", "F3", "F4"):
         assert best["readers"]["LSTE"][cut] > best["markers"]["swe"][cut]
         assert best["readers"]["LSTQ"][cut] > best["markers"]["stq"][cut]
         assert best["readers"]["SSTE"][cut] == pytest.approx(best["markers"]["spleen"][cut], abs=0.01)
         assert all(best["readers"]["all"][cut] > best["readers"][m][cut] for m in ("LSTE", "LUS", "LSTQ", "SSTE"))
-    silent = ceilings(0.0, 0, sample=40_000)["readers"]["LUS"]["F2"]
+    silent = ceilings(0.0, 0, COMMON, sample=40_000)["readers"]["LUS"]["F2"]
     assert silent == pytest.approx(0.5, abs=0.02)
+
+
+def test_on_the_phantom_the_papers_claims_could_come_true() -> None:
+    """An elastogram alone about as the paper's best network, and more with B-mode or a point measurement beside it."""
+    found = ceilings(1.0, 0, DISTINCT)["readers"]
+    one = found["LSTE"]
+    assert one["macro"] == pytest.approx(0.865, abs=0.01)
+    assert one["accuracy"] == pytest.approx(0.57, abs=0.015)
+    assert found["LSTE+LUS"]["macro"] - one["macro"] == pytest.approx(0.026, abs=0.006)
+    assert found["LSTE+LSTQ"]["macro"] - one["macro"] == pytest.approx(0.022, abs=0.006)
+    assert found["LSTE+SSTE"]["macro"] < one["macro"] + 0.01
+    assert 0.72 < found["LUS"]["macro"] < 0.80
+    assert 0.74 < found["LSTQ"]["macro"] < 0.82
+    assert found["all"] == found["LSTE+LUS+LSTQ+SSTE"]
+    assert found["all"]["accuracy"] > 0.62
+    assert found["all"]["kappa"] > one["kappa"] > found["LUS"]["kappa"] > 0.3
+    assert found["all"]["log_loss"] < one["log_loss"] < found["LUS"]["log_loss"] < np.log(5)
+    before = ceilings(1.0, 0, COMMON)["readers"]
+    assert before["LSTE"]["accuracy"] == pytest.approx(0.52, abs=0.01)
+    assert before["LSTE+LUS"]["macro"] == pytest.approx(before["LSTE"]["macro"], abs=1e-9), "LUS could add nothing"
+
+
+def test_2d_swe_is_a_noisy_reading_of_what_elastograms_show() -> None:
+    rng = np.random.default_rng(0)
+    patients = draw_patients(draw_stages(4000, rng), 1.0, rng)
+    both = np.log(np.stack([patients.stiffness, patients.swe]))
+    own = [both[:, patients.stage == k] for k in range(5)]
+    within = np.concatenate([part - part.mean(axis=1)[:, None] for part in own], axis=1)
+    assert np.corrcoef(within)[0, 1] == pytest.approx(DISTINCT.stiffness_kept, abs=0.04)
+    assert set(patients.site.tolist()) == {0, 1, 2, 3}
+    assert abs(np.corrcoef(patients.site, patients.stage)[0, 1]) < 0.06, "where a patient is examined says nothing"
+    same = draw_patients(draw_stages(50, rng), 1.0, rng, COMMON)
+    assert (same.stiffness == same.swe).all()
+    assert (same.underlay == same.remodelling).all()
 
 
 def texture(picture: Image.Image) -> list[float]:

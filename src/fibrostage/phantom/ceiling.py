@@ -8,6 +8,8 @@ Laboratory markers stand beside them with their AUC in a large simulated sample.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,16 +19,12 @@ from fibrostage.ground.draws import Draws
 from fibrostage.ground.stage import METAVIR
 from fibrostage.markers import MARKERS
 from fibrostage.markers.spec import values_of
+from fibrostage.phantom.models import DISTINCT, Model
 from fibrostage.phantom.patients import GGT_ULN, PAPER_COUNTS, Patients, draw_patients
+from fibrostage.stats.agreement import confusion, kappa
 from fibrostage.stats.auc import auc
 
-READERS = {
-    "LSTE": ("swe", "map_cv", "remodelling"),  # the B-mode under the box shows texture too
-    "LSTQ": ("stq", "remodelling"),
-    "SSTE": ("spleen",),
-    "LUS": ("remodelling",),
-}
-SAMPLE = 200_000
+SAMPLE = 100_000
 LINEAR = {"remodelling"}  # already on a linear scale
 
 
@@ -66,22 +64,40 @@ def marker_values(patients: Patients) -> dict[str, NDArray[np.float64]]:
     return {name: of.values for name, of in found.items() if not of.lacking}
 
 
-def ceilings(bmode_signal: float, seed: int, sample: int = SAMPLE) -> dict[str, Any]:
-    """Computes the AUC at each cut of the Bayes reader of each modality, of all together, and of the markers."""
+@lru_cache(maxsize=8)
+def ceilings(bmode_signal: float, seed: int, model: Model = DISTINCT, sample: int = SAMPLE) -> dict[str, Any]:
+    """Computes what the Bayes reader reaches of each modality, each pair and all together, and the markers' AUCs.
+
+    Of a reader: the AUC at each cut, "macro" (the mean of the one-vs-rest AUCs), "accuracy", "kappa" (with quadratic
+    weights) and "log_loss", in nats.
+    """
     rng = Draws.PHANTOM_CEILING.of(seed)
     prior = np.array(PAPER_COUNTS) / sum(PAPER_COUNTS)
-    patients = draw_patients(rng.choice(len(prior), size=sample, p=prior), bmode_signal, rng)
-    every = dict.fromkeys(name for names in READERS.values() for name in names)
-    readers = {**READERS, "all": tuple(every)}
-    result: dict[str, Any] = {"n": sample, "bmode_signal": bmode_signal, "readers": {}, "markers": {}}
-    for reader, names in readers.items():
+    patients = draw_patients(rng.choice(len(prior), size=sample, p=prior), bmode_signal, rng, model)
+    seen = [*((name,) for name in model.reads), *combinations(model.reads, 2), tuple(model.reads)]
+    result: dict[str, Any] = {
+        "n": sample, "model": model.name, "bmode_signal": bmode_signal, "readers": {}, "markers": {}
+    }  # fmt: skip
+    for modalities in seen:
+        names = tuple(dict.fromkeys(name for modality in modalities for name in model.reads[modality]))
         table = posterior(state(patients, names), patients.stage, prior)
-        result["readers"][reader] = {
-            cut: auc(patients.stage >= METAVIR.threshold(cut), table[:, METAVIR.threshold(cut) :].sum(axis=1))
-            for cut in METAVIR.cuts
-        }
-        one_vs_rest = [auc(patients.stage == k, table[:, k]) for k in range(len(prior))]
-        result["readers"][reader]["macro"] = float(np.mean(one_vs_rest))
+        result["readers"]["+".join(modalities)] = figures_of(table, patients.stage)
+    result["readers"]["all"] = result["readers"]["+".join(model.reads)]
     for marker, values in marker_values(patients).items():
         result["markers"][marker] = {cut: auc(patients.stage >= METAVIR.threshold(cut), values) for cut in METAVIR.cuts}
     return result
+
+
+def figures_of(table: NDArray[np.float64], stage: NDArray[np.int64]) -> dict[str, float]:
+    """What a reader's probabilities [n, K] reach on patients of the stages [n]."""
+    thresholds = {cut: METAVIR.threshold(cut) for cut in METAVIR.cuts}
+    figures = {cut: auc(stage >= least, table[:, least:].sum(axis=1)) for cut, least in thresholds.items()}
+    called, classes = table.argmax(axis=1), table.shape[1]
+    agreed = kappa(confusion(stage, called, classes), "quadratic").value
+    assert agreed is not None, "every stage occurs"
+    return figures | {
+        "macro": float(np.mean([auc(stage == k, table[:, k]) for k in range(classes)])),
+        "accuracy": float((called == stage).mean()),
+        "kappa": agreed,
+        "log_loss": float(-np.log(table[np.arange(len(stage)), stage]).mean()),
+    }

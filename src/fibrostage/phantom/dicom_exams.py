@@ -24,6 +24,7 @@ from fibrostage.phantom.layouts import LAYOUTS, Layout, Screen, render
 from fibrostage.phantom.pictures import reading, scan_of
 from fibrostage.phantom.recipe import KEYS, PLAN, Files, Job, Recipe, Rows, Shot, shots
 from fibrostage.phantom.screen import draw_box, point_measurement
+from fibrostage.phantom.sites import SITES
 
 FOLDER = "dicom"
 SERIES = {"LSTE": "Liver STE", "SSTE": "Spleen STE", "LSTQ": "Liver STQ", "LUS": "Abdomen B"}
@@ -135,16 +136,18 @@ def photograph(shot: Shot, patient: dict[str, Any], layout: Layout, burned: str)
     """Returns the screen of one shot and its stiffness in kPa, or None where it has none."""
     rng, bad = shot.rng, shot.bad
     spleen = shot.modality == "SSTE"
-    grey = bmode(scan_of({**patient, "remodelling": 0.0, "steatosis": 0.0} if spleen else patient, bad, rng), rng)
+    seen = {**patient, "underlay": 0.0, "steatosis": 0.0} if spleen else patient
+    texture = "remodelling" if shot.modality == "LUS" else "underlay"
+    grey = SITES[patient["site"]].developed(bmode(scan_of(seen, bad, rng, texture), rng))
     single = replace(layout, dual=False)
     if shot.modality == "LUS":
         return render(single, grey, None, 0.0, 0.0, burned, rng), None
     if shot.modality == "LSTQ":
-        kpa = patient["stq"] * float(np.exp(0.15 * rng.standard_normal()))
+        kpa = patient["point"] * float(np.exp(0.15 * rng.standard_normal()))
         picture = np.asarray(point_measurement(grey, draw_box((22, 26), (32, 40), rng), kpa, reliable=bad is None))
         bare = replace(single, calipers=None, bar="none")
         return render(bare, picture, None, 0.0, 0.0, burned, rng), kpa
-    kpa, fill = reading(patient["spleen" if spleen else "swe"], bad, rng)
+    kpa, fill = reading(patient["spleen" if spleen else "stiffness"], bad, rng)
     screen = render(layout, grey, kpa, patient["spleen_cv" if spleen else "map_cv"], fill, burned, rng)
     return screen, screen.kpa
 
@@ -213,7 +216,7 @@ def filmed(shot: Shot, patient: dict[str, Any], layout: Layout, burned: str) -> 
 
     Only the tissue moves, so each frame's screen has the same generator.
     """
-    still = bmode(scan_of(patient, None, shot.rng), shot.rng)
+    still = SITES[patient["site"]].developed(bmode(scan_of(patient, None, shot.rng, "remodelling"), shot.rng))
     seed = int(shot.rng.integers(2**32))
     plain = replace(layout, dual=False, thumbnails=False)
     for pose, grey in loop(still, shot.rng):

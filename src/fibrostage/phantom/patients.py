@@ -2,17 +2,21 @@
 
 Per stage, medians and log-SDs of log-normals that share a latent necro-inflammation, which raises AST and ALT
 and nudges stiffness. Calibrated to published AUCs in chronic hepatitis B, not copied from one table. In logs a
-patient's state is multivariate normal given the stage; the ceilings (`phantom.ceiling`) rest on that.
+patient's state is multivariate normal given the stage; the ceilings (`phantom.ceiling`) rest on that. How modalities
+share what they show is the model's (`phantom.models`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.ground.stage import METAVIR
+from fibrostage.phantom.models import DISTINCT, Model
+from fibrostage.phantom.sites import draw_sites
 
 STAGES = len(METAVIR.classes)
 PAPER_COUNTS = (41, 51, 31, 27, 18)  # MMFN paper §2.2, patients F0…F4
@@ -33,7 +37,7 @@ AST_ULN, GGT_ULN = 40.0, 60.0  # U/L, the simulated laboratory's upper limits of
 
 # share of each latent that comes from inflammation, and of each stiffness from liver stiffness
 INFLAMMATION = {"swe": 0.30, "ast": 0.88, "alt": 0.88, "ggt": 0.45}
-STIFFNESS = {"te": 0.70, "stq": 0.75, "spleen": 0.35}
+STIFFNESS = {"te": 0.70, "spleen": 0.35}  # of point measurements, see `models`
 
 # what pictures show beyond their stiffness
 MAP_CV = ((0.08, 0.10, 0.13, 0.17, 0.24), 0.45)  # within-map variation: medians, log-SD over patients
@@ -44,12 +48,18 @@ REMODELLING = (-1.0, -0.6, 0.0, 0.6, 1.3)  # mean of the B-mode latent, times `b
 class Patients:
     """n simulated patients; every array is [n].
 
-    Stiffness (`swe`, `te`, `stq`, `spleen`) is in kPa, `ast`, `alt` and `ggt` in U/L, `platelets` in 1e9/L, `age` in
-    years. `remodelling` is what B-mode texture shows of fibrosis.
+    Stiffness is in kPa: that of the liver which elastograms show (`stiffness`), that of the spot which point
+    measurements show (`point`), and what tables have (`swe`, `te`, `stq`, `spleen`). `ast`, `alt` and `ggt` are in U/L,
+    `platelets` in 1e9/L, `age` in years, `site` a position in SITES. `remodelling` is what B-mode texture shows of
+    fibrosis, `underlay` the texture beneath boxes.
     """
 
     stage: NDArray[np.int64]
     swe: NDArray[np.float64]
+    stiffness: NDArray[np.float64]
+    point: NDArray[np.float64]
+    site: NDArray[np.int64]
+    underlay: NDArray[np.float64]
     te: NDArray[np.float64]
     stq: NDArray[np.float64]
     spleen: NDArray[np.float64]
@@ -77,10 +87,13 @@ def draw_stages(count: int, rng: np.random.Generator, weights: tuple[int, ...] =
     return rng.permutation(np.repeat(np.arange(len(weights)), counts))
 
 
-def draw_patients(stage: NDArray[np.int64], bmode_signal: float, rng: np.random.Generator) -> Patients:
+def draw_patients(
+    stage: NDArray[np.int64], bmode_signal: float, rng: np.random.Generator, model: Model = DISTINCT
+) -> Patients:
     """Draws the state of patients of the stages `stage` [n].
 
-    `bmode_signal` multiplies what the stage shows in B-mode texture; at 0 it shows nothing.
+    `bmode_signal` multiplies what the stage shows in B-mode texture; at 0 it shows nothing. What only some models draw
+    is drawn last, so that a seed means the same cohort in every version.
     """
     n = len(stage)
     inflammation = rng.standard_normal(n)
@@ -92,23 +105,43 @@ def draw_patients(stage: NDArray[np.int64], bmode_signal: float, rng: np.random.
         medians, sds = np.array(table[0]), np.array(table[1])
         return np.asarray(medians[stage] * np.exp(sds[stage] * z))
 
+    def parted(
+        table: tuple[tuple[float, ...], tuple[float, ...]], z: NDArray[np.float64], kept: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What is of the organ, and a noisy reading of it that spreads as the table says."""
+        if kept == 1:
+            return lognormal(table, z), lognormal(table, z)
+        noise = np.sqrt(1 - kept**2) * rng.standard_normal(n)
+        return lognormal(table, kept * z), lognormal(table, kept * z + noise)
+
     swe_z = with_share(INFLAMMATION["swe"], inflammation)
     platelets = np.array(PLATELETS[0])[stage] + np.array(PLATELETS[1])[stage] * rng.standard_normal(n)
     age = np.array(AGE[0])[stage] + AGE[1] * rng.standard_normal(n)
+    te = lognormal(TE, with_share(STIFFNESS["te"], swe_z))
+    point_z = with_share(model.point_shared, swe_z)
+    known: dict[str, Any] = {
+        "stage": stage,
+        "te": te,
+        "spleen": lognormal(SPLEEN, with_share(STIFFNESS["spleen"], swe_z)),
+        "ast": lognormal(AST, with_share(INFLAMMATION["ast"], inflammation)),
+        "alt": lognormal(ALT, with_share(INFLAMMATION["alt"], inflammation)),
+        "ggt": lognormal(GGT, with_share(INFLAMMATION["ggt"], inflammation)),
+        "platelets": np.clip(platelets, *PLATELET_LIMITS),
+        "age": np.clip(age, *AGE_LIMITS),
+        "female": rng.random(n) < 0.35,
+        "map_cv": np.array(MAP_CV[0])[stage] * np.exp(MAP_CV[1] * rng.standard_normal(n)),
+        "spleen_cv": 0.12 * np.exp(0.3 * rng.standard_normal(n)),
+        "remodelling": bmode_signal * model.texture * np.array(REMODELLING)[stage] + rng.standard_normal(n),
+        "steatosis": np.clip(rng.normal(0.0, 1.0, n), -1.5, 2.5),
+    }
+    stiffness, swe = parted(SWE, swe_z, model.stiffness_kept)
+    point, stq = parted(STQ, point_z, model.point_kept)
     return Patients(
-        stage=stage,
-        swe=lognormal(SWE, swe_z),
-        te=lognormal(TE, with_share(STIFFNESS["te"], swe_z)),
-        stq=lognormal(STQ, with_share(STIFFNESS["stq"], swe_z)),
-        spleen=lognormal(SPLEEN, with_share(STIFFNESS["spleen"], swe_z)),
-        ast=lognormal(AST, with_share(INFLAMMATION["ast"], inflammation)),
-        alt=lognormal(ALT, with_share(INFLAMMATION["alt"], inflammation)),
-        ggt=lognormal(GGT, with_share(INFLAMMATION["ggt"], inflammation)),
-        platelets=np.clip(platelets, *PLATELET_LIMITS),
-        age=np.clip(age, *AGE_LIMITS),
-        female=rng.random(n) < 0.35,
-        map_cv=np.array(MAP_CV[0])[stage] * np.exp(MAP_CV[1] * rng.standard_normal(n)),
-        spleen_cv=0.12 * np.exp(0.3 * rng.standard_normal(n)),
-        remodelling=bmode_signal * np.array(REMODELLING)[stage] + rng.standard_normal(n),
-        steatosis=np.clip(rng.normal(0.0, 1.0, n), -1.5, 2.5),
+        **known,
+        swe=swe,
+        stq=stq,
+        stiffness=stiffness,
+        point=point,
+        site=draw_sites(n, rng) if model.sites else np.zeros(n, dtype=np.int64),
+        underlay=known["remodelling"] if model.underlay else rng.standard_normal(n),
     )

@@ -9,6 +9,7 @@ from PIL import Image
 
 from fibrostage.phantom.bmode import Scan, bmode
 from fibrostage.phantom.screen import draw_box, elastogram, plain, point_measurement, stiffness_map
+from fibrostage.phantom.sites import SITES
 
 BAD = ("shadow", "motion", "unfilled", "wrong_organ")
 KINDS = {"LSTE": "elastogram", "LUS": "bmode", "LSTQ": "bmode", "SSTE": "elastogram"}
@@ -20,10 +21,11 @@ def draw_bad(modality: str, share: float, rng: np.random.Generator) -> str | Non
     return str(rng.choice(kinds)) if rng.random() < share else None
 
 
-def scan_of(patient: dict[str, Any], bad: str | None, rng: np.random.Generator) -> Scan:
-    """Returns the B-mode behind any picture of a patient; a wrong organ is drawn without liver texture."""
+def scan_of(patient: dict[str, Any], bad: str | None, rng: np.random.Generator, texture: str = "underlay") -> Scan:
+    """Returns the B-mode behind any picture of a patient; `texture` names the value that it shows, and a wrong organ is
+    drawn without liver texture."""
     return Scan(
-        remodelling=patient["remodelling"] + 0.5 * rng.standard_normal(),
+        remodelling=patient[texture] + 0.5 * rng.standard_normal(),
         steatosis=patient["steatosis"],
         organ="other" if bad == "wrong_organ" else "liver",
         shadow=bad == "shadow",
@@ -44,25 +46,26 @@ def elastogram_picture(
     patient: dict[str, Any], bad: str | None, rng: np.random.Generator, stiffness: str, cv: str
 ) -> tuple[Image.Image, float, Any]:
     """Draws an elastogram and returns it with its kPa and its box; `stiffness` and `cv` name the patient's values."""
-    grey = bmode(scan_of(patient, bad, rng), rng)
+    site = SITES[patient["site"]]
+    grey = site.developed(bmode(scan_of(patient, bad, rng), rng))
     kpa, fill = reading(patient[stiffness], bad, rng)
     box = draw_box((100, 150), (80, 120), rng)
     field, shown = stiffness_map(box, kpa, patient[cv], fill, rng)
-    return elastogram(grey, box, field, shown), kpa, box
+    return elastogram(grey, box, field, shown, site.opacity), kpa, box
 
 
 def liver_elastogram(
     patient: dict[str, Any], bad: str | None, rng: np.random.Generator
 ) -> tuple[Image.Image, float, Any]:
     """Draws an elastogram of the liver and returns it with its kPa and its box."""
-    return elastogram_picture(patient, bad, rng, "swe", "map_cv")
+    return elastogram_picture(patient, bad, rng, "stiffness", "map_cv")
 
 
 def spleen_elastogram(
     patient: dict[str, Any], bad: str | None, rng: np.random.Generator
 ) -> tuple[Image.Image, float, Any]:
     """Draws an elastogram of the spleen, whose texture says nothing of the liver, and returns its kPa and box too."""
-    spleen = {**patient, "remodelling": 0.0, "steatosis": 0.0}
+    spleen = {**patient, "underlay": 0.0, "steatosis": 0.0}
     return elastogram_picture(spleen, bad, rng, "spleen", "spleen_cv")
 
 
@@ -70,15 +73,16 @@ def point_picture(
     patient: dict[str, Any], bad: str | None, rng: np.random.Generator
 ) -> tuple[Image.Image, float, None]:
     """Draws a point measurement of the liver and returns it with its kPa; it has no box to be cut to."""
-    grey = bmode(scan_of(patient, bad, rng), rng)
-    kpa = patient["stq"] * float(np.exp(0.15 * rng.standard_normal()))
+    grey = SITES[patient["site"]].developed(bmode(scan_of(patient, bad, rng), rng))
+    kpa = patient["point"] * float(np.exp(0.15 * rng.standard_normal()))
     box = draw_box((22, 26), (32, 40), rng)
     return point_measurement(grey, box, kpa, reliable=bad is None), kpa, None
 
 
 def bmode_picture(patient: dict[str, Any], bad: str | None, rng: np.random.Generator) -> tuple[Image.Image, None, None]:
     """Draws a B-mode picture of the liver, which has neither kPa nor box."""
-    return plain(bmode(scan_of(patient, bad, rng), rng)), None, None
+    grey = bmode(scan_of(patient, bad, rng, "remodelling"), rng)
+    return plain(SITES[patient["site"]].developed(grey)), None, None
 
 
 PICTURES: dict[str, Any] = {

@@ -11,6 +11,7 @@ import numpy as np
 
 from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import PlanError, nearest
+from fibrostage.phantom.models import DISTINCT, model_named
 from fibrostage.phantom.pictures import draw_bad
 
 RECIPE = "recipe.json"
@@ -61,7 +62,7 @@ KEYS = ("file", "patient_id", "modality")
 class Recipe:
     """What to simulate. Shares are of patients (`missing`, `video`) or of pictures (`bad`).
 
-    Raises `PlanError` where `format` is not one of FORMATS.
+    Raises `PlanError` where `format` is not one of FORMATS, or `model` none of MODELS.
     """
 
     patients: int
@@ -74,12 +75,14 @@ class Recipe:
     pictures: int | None = None  # of each modality a patient has, instead of COUNTS
     excluded: int = 0  # of the patients, for the reasons of EXCLUSIONS
     format: str = "png"  # or "dicom"
+    model: str = DISTINCT.name  # how modalities share what they show (`phantom.models`)
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise PlanError(
                 f"format {self.format!r}{nearest(self.format, FORMATS)}; the phantom writes {' or '.join(FORMATS)}"
             )
+        model_named(self.model)
 
 
 Rows = list[dict[str, Any]]

@@ -55,15 +55,20 @@ def stiffness_map(
 
 
 def elastogram(
-    grey: NDArray[np.uint8], box: Rectangle, field: NDArray[np.float32], shown: NDArray[np.bool_]
+    grey: NDArray[np.uint8],
+    box: Rectangle,
+    field: NDArray[np.float32],
+    shown: NDArray[np.bool_],
+    opacity: float = OPACITY,
 ) -> Image.Image:
     """Draws the stiffness map in its box over B-mode `grey` [H, W], with a yellow frame and a colour bar beside it.
 
-    `field` [h, w] is in kPa and `shown` [h, w] says where it is seen, at 50 % opacity; both are of the box.
+    `field` [h, w] is in kPa and `shown` [h, w] says where it is seen, at `opacity`; both are of the
+    box.
     """
     rgb = np.repeat(grey[:, :, None], 3, axis=2)
     part = rgb[box.y : box.y + box.height, box.x : box.x + box.width]
-    mixed = (1 - OPACITY) * part + OPACITY * colour_of(field)
+    mixed = (1 - opacity) * part + opacity * colour_of(field)
     part[shown] = mixed[shown].astype(np.uint8)
     x, y, width, height = BAR
     rgb[y : y + height, x : x + width] = colours()[np.linspace(255, 0, height).astype(int)][:, None]

@@ -27,9 +27,11 @@ from fibrostage.ground.errors import PlanError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.stage import METAVIR
 from fibrostage.phantom.ceiling import ceilings
+from fibrostage.phantom.models import COMMON, DISTINCT, Model, model_named
 from fibrostage.phantom.patients import AST_ULN, GGT_ULN, Patients, draw_patients, draw_stages
 from fibrostage.phantom.pictures import PICTURES
 from fibrostage.phantom.recipe import EXCLUSIONS, KEYS, PLAN, RECIPE, Files, Job, Recipe, Rows, name_of, shots
+from fibrostage.phantom.sites import SITES
 
 
 def write_phantom(out: Path, recipe: Recipe, progress: Progress = SILENT) -> None:
@@ -40,7 +42,8 @@ def write_phantom(out: Path, recipe: Recipe, progress: Progress = SILENT) -> Non
     """
     rng = Draws.PHANTOM_PATIENTS.of(recipe.seed)
     stages = draw_stages(recipe.patients, rng)
-    patients = draw_patients(stages, recipe.bmode_signal, rng)
+    model = model_named(recipe.model)
+    patients = draw_patients(stages, recipe.bmode_signal, rng, model)
     files = files_of(recipe.format)
     with whole_or_absent(out) as work:
         (work / files.folder).mkdir()
@@ -59,13 +62,13 @@ def write_phantom(out: Path, recipe: Recipe, progress: Progress = SILENT) -> Non
         if frames:
             write_csv(work / "truth_frames.csv", frames[0], frames)
         names = [files.called(recipe, index, one(patients, index)) for index in range(len(patients))]
-        columns, people = patient_rows(patients, names)
+        columns, people = patient_rows(patients, names, model)
         for row, reason in excluded_rows(recipe):
             people[row]["excluded"] = reason
         write_csv(work / "patients.csv", (*columns, "excluded") if recipe.excluded else columns, people)
         write_csv(work / "truth_patients.csv", *truth_rows(patients, names))
         (work / "plan.toml").write_text(files.plan, encoding="utf-8")
-        best = {SIMULATED: True, **ceilings(recipe.bmode_signal, recipe.seed)}
+        best = {SIMULATED: True, **ceilings(recipe.bmode_signal, recipe.seed, model)}
         (work / "ceiling.json").write_text(json.dumps(best, indent=2), encoding="utf-8")
         content = {SIMULATED: True, **asdict(recipe)}
         (work / RECIPE).write_text(json.dumps(content, indent=2), encoding="utf-8")
@@ -86,7 +89,8 @@ def is_of(folder: Path, recipe: Recipe) -> bool:
     """Whether a simulated cohort was made by this recipe."""
     content = {SIMULATED: True, **asdict(recipe)}
     found = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
-    return bool({"format": "png", **found} == json.loads(json.dumps(content)))  # older ones name no format
+    older = {"format": "png", "model": COMMON.name}  # what older ones do not name
+    return bool({**older, **found} == json.loads(json.dumps(content)))
 
 
 ROI = ("roi_x", "roi_y", "roi_w", "roi_h")
@@ -134,9 +138,10 @@ def files_of(form: str) -> Files:
 MEASURED = ("age", "ast", "alt", "ggt", "platelets", "te", "swe", "stq", "spleen")
 
 
-def patient_rows(patients: Patients, names: list[str]) -> tuple[tuple[str, ...], Rows]:
+def patient_rows(patients: Patients, names: list[str], model: Model = DISTINCT) -> tuple[tuple[str, ...], Rows]:
     """Returns the columns and rows of P.csv: what a hospital would know, and `origin` = SIMULATED on every row."""
-    columns = ("patient_id", "stage", "sex", *MEASURED, "ast_uln", "ggt_uln", "origin")
+    sites = ("site",) if model.sites else ()
+    columns = ("patient_id", "stage", "sex", *sites, *MEASURED, "ast_uln", "ggt_uln", "origin")
     rows = []
     for index, called in enumerate(names):
         row: dict[str, Any] = {
@@ -146,6 +151,7 @@ def patient_rows(patients: Patients, names: list[str]) -> tuple[tuple[str, ...],
             "ast_uln": f"{AST_ULN:g}",
             "ggt_uln": f"{GGT_ULN:g}",
             "origin": SIMULATED,
+            "site": SITES[patients.site[index]].name,
         }
         row |= {name: f"{getattr(patients, name)[index]:.2f}" for name in MEASURED}
         rows.append(row)
@@ -154,7 +160,7 @@ def patient_rows(patients: Patients, names: list[str]) -> tuple[tuple[str, ...],
 
 def truth_rows(patients: Patients, names: list[str]) -> tuple[tuple[str, ...], Rows]:
     """Returns the columns and rows of the latent state that nobody would know."""
-    state = ("remodelling", "steatosis", "map_cv", "spleen_cv")
+    state = ("remodelling", "steatosis", "map_cv", "spleen_cv", "stiffness", "point", "underlay")
     rows = [
         {"patient_id": called} | {name: f"{getattr(patients, name)[index]:.5f}" for name in state}
         for index, called in enumerate(names)

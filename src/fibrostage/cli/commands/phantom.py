@@ -35,11 +35,15 @@ def phantom(
     form: Annotated[
         str, typer.Option("--format", help='"png" pictures, or "dicom": scanner screens with names to remove.')
     ] = "png",
+    model: Annotated[
+        str,
+        typer.Option(help='"distinct": each modality shows something of its own; "common": as in the first versions.'),
+    ] = "distinct",
 ) -> None:
     """Simulate a cohort: pictures, CSVs and a plan, with the truth in files of its own.
 
     \f
-    Raises `PlanError` for an unknown --modality, and where --excluded leaves fewer than 5 patients.
+    Raises `PlanError` for an unknown --modality or --model, and where --excluded leaves fewer than 5 patients.
     """
     from fibrostage.ground.errors import nearest
     from fibrostage.phantom.recipe import COUNTS, Recipe
@@ -53,7 +57,7 @@ def phantom(
         raise PlanError(
             f"--excluded {excluded} leaves {patients - excluded} of {patients} patients; at least 5 must stay"
         )
-    recipe = Recipe(patients, seed, bmode_signal, bad, missing, video, chosen, pictures, excluded, form)
+    recipe = Recipe(patients, seed, bmode_signal, bad, missing, video, chosen, pictures, excluded, form, model)
     write_phantom(target, recipe, make_progress())
     tell(f"{SIMULATED} cohort of {patients} patients in {target}")
     listed = "" if form == "dicom" else f"--images {target}/images.csv "  # rules of the plan tell DICOM files apart
