@@ -15,11 +15,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fibrostage.cli.console import LogProgress
+from fibrostage.cohort.best_reader import best_reader
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.phantom.ceiling import ceilings, marker_values
-from fibrostage.phantom.models import COMMON, DISTINCT
 from fibrostage.phantom.patients import draw_patients, draw_stages
+from fibrostage.phantom.populations import COMMON, DISTINCT
 from fibrostage.phantom.recipe import Recipe
 from fibrostage.phantom.write import PICTURES, one, write_phantom
 from fibrostage.plan.run_plan import Plan
@@ -201,3 +202,19 @@ def test_the_shape_of_the_dlre_cohort(tmp_path: Path) -> None:
     assert len(reasons) == 7
     assert reasons.count("unqualified histology") == 4  # 22 of the paper's 37, of 7
     assert reasons.count("antiviral treatment in the last 6 months") == 1
+
+
+def test_a_cohort_knows_what_its_best_reader_reaches(tmp_path: Path) -> None:
+    write_phantom(tmp_path / "source", Recipe(patients=6, pictures=1, modalities=("LSTE", "LUS")))
+    sources = Sources(tmp_path / "source", tmp_path / "source" / "patients.csv", tmp_path / "source" / "images.csv")
+    cohort = take_in(sources, tmp_path / "cohort", Plan.load(tmp_path / "source" / "plan.toml"))
+    written = json.loads((tmp_path / "source" / "ceiling.json").read_text())["readers"]["LSTE+LUS"]
+    found = best_reader(cohort.path, ("LUS", "LSTE"))
+    assert found["accuracy"] == written["accuracy"]
+    assert found["auc_macro"] == written["macro"]
+    assert found["auc_at_F4"] == written["F4"]
+    assert set(found) == {"accuracy", "auc_macro", "kappa", "log_loss", "auc_at_F2", "auc_at_F3", "auc_at_F4"}
+    assert best_reader(cohort.path, ("LSTE", "CT")) == {}
+    assert best_reader(tmp_path, ("LSTE",)) == {}, "nobody knows it of real patients"
+    (tmp_path / "ceiling.json").write_text("[]")
+    assert best_reader(tmp_path, ("LSTE",)) == {}

@@ -12,7 +12,7 @@ from fibrostage.results.metrics import PictureFigures, TrainingFigures, patient_
 from fibrostage.stats.estimate import Estimate
 from fibrostage.views.run import beside_view, figures_view
 from fibrostage.views.study import efficiency_view, results_view
-from fibrostage.views.table import Cell, figure_text, p_text, signed_text, view
+from fibrostage.views.table import Cell, figure_text, p_text, reached, signed_text, view
 from tests.results.made import FIGURE, made_metrics
 
 
@@ -110,3 +110,10 @@ def test_figures_of_an_evaluation_are_the_files() -> None:
     figures = patient_figures(made)
     metrics = made_metrics(**figures).as_dict()
     assert {key: metrics[key] for key in made.as_dict()} == made.as_dict()
+
+
+def test_how_near_a_figure_comes_to_the_best_readers() -> None:
+    assert reached(0.6, 0.8, "accuracy") == ("75% of the best reader’s 0.800",)
+    assert reached(0.7, 0.9, "auc_macro") == ("50% of the best reader’s 0.900",)
+    assert reached(0.4, 0.9, "auc_at_F2") == ("0% of the best reader’s 0.900",)
+    assert reached(None, 0.9, "accuracy") == reached(0.4, None, "accuracy") == ()

@@ -37,14 +37,20 @@ def against(
 
 
 def results_table(
-    curves: pl.DataFrame, ratios: Mapping[str, float], simulated: bool, cuts: Sequence[str]
+    curves: pl.DataFrame,
+    ratios: Mapping[str, float],
+    simulated: bool,
+    cuts: Sequence[str],
+    best: Mapping[str, Mapping[str, float]] | None = None,
 ) -> pl.DataFrame:
     """One row a (method, strategy): figures with all labels, the mean over the curve, the optimistic best point.
 
-    By method, `ratios` are test over training patients.
+    By method, `ratios` are test over training patients, and `best` what the best reader of a simulated cohort reaches.
     """
+    known = best or {}
     rows = [
         results_row(str(method), str(strategy), group, ratios[str(method)], simulated, cuts)
+        | {f"best_reader_{name}": value for name, value in known.get(str(method), {}).items()}
         for (method, strategy), group in curves.group_by("method", "strategy", maintain_order=True)
     ]
     return pl.DataFrame(rows, infer_schema_length=None)

@@ -88,6 +88,7 @@ class OverSeeds:
     n_patients: int
     ratio: float
     figures: dict[int, dict[str, float]] = field(default_factory=dict)
+    best_reader: dict[str, float] = field(default_factory=dict)
 
     def over(self, baseline: OverSeeds | None, confidence: float) -> dict[str, Figure]:
         """Means over seeds with the corrected resampled interval, against a baseline on the same divisions."""
@@ -120,6 +121,7 @@ def results_over_seeds(
         row |= {"n_training": own.n_training, "n_patients": own.n_patients}
         for name, figure in figures[method, task].items():
             row |= figure_cells(name, figure, REFERENCE)
+        row |= {f"best_reader_{name}": value for name, value in own.best_reader.items()}
         rows.append(row)
     return pl.DataFrame(rows, infer_schema_length=None)
 
@@ -132,6 +134,7 @@ def networks_over_seeds(runs: Sequence[SupervisedRun]) -> dict[Key, OverSeeds]:
         if key not in found:
             found[key] = OverSeeds(NETWORK, metrics.n_training or 0, metrics.n_patients, run.ratio)
         found[key].figures[run.seed] = figures_of(metrics, run.task)
+        found[key].best_reader = metrics.best_reader
     return found
 
 

@@ -60,9 +60,9 @@ def show_study(
 ) -> None:
     """A study's tables."""
     from fibrostage.plan.staging import StagingPlan
-    from fibrostage.results.study_folder import COUNTED, EFFICIENCY, PUBLISHED
+    from fibrostage.results.study_folder import COMMON, COUNTED, EFFICIENCY, PUBLISHED
     from fibrostage.views.diagnosis import study_views
-    from fibrostage.views.study import counted_view, efficiency_view, published_view, results_view
+    from fibrostage.views.study import common_view, counted_view, efficiency_view, published_view, results_view
 
     if record.supervised:
         first = next(iter(folder.runs(record)))
@@ -75,6 +75,8 @@ def show_study(
     if COUNTED in beside:
         show(counted_view(beside[COUNTED]))
     show(results_view(results))
+    if COMMON in beside:
+        show(common_view(beside[COMMON]))
     if len(beside[EFFICIENCY]):
         show(efficiency_view(beside[EFFICIENCY]))
     if PUBLISHED in beside:

@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 
 from fibrostage import RESEARCH_USE, __version__
+from fibrostage.cohort.best_reader import best_reader
 from fibrostage.cohort.flow import flow_of
 from fibrostage.learn.patient_predictions import method_name
 from fibrostage.learn.task import Task, n_training
 from fibrostage.results.metrics import Metrics, ParticipantFlow, PictureFigures, TrainingFigures, patient_figures
 from fibrostage.results.predictions import TEST, TRAINING, scores_of
-from fibrostage.results.rounds import OVER_CANDIDATES
+from fibrostage.results.rounds import AT_CUT, OVER_CANDIDATES
 from fibrostage.stats.auc import auc_or_why
 from fibrostage.stats.estimate import Estimate
 from fibrostage.stats.evaluate import Evaluation, evaluate
@@ -67,6 +68,7 @@ def metrics_of(evaluation: Evaluation, task: Task, **more: object) -> Metrics:
             "simulated": task.cohort.simulated,
             "caveats": tuple(task.cohort.caveats),
             "cohort": {"name": task.cohort.name, "fingerprint": task.cohort.fingerprint},
+            "best_reader": known_best(task),
             "seed": task.plan.seed,
             "confidence": task.plan.evaluation.confidence,
             "split": task.plan.split,
@@ -76,6 +78,12 @@ def metrics_of(evaluation: Evaluation, task: Task, **more: object) -> Metrics:
             **more,
         }
     )
+
+
+def known_best(task: Task) -> dict[str, float]:
+    """What the best reader reaches of the plan's modalities, on a simulated cohort; at a cut, that cut's AUC alone."""
+    found, at_cut = best_reader(task.cohort.path, task.plan.fused), task.plan.staging.task
+    return found if at_cut is None else {name: found[name] for name in (AT_CUT + at_cut,) if name in found}
 
 
 def supervised_metrics(predictions: pl.DataFrame, task: Task) -> Metrics:

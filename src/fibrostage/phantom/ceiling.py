@@ -19,8 +19,8 @@ from fibrostage.ground.draws import Draws
 from fibrostage.ground.stage import METAVIR
 from fibrostage.markers import MARKERS
 from fibrostage.markers.spec import values_of
-from fibrostage.phantom.models import DISTINCT, Model
 from fibrostage.phantom.patients import GGT_ULN, PAPER_COUNTS, Patients, draw_patients
+from fibrostage.phantom.populations import DISTINCT, Population
 from fibrostage.stats.agreement import confusion, kappa
 from fibrostage.stats.auc import auc
 
@@ -65,7 +65,7 @@ def marker_values(patients: Patients) -> dict[str, NDArray[np.float64]]:
 
 
 @lru_cache(maxsize=8)
-def ceilings(bmode_signal: float, seed: int, model: Model = DISTINCT, sample: int = SAMPLE) -> dict[str, Any]:
+def ceilings(bmode_signal: float, seed: int, model: Population = DISTINCT, sample: int = SAMPLE) -> dict[str, Any]:
     """Computes what the Bayes reader reaches of each modality, each pair and all together, and the markers' AUCs.
 
     Of a reader: the AUC at each cut, "macro" (the mean of the one-vs-rest AUCs), "accuracy", "kappa" (with quadratic

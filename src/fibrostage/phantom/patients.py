@@ -3,7 +3,7 @@
 Per stage, medians and log-SDs of log-normals that share a latent necro-inflammation, which raises AST and ALT
 and nudges stiffness. Calibrated to published AUCs in chronic hepatitis B, not copied from one table. In logs a
 patient's state is multivariate normal given the stage; the ceilings (`phantom.ceiling`) rest on that. How modalities
-share what they show is the model's (`phantom.models`).
+share what they show is the model's (`phantom.populations`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.ground.stage import METAVIR
-from fibrostage.phantom.models import DISTINCT, Model
+from fibrostage.phantom.populations import DISTINCT, Population
 from fibrostage.phantom.sites import draw_sites
 
 STAGES = len(METAVIR.classes)
@@ -88,7 +88,7 @@ def draw_stages(count: int, rng: np.random.Generator, weights: tuple[int, ...] =
 
 
 def draw_patients(
-    stage: NDArray[np.int64], bmode_signal: float, rng: np.random.Generator, model: Model = DISTINCT
+    stage: NDArray[np.int64], bmode_signal: float, rng: np.random.Generator, model: Population = DISTINCT
 ) -> Patients:
     """Draws the state of patients of the stages `stage` [n].
 

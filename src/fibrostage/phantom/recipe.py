@@ -11,8 +11,8 @@ import numpy as np
 
 from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import PlanError, nearest
-from fibrostage.phantom.models import DISTINCT, model_named
 from fibrostage.phantom.pictures import draw_bad
+from fibrostage.phantom.populations import DISTINCT, population_named
 
 RECIPE = "recipe.json"
 COUNTS = {"LSTE": (4, 5), "LUS": (7, 7), "LSTQ": (3, 5), "SSTE": (3, 5)}  # per patient, paper §2.1
@@ -62,7 +62,7 @@ KEYS = ("file", "patient_id", "modality")
 class Recipe:
     """What to simulate. Shares are of patients (`missing`, `video`) or of pictures (`bad`).
 
-    Raises `PlanError` where `format` is not one of FORMATS, or `model` none of MODELS.
+    Raises `PlanError` where `format` is not one of FORMATS, or `model` none of POPULATIONS.
     """
 
     patients: int
@@ -75,14 +75,14 @@ class Recipe:
     pictures: int | None = None  # of each modality a patient has, instead of COUNTS
     excluded: int = 0  # of the patients, for the reasons of EXCLUSIONS
     format: str = "png"  # or "dicom"
-    model: str = DISTINCT.name  # how modalities share what they show (`phantom.models`)
+    model: str = DISTINCT.name  # how modalities share what they show (`phantom.populations`)
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise PlanError(
                 f"format {self.format!r}{nearest(self.format, FORMATS)}; the phantom writes {' or '.join(FORMATS)}"
             )
-        model_named(self.model)
+        population_named(self.model)
 
 
 Rows = list[dict[str, Any]]

@@ -27,9 +27,9 @@ from fibrostage.ground.errors import PlanError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.stage import METAVIR
 from fibrostage.phantom.ceiling import ceilings
-from fibrostage.phantom.models import COMMON, DISTINCT, Model, model_named
 from fibrostage.phantom.patients import AST_ULN, GGT_ULN, Patients, draw_patients, draw_stages
 from fibrostage.phantom.pictures import PICTURES
+from fibrostage.phantom.populations import COMMON, DISTINCT, Population, population_named
 from fibrostage.phantom.recipe import EXCLUSIONS, KEYS, PLAN, RECIPE, Files, Job, Recipe, Rows, name_of, shots
 from fibrostage.phantom.sites import SITES
 
@@ -42,7 +42,7 @@ def write_phantom(out: Path, recipe: Recipe, progress: Progress = SILENT) -> Non
     """
     rng = Draws.PHANTOM_PATIENTS.of(recipe.seed)
     stages = draw_stages(recipe.patients, rng)
-    model = model_named(recipe.model)
+    model = population_named(recipe.model)
     patients = draw_patients(stages, recipe.bmode_signal, rng, model)
     files = files_of(recipe.format)
     with whole_or_absent(out) as work:
@@ -138,7 +138,7 @@ def files_of(form: str) -> Files:
 MEASURED = ("age", "ast", "alt", "ggt", "platelets", "te", "swe", "stq", "spleen")
 
 
-def patient_rows(patients: Patients, names: list[str], model: Model = DISTINCT) -> tuple[tuple[str, ...], Rows]:
+def patient_rows(patients: Patients, names: list[str], model: Population = DISTINCT) -> tuple[tuple[str, ...], Rows]:
     """Returns the columns and rows of P.csv: what a hospital would know, and `origin` = SIMULATED on every row."""
     sites = ("site",) if model.sites else ()
     columns = ("patient_id", "stage", "sex", *sites, *MEASURED, "ast_uln", "ggt_uln", "origin")

@@ -18,6 +18,7 @@ from fibrostage.report.attribution import Attribution, attribution_of
 from fibrostage.results.metrics import Metrics, ParticipantFlow
 from fibrostage.results.run_folder import RunFolder, read_parquet
 from fibrostage.results.study_folder import (
+    COMMON,
     COMPARISON,
     COUNTED,
     CURVES,
@@ -79,6 +80,7 @@ class Results:
     attributions: tuple[Attribution, ...] = ()
     published: pl.DataFrame | None = None
     counted: pl.DataFrame | None = None
+    common: pl.DataFrame | None = None
     paper: str = ""
 
     @property
@@ -168,6 +170,7 @@ def read_study(folder: StudyFolder) -> Results:
         record.flow,
         published=folder.read_table(PUBLISHED) if record.published else None,
         counted=folder.read_table(COUNTED) if record.counted else None,
+        common=folder.beside(record).get(COMMON),
         paper=record.paper,
     )
 

@@ -111,12 +111,14 @@ class RunHead(Record):
 
 
 class Metrics(PatientFigures, RunHead):
-    """metrics.json as a whole, of test patients unless said otherwise."""
+    """metrics.json as a whole, of test patients unless said otherwise. `best_reader` is what the best reader of a
+    simulated cohort reaches with the same modalities."""
 
     n_training: int | None = None
     flow: ParticipantFlow | None = None
     pictures: PictureFigures | None = None
     training: TrainingFigures | None = None
+    best_reader: dict[str, float] = {}
     strategy: str | None = None
     strategy_title: str | None = None
     unit: str | None = None
@@ -143,6 +145,7 @@ class Metrics(PatientFigures, RunHead):
         else:
             order += ["strategy", "strategy_title", "unit", "fold", "labelled", "pool", "rounds", "stopped"]
             order += ["flow"] if self.flow is not None else []
+        order += ["best_reader"] if self.best_reader else []
         result = {key: content[key] for key in order}
         if self.flow is not None:
             result["flow"] = self.flow.as_dict()

@@ -6,20 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from fibrostage.active.strategy_expression import ALL
+from fibrostage.analysis.common_patients import said_of
 from fibrostage.ground.errors import RunError
-from fibrostage.ground.stage import Staging
 from fibrostage.results.estimate_columns import estimate_cells
-from fibrostage.results.predictions import scores_of
 from fibrostage.results.rounds import AT_CUT
 from fibrostage.results.run_folder import RunFolder, read_parquet
 from fibrostage.stats.evaluate import evaluate
 from fibrostage.study.grid_file import Run
 from fibrostage.study.study_plan import LateFusion, StudyPlan
-
-Known = dict[int, tuple[int, NDArray[np.float64]]]  # by patient: the stage, and the probabilities [K]
 
 
 def late_name(asked: LateFusion) -> str:
@@ -52,7 +48,7 @@ def fused_curve(method: str, runs: Sequence[Run]) -> pl.DataFrame:
     """
     plan = runs[0].plan
     staging = plan.staging.resolve()
-    known = [patients_of_run(RunFolder(run.folder), staging) for run in runs]
+    known = [said_of(RunFolder(run.folder), staging) for run in runs]
     everybody = sorted(set().union(*known))
     stages, means = [], []
     for patient in everybody:
@@ -72,12 +68,3 @@ def fused_curve(method: str, runs: Sequence[Run]) -> pl.DataFrame:
         pl.lit(len(everybody)).cast(pl.Int64).alias("n_patients"),
         *(pl.lit(value, pl.Float64).alias(name) for name, value in cells.items()),
     )
-
-
-def patients_of_run(run: RunFolder, staging: Staging) -> Known:
-    """What a run says of its test patients, by patient."""
-    found = scores_of(run.read_predictions(), staging)
-    return {
-        patient: (int(stage), probabilities)
-        for patient, stage, probabilities in zip(found.patients, found.stages, found.probabilities, strict=True)
-    }

@@ -11,17 +11,28 @@ from pathlib import Path
 
 import polars as pl
 
+from fibrostage.analysis.common_patients import AskedRun, common_table
 from fibrostage.analysis.counted import counted_table
 from fibrostage.analysis.label_efficiency import efficiency_table
 from fibrostage.analysis.over_runs import results_table
 from fibrostage.analysis.published import published_at_cuts, published_table
 from fibrostage.analysis.supervised_study import SupervisedRun, supervised_tables
+from fibrostage.cohort.best_reader import best_reader
 from fibrostage.cohort.store import Cohort, open_cohort
 from fibrostage.ground.errors import FibrostageError, RunError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.results.metrics import ParticipantFlow
 from fibrostage.results.run_folder import RunFolder, read_parquet
-from fibrostage.results.study_folder import COUNTED, CURVES, EFFICIENCY, PUBLISHED, RESULTS, StudyFolder, StudyRecord
+from fibrostage.results.study_folder import (
+    COMMON,
+    COUNTED,
+    CURVES,
+    EFFICIENCY,
+    PUBLISHED,
+    RESULTS,
+    StudyFolder,
+    StudyRecord,
+)
 from fibrostage.study.comparison import check_comparison
 from fibrostage.study.divisions import check_same_divisions, held_out_ratio
 from fibrostage.study.given_cohorts import with_cohorts
@@ -158,12 +169,21 @@ def active(study: StudyPlan, finished: Sequence[Run]) -> dict[str, pl.DataFrame]
     efficiency = efficiency_table(fitted, ratios, shared, simulated)
     late = late_curves(study, finished)
     ratios |= {late_name(one): max(ratios.values()) for one in study.late_fusion}
+    best = {method: RunFolder(run.folder).read_metrics().best_reader for method, run in by_method.items()}
+    best |= {late_name(one): best_reader(finished[0].cohort, one.modalities) for one in study.late_fusion}
     curves = pl.concat([fitted, *late], how="diagonal_relaxed")
     tables = {
         CURVES: curves,
-        RESULTS: results_table(curves, ratios, simulated, staging.cuts),
+        RESULTS: results_table(curves, ratios, simulated, staging.cuts, best),
         EFFICIENCY: efficiency,
     }
+    asked = [
+        AskedRun(run.method, run.plan.active.strategy, (run.plan.seed, run.plan.active.fold), RunFolder(run.folder))
+        for run in finished
+    ]
+    common = common_table(asked, staging, ratios, simulated)
+    if len(common):
+        tables[COMMON] = common
     if study.published:
         tables[PUBLISHED] = published_table(curves, study.published, ratios, simulated, study.stands_in)
     return tables

@@ -21,6 +21,7 @@ from fibrostage.views.table import (
     method_text,
     number_text,
     p_text,
+    reached,
     signed_text,
     view,
 )
@@ -59,7 +60,10 @@ def method_rows(row: Row, staging: Staging) -> list[list[str | Cell]]:
                 *own,
                 staging.cut_name(cut),
                 *counts,
-                figure_text(figure.estimate),
+                Cell(
+                    figure_text(figure.estimate),
+                    reached(figure.estimate.value, number(row, f"best_reader_{name}"), name),
+                ),
                 number_text(number(row, f"training_{name}")),
                 "" if versus is None else signed_text(versus.difference),
                 "" if versus is None else p_text(versus.p_holm),

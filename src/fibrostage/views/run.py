@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from fibrostage.ground.stage import Staging
 from fibrostage.results.metrics import Metrics
-from fibrostage.views.table import TableView, figure_text, marked, method_text, view
+from fibrostage.results.rounds import AT_CUT
+from fibrostage.stats.estimate import Estimate
+from fibrostage.views.table import Cell, TableView, figure_text, marked, method_text, reached, view
 
 PER_PATIENT = (
     "Per patient: a patient's probabilities are the mean over the patient's candidates. Accuracy with Wilson's "
@@ -22,12 +24,17 @@ def figures_view(metrics: Metrics, staging: Staging) -> TableView:
         cut: sum(metrics.n_by_stage[c] for c in staging.classes[staging.threshold(cut) :]) for cut in staging.cuts
     }
     n = metrics.n_patients
-    rows = [
-        ["accuracy", figure_text(metrics.accuracy), str(n), ""],
-        ["average one-vs-rest AUC", figure_text(metrics.auc_macro), str(n), ""],
+    best = metrics.best_reader
+
+    def cell(name: str, figure: Estimate) -> Cell:
+        return Cell(figure_text(figure), reached(figure.value, best.get(name), name))
+
+    rows: list[list[str | Cell]] = [
+        ["accuracy", cell("accuracy", metrics.accuracy), str(n), ""],
+        ["average one-vs-rest AUC", cell("auc_macro", metrics.auc_macro), str(n), ""],
     ]
     rows += [
-        [f"AUC {staging.cut_name(cut)}", figure_text(figure), str(n), str(positives[cut])]
+        [f"AUC {staging.cut_name(cut)}", cell(AT_CUT + cut, figure), str(n), str(positives[cut])]
         for cut, figure in metrics.auc_at_cut.items()
     ]
     columns = ("figure", f"value [{round(100 * metrics.confidence)} % CI]", "test patients", "positive")

@@ -5,12 +5,25 @@ from __future__ import annotations
 import polars as pl
 
 from fibrostage.active.strategy_expression import title_of
+from fibrostage.analysis.common_patients import FIRST
 from fibrostage.analysis.label_efficiency import LEVELS, RANDOM
 from fibrostage.ground.stage import Staging
 from fibrostage.results.estimate_columns import Figure, Row, estimate_in, figure_in, number, text, whole
 from fibrostage.results.rounds import AT_CUT, FIGURES
 from fibrostage.stats.estimate import Estimate
-from fibrostage.views.table import NONE, Cell, TableView, figure_text, marked, method_text, number_text, p_text, view
+from fibrostage.views.table import (
+    NONE,
+    Cell,
+    TableView,
+    figure_text,
+    marked,
+    method_text,
+    number_text,
+    p_text,
+    reached,
+    signed_text,
+    view,
+)
 
 OVER_RUNS = (
     "Mean over runs, each of which divides the patients anew, with the corrected resampled interval (runs share most "
@@ -29,6 +42,10 @@ PRINTED = (
     "The paper’s figures are of other patients, on one division, and stand here for the shape; ours are means over "
     "runs [95 % CI over divisions], accuracy above average AUC. Between two rounds a share lies in proportion. The "
     "best round is chosen by the test patients’ own AUC, as the paper’s was: it is optimistic."
+)
+COMMON_PATIENTS = (
+    "Of the last round, on the patients whom every method of the strategy could test in a division; beneath, the "
+    "difference to the first method of the strategy, with interval and Holm’s p of the corrected resampled t-test."
 )
 COUNTS = ("candidates", "images", "patients")
 
@@ -54,10 +71,29 @@ def results_view(results: pl.DataFrame, cuts: Staging | None = None) -> TableVie
 
 
 def figure_cell(row: Row, figure: str) -> Cell:
-    """A figure with its interval, and beside it the same with each picture or pair counting as one."""
+    """A figure with its interval; beside it the same with each picture or pair counting as one, and on a simulated
+    cohort how near it comes to the best reader's."""
     by_candidate = number(row, f"{figure}_candidates")
     beside = () if by_candidate is None else (f"by candidate {number_text(by_candidate)}",)
-    return Cell(figure_text(known(row, figure)), beside)
+    estimate, best = known(row, figure), number(row, f"best_reader_{figure}")
+    return Cell(figure_text(estimate), (*beside, *reached(None if estimate is None else estimate.value, best, figure)))
+
+
+def common_view(common: pl.DataFrame) -> TableView:
+    """Methods on the patients whom all of them tested, and against the first of each strategy."""
+    rows: list[list[str | Cell]] = []
+    for row in common.iter_rows(named=True):
+        cells: list[str | Cell] = []
+        for name in FIGURES:
+            figure = figure_in(row, name, FIRST)
+            versus = None if figure is None else figure.versus
+            beside = () if versus is None else (f"{signed_text(versus.difference)}, p {p_text(versus.p_holm)}",)
+            cells.append(Cell(NONE if figure is None else figure_text(figure.estimate), beside))
+        counts = [str(whole(row, name)) for name in ("runs", "n_common", "n_own")]
+        rows.append([method_text(text(row, "method")), title_of(text(row, "strategy")), *counts, *cells])
+    columns = ("method", "strategy", "runs", "common patients", "own test patients", "accuracy", "average AUC")
+    title = marked("on common test patients: mean over runs [95 % CI over divisions]", is_simulated(common))
+    return view(title, columns, rows, COMMON_PATIENTS, range(5, len(columns)))
 
 
 def counted_view(counted: pl.DataFrame) -> TableView:

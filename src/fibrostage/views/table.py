@@ -63,6 +63,15 @@ def figure_text(estimate: Estimate | None) -> str:
     return NONE if estimate is None or (estimate.value is None and not estimate.why) else str(estimate)
 
 
+def reached(value: float | None, best: float | None, figure: str) -> tuple[str, ...]:
+    """How near a figure comes to that of a simulated cohort's best reader; nothing where there is none. Of an AUC it is
+    what lies above a half that counts."""
+    if value is None or best is None:
+        return ()
+    chance = 0.5 if figure.startswith("auc") else 0.0
+    return (f"{max(0.0, value - chance) / (best - chance):.0%} of the best reader’s {best:.3f}",)
+
+
 def number_text(value: float | None, digits: int = 3) -> str:
     """A number; a dash where there is none."""
     return NONE if value is None else f"{value:.{digits}f}"

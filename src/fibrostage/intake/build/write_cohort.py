@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from fibrostage import SIMULATED
+from fibrostage.cohort.best_reader import CEILING
 from fibrostage.cohort.confounding import check_confounding
 from fibrostage.cohort.store import Modality, new_array, write_tables
 from fibrostage.cohort.tables import IMAGES
@@ -35,6 +37,15 @@ def finish(
     measure(of)
     write_pictures(of, work)
     write_rows(of, work, intake.plan.cohort.name or out.name)
+    keep_ceiling(of, work)
+
+
+def keep_ceiling(of: Gathered, work: Path) -> None:
+    """What the best reader of simulated pictures reaches, where their folder says it."""
+    for folder in of.intake.sources.folders:
+        if of.simulated and (folder / CEILING).is_file():
+            shutil.copyfile(folder / CEILING, work / CEILING)
+            return
 
 
 def refuse(of: Gathered) -> None:

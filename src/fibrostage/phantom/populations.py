@@ -19,7 +19,7 @@ MODALITIES = ("LSTE", "LUS", "LSTQ", "SSTE")
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class Population:
     """`stiffness_kept` and `point_kept` are the shares of a table's spread (SD of the logarithm) that are of the liver
     and not of the measurement; `point_shared` is the correlation of both stiffnesses within a stage. `texture`
     multiplies what B-mode shows. `reads` are the values that each modality's pictures are made from."""
@@ -34,22 +34,22 @@ class Model:
     reads: dict[str, tuple[str, ...]]
 
 
-COMMON = Model(
+COMMON = Population(
     "common", 1.0, 1.0, 0.75, 1.0, underlay=True, sites=False,
     reads={
         "LSTE": ("stiffness", "map_cv", "remodelling"), "LUS": ("remodelling",), "LSTQ": ("point", "remodelling"),
         "SSTE": ("spleen",),
     },
 )  # fmt: skip
-DISTINCT = Model(
+DISTINCT = Population(
     "distinct", 0.58, 0.68, 0.2, 1.3, underlay=False, sites=True,
     reads={"LSTE": ("stiffness", "map_cv"), "LUS": ("remodelling",), "LSTQ": ("point",), "SSTE": ("spleen",)},
 )  # fmt: skip
-MODELS = {model.name: model for model in (DISTINCT, COMMON)}
+POPULATIONS = {model.name: model for model in (DISTINCT, COMMON)}
 
 
-def model_named(name: str) -> Model:
+def population_named(name: str) -> Population:
     """The model of a name; raises `PlanError` for an unknown one."""
-    if name not in MODELS:
-        raise PlanError(f"model {name!r}{nearest(name, MODELS)}; the phantom has {' and '.join(MODELS)}")
-    return MODELS[name]
+    if name not in POPULATIONS:
+        raise PlanError(f"model {name!r}{nearest(name, POPULATIONS)}; the phantom has {' and '.join(POPULATIONS)}")
+    return POPULATIONS[name]
