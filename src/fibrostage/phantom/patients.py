@@ -37,7 +37,7 @@ AST_ULN, GGT_ULN = 40.0, 60.0  # U/L, the simulated laboratory's upper limits of
 
 # share of each latent that comes from inflammation, and of each stiffness from liver stiffness
 INFLAMMATION = {"swe": 0.30, "ast": 0.88, "alt": 0.88, "ggt": 0.45}
-STIFFNESS = {"te": 0.70, "spleen": 0.35}  # of point measurements, see `models`
+STIFFNESS = {"te": 0.70, "spleen": 0.35}  # of point measurements, see `populations`
 
 # what pictures show beyond their stiffness
 MAP_CV = ((0.08, 0.10, 0.13, 0.17, 0.24), 0.45)  # within-map variation: medians, log-SD over patients
