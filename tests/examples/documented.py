@@ -122,11 +122,12 @@ def cohorts_of_the_papers(folder: Path) -> None:
 
 
 def cut_recipes(patch: pytest.MonkeyPatch) -> None:
-    """The papers' studies with one seed and a round, an epoch of training."""
+    """The papers' studies with one seed and a round, the first modalities of each grid, an epoch of training."""
     for name in ("paper-mmfn-small", "paper-dlre"):
         data = RECIPES[name].data
         for grid in (data["grid"], *data.get("also", ())):
             patch.setitem(grid, "seeds", [0])
+            patch.setitem(grid, "modalities", grid["modalities"][:1])
         patch.setitem(data["plan"]["training"], "epochs", 1)
         if "active" in data["plan"]:
             patch.setitem(data["plan"]["active"], "rounds", 1)
