@@ -14,6 +14,7 @@ from fibrostage.results.predictions import TEST
 from fibrostage.results.rounds import AT_CUT
 from fibrostage.views.study import is_simulated
 from fibrostage.views.table import (
+    BEST_READER,
     Cell,
     TableView,
     figure_text,
@@ -38,6 +39,7 @@ def supervised_view(results: pl.DataFrame, staging: Staging, reference: str) -> 
         "Per patient, mean over seeds, each of which divides the patients anew unless the split is a column; "
         f"interval and p by the corrected resampled t-test on the same divisions; the reference is {reference}."
     )
+    note += BEST_READER if any(name.startswith("best_reader") for name in results.columns) else ""
     title = marked("per patient: mean over seeds (interval over divisions)", is_simulated(results))
     return view(title, columns, rows, note, range(5, len(columns)))
 

@@ -6,7 +6,7 @@ from fibrostage.ground.stage import Staging
 from fibrostage.results.metrics import Metrics
 from fibrostage.results.rounds import AT_CUT
 from fibrostage.stats.estimate import Estimate
-from fibrostage.views.table import Cell, TableView, figure_text, marked, method_text, reached, view
+from fibrostage.views.table import BEST_READER, Cell, TableView, figure_text, marked, method_text, reached, view
 
 PER_PATIENT = (
     "Per patient: a patient's probabilities are the mean over the patient's candidates. Accuracy with Wilson's "
@@ -37,8 +37,9 @@ def figures_view(metrics: Metrics, staging: Staging) -> TableView:
         [f"AUC {staging.cut_name(cut)}", cell(AT_CUT + cut, figure), str(n), str(positives[cut])]
         for cut, figure in metrics.auc_at_cut.items()
     ]
+    note = PER_PATIENT + (BEST_READER if best else "")
     columns = ("figure", f"value [{round(100 * metrics.confidence)} % CI]", "test patients", "positive")
-    return view(marked(f"{method_text(metrics.method)} · test patients", metrics.simulated), columns, rows, PER_PATIENT)
+    return view(marked(f"{method_text(metrics.method)} · test patients", metrics.simulated), columns, rows, note)
 
 
 def beside_view(metrics: Metrics, staging: Staging) -> TableView | None:

@@ -12,6 +12,7 @@ from fibrostage.results.estimate_columns import Figure, Row, estimate_in, figure
 from fibrostage.results.rounds import AT_CUT, FIGURES
 from fibrostage.stats.estimate import Estimate
 from fibrostage.views.table import (
+    BEST_READER,
     NONE,
     Cell,
     TableView,
@@ -67,7 +68,8 @@ def results_view(results: pl.DataFrame, cuts: Staging | None = None) -> TableVie
     at_cuts = [] if cuts is None else [f"AUC {cuts.cut_name(cut)}" for cut in cuts.cuts]
     columns = ("method", "strategy", "runs", "test patients", "accuracy", "average AUC", *at_cuts)
     title = marked("last round: mean over runs [95 % CI over divisions]", is_simulated(results))
-    return view(title, columns, rows, OVER_RUNS, range(4, len(columns)))
+    best = BEST_READER if "best_reader_auc_macro" in results.columns else ""
+    return view(title, columns, rows, OVER_RUNS + best, range(4, len(columns)))
 
 
 def figure_cell(row: Row, figure: str) -> Cell:

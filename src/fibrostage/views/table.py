@@ -63,13 +63,19 @@ def figure_text(estimate: Estimate | None) -> str:
     return NONE if estimate is None or (estimate.value is None and not estimate.why) else str(estimate)
 
 
+BEST_READER = (
+    " Beneath, as these patients are simulated: how much it is of what the best reader reaches, who knows the "
+    "generator; of an AUC, what lies above a half. A figure of few patients can lie above it."
+)
+
+
 def reached(value: float | None, best: float | None, figure: str) -> tuple[str, ...]:
-    """How near a figure comes to that of a simulated cohort's best reader; nothing where there is none. Of an AUC it is
-    what lies above a half that counts."""
+    """How near a figure comes to that of a simulated cohort's best reader (`BEST_READER`); nothing where there is
+    none."""
     if value is None or best is None:
         return ()
     chance = 0.5 if figure.startswith("auc") else 0.0
-    return (f"{max(0.0, value - chance) / (best - chance):.0%} of the best reader’s {best:.3f}",)
+    return (f"{max(0.0, value - chance) / (best - chance):.0%} of {best:.3f}",)
 
 
 def number_text(value: float | None, digits: int = 3) -> str:
