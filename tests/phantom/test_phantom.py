@@ -20,7 +20,7 @@ from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.phantom.ceiling import ceilings, marker_values
 from fibrostage.phantom.patients import draw_patients, draw_stages
-from fibrostage.phantom.populations import COMMON, DISTINCT
+from fibrostage.phantom.populations import COMMON, DISTINCT, Population
 from fibrostage.phantom.recipe import Recipe
 from fibrostage.phantom.write import PICTURES, one, write_phantom
 from fibrostage.plan.run_plan import Plan
@@ -126,9 +126,11 @@ def colour(picture: Image.Image, box: object) -> list[float]:
     return [float(v) for v in (heat.mean(), heat.std(), green.mean(), green.std())]
 
 
-def test_a_plain_reader_finds_the_elastogram_easier_than_the_bmode() -> None:
+@pytest.mark.parametrize(("population", "most"), [(COMMON, 0.78), (DISTINCT, 0.83)], ids=["common", "distinct"])
+def test_a_plain_reader_finds_the_elastogram_easier_than_the_bmode(population: Population, most: float) -> None:
+    """The paper's .63 to .77 on B-mode is of the average one-vs-rest AUC; a cut's lies above it."""
     rng = np.random.default_rng(0)
-    patients = draw_patients(draw_stages(300, rng), 1.0, rng)
+    patients = draw_patients(draw_stages(300, rng), 1.0, rng, population)
     bmode, elastogram = [], []
     for index in range(len(patients)):
         patient, own = one(patients, index), np.random.default_rng([1, index])
@@ -143,7 +145,7 @@ def test_a_plain_reader_finds_the_elastogram_easier_than_the_bmode() -> None:
 
     for threshold in (2, 3, 4):
         from_bmode, from_elastogram = (cross_validated(f, threshold) for f in (bmode, elastogram))
-        assert 0.62 <= from_bmode <= 0.78
+        assert 0.62 <= from_bmode <= most
         assert from_elastogram > from_bmode + 0.05
 
 
