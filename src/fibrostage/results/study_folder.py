@@ -102,6 +102,11 @@ class StudyFolder:
         write_parquet(path, table)
         replace_file(path.with_suffix(".csv"), table.write_csv)
 
+    def remove_table(self, name: str) -> None:
+        """Removes a table, in both forms, where there is one."""
+        for path in (self.table_file(name), self.table_file(name).with_suffix(".csv")):
+            path.unlink(missing_ok=True)
+
     def beside(self, record: StudyRecord) -> dict[str, pl.DataFrame]:
         """What stands beside the results, and a program would read: by name."""
         names = [*BESIDE[record.supervised], *([PUBLISHED] if record.published else [])]
