@@ -155,7 +155,7 @@ class Printed:
     """A published cell made by hand."""
 
     source, network, modalities, strategy, accuracy, auc, share = "Table 1", "N", "A", "esd", 0.5, 0.8, 0.3
-    cut, training = "F2", True
+    method, cut, training = "N A", "F2", True
 
 
 def test_a_share_between_two_rounds_lies_in_proportion() -> None:

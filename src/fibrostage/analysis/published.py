@@ -24,6 +24,9 @@ class PaperCell(Protocol):
     def source(self) -> str: ...
 
     @property
+    def method(self) -> str: ...
+
+    @property
     def network(self) -> str: ...
 
     @property
@@ -75,11 +78,11 @@ def published_at_cuts(results: pl.DataFrame, published: Iterable[PaperCell]) -> 
     rows = []
     for cell in published:
         name = f"{'training_' if cell.training else ''}{AT_CUT}{cell.cut}"
-        own = results.filter(pl.col("method") == here(cell, {}))
+        own = results.filter(pl.col("method") == cell.method)
         own = own.drop_nulls(name) if name in own.columns else own.clear()
         row: TableRow = {
             "source": cell.source,
-            "method": here(cell, {}),
+            "method": cell.method,
             "cut": cell.cut,
             "cohort": "training" if cell.training else "test",
             "paper_auc": cell.auc,
@@ -104,7 +107,7 @@ def row_of(
     """One published cell beside the runs of `method` and the cell's strategy, where there are any."""
     row: TableRow = {
         "source": cell.source,
-        "method": here(cell, {}),
+        "method": cell.method,
         "here": method,
         "strategy": cell.strategy,
         "paper_accuracy": cell.accuracy,

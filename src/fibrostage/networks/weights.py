@@ -124,7 +124,13 @@ def source_of(spec: Backbone, weights: str) -> SourcePlan | None:
 def layout_of(backbone: str, file: Path, _sha256: str) -> tuple[str, ...]:
     """What is done to find a backbone's weights in a file, in words; raises `WeightsError` where they are not there."""
     spec = BACKBONES[backbone]
-    return weights_in(spec.build(), spec, file).done
+    return weights_in(without_numbers(spec), spec, file).done
+
+
+def without_numbers(spec: Backbone) -> nn.Module:
+    """A backbone that has names and shapes alone: it costs nothing, and draws nothing from torch's generator."""
+    with torch.device("meta"):
+        return spec.build()
 
 
 def described_now(file: Path) -> SourcePlan:
@@ -288,7 +294,7 @@ class CheckedWeights:
 def check_weights(spec: Backbone, weights: str) -> CheckedWeights:
     """Whether weights, named in any of their forms, fit a backbone; raises `WeightsError` saying why where not."""
     file = weights_file(spec, weights)
-    network = spec.build()
+    network = without_numbers(spec)
     found = weights_in(network, spec, file)
     count = sum(parameter.numel() for parameter in network.parameters())
     return CheckedWeights(file, spec.name, count, found.done, described_now(file))

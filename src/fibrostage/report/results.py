@@ -151,6 +151,7 @@ def read_study(folder: StudyFolder) -> Results:
     staging = staging_of(plans[0], runs[0].plan_file)
     if record.supervised:
         return read_supervised(folder, record, runs, metrics, plans, staging.whole())
+    beside = folder.beside(record)
     by_method: dict[str, list[pl.DataFrame]] = {}
     shown = strategies_shown(one.strategy or "" for one in metrics)
     for run, one in zip(runs, metrics, strict=True):
@@ -165,12 +166,12 @@ def read_study(folder: StudyFolder) -> Results:
         {method: pl.concat(tables) for method, tables in by_method.items()},
         folder.read_table(CURVES),
         folder.read_table(RESULTS),
-        folder.read_table(EFFICIENCY),
+        beside[EFFICIENCY],
         record.failures,
         record.flow,
-        published=folder.read_table(PUBLISHED) if record.published else None,
-        counted=folder.read_table(COUNTED) if record.counted else None,
-        common=folder.beside(record).get(COMMON),
+        published=beside.get(PUBLISHED),
+        counted=beside.get(COUNTED),
+        common=beside.get(COMMON),
         paper=record.paper,
     )
 
