@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
-from fibrostage.cohort.store import Cohort
+from fibrostage.cohort.store import Cohort, open_cohort, write_tables
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.plan.run_plan import Plan
@@ -151,3 +152,43 @@ def tiny_plan() -> Callable[..., Plan]:
         return Plan.parse(plan_data(), overrides)
 
     return build
+
+
+Cut = Callable[..., Cohort]
+
+
+@pytest.fixture
+def cut(cohort: Cohort, tmp_path: Path) -> Cut:
+    def make(
+        name: str,
+        patients: Sequence[int],
+        known: Collection[int] = (),
+        modalities: Sequence[str] = ("LSTE", "LUS"),
+        stages: dict[str, str] | None = None,
+        simulated: bool = False,
+    ) -> Cohort:
+        """A cohort of the tiny one's patients in rows `patients`, in that order, of whom those in `known` have their
+        stage, or the one in `stages`."""
+        folder = tmp_path / name
+        (folder / "pixels").mkdir(parents=True)
+        ids = [cohort.patient_ids[row] for row in patients]
+        told = {cohort.patient_ids[row]: cohort.patients["stage"][row] for row in known} | (stages or {})
+        table = pl.DataFrame({"patient_id": ids}).join(cohort.patients, on="patient_id", maintain_order="left")
+        table = table.with_columns(stage=pl.Series([told.get(one) for one in ids], dtype=pl.String))
+        parts = []
+        for modality in cohort.modality_names:
+            rows = [
+                row
+                for patient in patients
+                for row in np.flatnonzero(cohort.owners(modality) == patient)
+                if modality in modalities
+            ]
+            np.save(folder / "pixels" / f"{modality}.npy", cohort.pixels(modality)[rows])
+            parts.append(cohort.images_of(modality)[rows])
+        write_tables(
+            folder, name=name, staging=cohort.staging, modalities=cohort.modalities, patients=table,
+            images=pl.concat(parts), exclusions=cohort.exclusions.clear(), simulated=simulated,
+        )  # fmt: skip
+        return open_cohort(folder)
+
+    return make

@@ -108,6 +108,8 @@ def check_query_unit(kind: type[QueryUnit]) -> None:
     owners = unit.patient_of(items)
     assert (np.diff(owners) >= 0).all(), "items are numbered by patient"
     np.testing.assert_array_equal(np.bincount(owners, minlength=len(SPACE.counts)), np.diff(unit.offsets))
+    found = [unit.item_of(int(owner), row) for owner, row in zip(owners, unit.rows(items), strict=True)]
+    assert found == items.tolist(), "item_of is the inverse of rows"
     rows = unit.rows(items)
     assert rows.shape == (len(items), len(SPACE.modalities))
     examples = unit.examples(items, owners % CLASSES, 0)

@@ -55,7 +55,9 @@ def clinic(folder: Path) -> None:
     shape = Recipe(24, modalities=MODALITIES, pictures=1)
     write_phantom(folder / "SRC", shape)
     write_phantom(folder / "ARCHIVE", replace(shape, patients=5, format="dicom"))
-    shutil.copy(folder / "SRC" / "patients.csv", folder / "patients.csv")
+    people = list(csv.DictReader((folder / "SRC" / "patients.csv").open(encoding="utf-8")))
+    blank = [row | {"stage": ""} if number in (5, 15) else row for number, row in enumerate(people)]
+    write_rows(folder / "patients.csv", list(people[0]), [list(row.values()) for row in blank])
     both = [list(csv.DictReader((folder / src / "patients.csv").open(encoding="utf-8"))) for src in ("SRC", "ARCHIVE")]
     known = [row for rows in both for row in rows]
     write_rows(folder / "P.csv", list(known[0]), [[row.get(name, "") for name in known[0]] for row in known])
@@ -71,6 +73,35 @@ def cohort_of(folder: Path, name: str) -> None:
     """The clinic's cohort, as 'intake' makes it."""
     sources = Sources(folder / "SRC", folder / "patients.csv", folder / "images.csv")
     take_in(sources, folder / name, Plan.load(folder / "plan.toml"), Choices())
+
+
+def clinic_of_a_loop(folder: Path) -> None:
+    """COHORT of patients P000 …, few of whom have a stage, and the exams of another month in MAY."""
+    for source, letter, seed, known in (("JAN", "P", 0, 6), ("MAY", "M", 9, 2)):
+        write_phantom(folder / source, Recipe(18, seed, modalities=MODALITIES, pictures=1))
+        for table in ("patients.csv", "images.csv"):
+            text = (folder / source / table).read_text(encoding="utf-8")
+            rows = list(csv.DictReader(re.sub(r"(?<=[\n,])SIM0(?=\d{3},)", letter, text).splitlines()))
+            if table == "patients.csv":
+                rows = [row if number < known else row | {"stage": ""} for number, row in enumerate(rows)]
+            write_rows(folder / f"{source}_{table}", list(rows[0]), [list(row.values()) for row in rows])
+    (folder / "plan.toml").write_text(
+        (folder / "JAN" / "plan.toml").read_text(encoding="utf-8") + "\n[training]\nepochs = 2\n", encoding="utf-8"
+    )
+    sources = Sources(folder / "JAN", folder / "JAN_patients.csv", folder / "JAN_images.csv")
+    take_in(sources, folder / "COHORT", Plan.load(folder / "plan.toml"), Choices())
+    shutil.move(folder / "MAY_patients.csv", folder / "may.csv")
+    shutil.move(folder / "MAY_images.csv", folder / "may_images.csv")
+    shutil.copytree(folder / "COHORT", folder / "OTHER_COHORT")
+
+
+def fill_in(worklist: Path) -> None:
+    """Answers a worklist as somebody would, and tells of P017 too."""
+    rows = list(csv.DictReader(worklist.open(encoding="utf-8")))
+    filled = [row | {"stage": f"F{number % 5}"} for number, row in enumerate(rows)]
+    if not any(row["patient_id"] == "P017" for row in rows):
+        filled.append(dict.fromkeys(rows[0], "") | {"patient_id": "P017", "stage": "F3"})
+    write_rows(worklist, list(rows[0]), [list(row.values()) for row in filled])
 
 
 def examples(folder: Path) -> None:

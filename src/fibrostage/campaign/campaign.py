@@ -15,17 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.active.query_selector import Answered, Query
 from fibrostage.campaign.budget import within_budget
 from fibrostage.campaign.carried_labels import Carried
-from fibrostage.campaign.first_query import first_query
-from fibrostage.campaign.rounds import fit_round, learned_from
+from fibrostage.campaign.estimates import measured_by_answers
+from fibrostage.campaign.next_query import RoundQuery, next_query
+from fibrostage.campaign.rounds import fit_round, has_model, learned_from, taught
 from fibrostage.campaign.setting import CampaignSetting
 from fibrostage.campaign.stopping import reason_to_stop
 from fibrostage.ground.errors import PlanError, RunError
 from fibrostage.learn.checkpoint import load_state
 from fibrostage.learn.engine import make_engine
 from fibrostage.learn.learner import resolve_precision, state_hash
+from fibrostage.learn.task import examples_of
 from fibrostage.ledger.events import UNUSABLE, Event
 from fibrostage.ledger.ledger import Ledger
 from fibrostage.ledger.state import State
@@ -34,6 +35,7 @@ from fibrostage.plan.old_formats import says_the_same, whole_digest
 from fibrostage.results.rounds import Round
 
 NAMES = {"carried": "--labels"}
+NOTHING_SAID: Mapping[int, Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Campaign:
 
     def __init__(self, setting: CampaignSetting, ledger: Ledger, carried: Carried | None = None) -> None:
         self.setting, self._ledger, self._carried = setting, ledger, carried
-        restore(setting, ledger.state())
+        self._restored = False
 
     @classmethod
     def open(
@@ -98,16 +100,30 @@ class Campaign:
     @property
     def over(self) -> bool:
         """Whether nothing more will be asked."""
+        if self.setting.endless:
+            return self.state.stopped is not None
         return self.state.stopped is not None or self.round >= len(self.setting.targets)
 
-    def ask(self) -> Question | None:
+    def ready(self) -> None:
+        """Gives the model what it had learned by the last closed round; what is done already is not done again.
+
+        Raises `RunError` where the saved model is not that of the ledger.
+        """
+        if not self._restored:
+            restore(self.setting, self.state)
+            self._restored = True
+
+    def ask(self, count: int | None = None) -> Question | None:
         """The open question, the same until it is answered; None where the campaign is over or the round is answered.
 
-        Raises `PlanError` where the budget does not allow a single question.
+        A new one is of `count` items, or as many as the plan says. Raises `PlanError` where the budget does not allow a
+        single question.
         """
         if self.over:
             return None
-        if self.state.last_round < self.round and not self._issue():
+        nothing_known = self.setting.endless and not has_model(self.setting, self.state, self.round + 1)
+        new = self.state.last_round < self.round or (nothing_known and not self.state.pending)
+        if new and not self._issue(count):
             return None
         return self._open_question()
 
@@ -120,15 +136,17 @@ class Campaign:
         given = None if scores is None else tuple(scores.get(item) for item in state.pending)
         return Question(latest.round, latest.strategy, state.pending, given)
 
-    def _issue(self) -> bool:
+    def _issue(self, count: int | None) -> bool:
         """Issues the round's query, cut to the budget; stops the campaign when nothing may be asked."""
         state, setting, round_ = self.state, self.setting, self.round
         plan = setting.plan
-        query = self._query(state, round_)
+        query = self._query(state, round_, count)
         items = within_budget(setting.units, state.paid, query.items, plan.stopping.budget, plan.cost, setting.aside)
         if not len(items):
-            if round_ == 0:
+            if round_ == 0 and not setting.endless:
                 raise PlanError("stopping.budget does not allow a single question; raise it")
+            if setting.endless and not len(query.items):
+                return False  # somebody may join
             spent = "budget" if len(query.items) else "nothing left to ask"
             self._ledger.append(Event("stopped", round_, payload={"reason": spent}))
             return False
@@ -141,28 +159,35 @@ class Campaign:
             "items": items.tolist(),
             "scores": None if scores is None else [None if not np.isfinite(score) else score for score in scores],
         }
+        if setting.endless:
+            payload |= {"audit": np.intersect1d(query.audit, items).tolist(), "passed": query.passed.tolist()}
         self._ledger.append(Event("issued", round_, payload=payload))
         return True
 
-    def _query(self, state: State, round_: int) -> Query:
+    def _query(self, state: State, round_: int, count: int | None) -> RoundQuery:
         setting = self.setting
-        pool = setting.open_pool(state)
-        wanted = max(0, setting.targets[round_] - len(state.asked))
         if self._carried is not None and round_ == 0:
-            return Query(self._carried.items)
-        if round_ == 0 and not len(setting.known):
-            return first_query(setting.selector, pool, setting.cohort.stages, wanted)
-        if round_ == 0:  # stages were known before anything was asked: a model can be had of them
-            setting.learner.fit(learned_from(setting, state), setting.plan.seed)
-        return setting.selector.query(pool, wanted, round_, Answered(state.items, state.stages))
+            return RoundQuery(self._carried.items)
+        self.ready()
+        wanted = setting.wanted(round_, len(state.asked)) if count is None else count
+        return next_query(setting, state, round_, wanted)
 
-    def tell(self, answers: Mapping[int, int], who: str) -> State:
+    def tell(
+        self, answers: Mapping[int, int], who: str, remarks: Mapping[int, Mapping[str, str]] = NOTHING_SAID
+    ) -> State:
         """Takes answers: by item a stage's index, or `UNUSABLE`; all of them are stored, or none.
 
         An answer to what was asked closes that question; one to what has an answer already is a further reading, which
-        changes nothing until it is settled; one to what was never asked is taken and marked so. Raises `RunError` for
-        an item or a stage that there is not.
+        changes nothing until it is settled; one to what was never asked is taken and marked so. `remarks` are what was
+        said beside an item's answer: a "comment", or the "reason" why it cannot be staged. Raises `RunError` for an
+        item or a stage that there is not.
         """
+        return self._ledger.append(*self.events_of(answers, who, remarks))
+
+    def events_of(
+        self, answers: Mapping[int, int], who: str, remarks: Mapping[int, Mapping[str, str]] = NOTHING_SAID
+    ) -> list[Event]:
+        """The events that answers are, as `tell` takes them; raises `RunError` as it does."""
         owners = self._check(answers)
         names, state, round_ = self.setting.cohort.patient_ids, self.state, self.round
         pending, answered = set(state.pending), {*state.labels, *state.rejected}
@@ -171,8 +196,12 @@ class Campaign:
             kind = "rejected" if stage == UNUSABLE else "labelled"
             if item not in pending:
                 kind = "reread" if item in answered else "volunteered"
-            payload = {"patient_id": names[owner]} | ({"reason": "unusable"} if kind == "rejected" else {})
-            events.append(Event(kind, round_, who, item, stage_of(stage), payload))
+            payload = {"patient_id": names[owner]} | ({"reason": "unusable"} if stage == UNUSABLE else {})
+            events.append(Event(kind, round_, who, item, stage_of(stage), payload | dict(remarks.get(item, {}))))
+        return events
+
+    def note(self, *events: Event) -> State:
+        """Stores events of another kind than answers, all or none; raises `RunError` where one cannot follow."""
         return self._ledger.append(*events)
 
     def settle(self, item: int, stage: int, who: str) -> State:
@@ -215,15 +244,19 @@ class Campaign:
         Raises `RunError` where nothing was asked in the round, or nothing could be labelled.
         """
         state, round_, setting = self.state, self.round, self.setting
-        if state.last_round < round_:
+        if state.last_round < round_ and not (setting.endless and taught(setting, state)):
             raise RunError(f"round {round_} has asked for nothing yet")
+        self.ready()
         closed = fit_round(setting, state, round_)
+        trained = {"model": state_hash(setting.learner), "cohort": setting.cohort.fingerprint}
         events = [
-            Event("trained", round_, payload={"model": state_hash(setting.learner)}),
+            Event("trained", round_, payload=trained),
             Event("closed", round_, payload=dict(closed.as_row())),
         ]
         enough = reason_to_stop((*state.closed, closed), setting.plan.stopping)
-        if enough and len(state.closed) + 1 < len(setting.targets):
+        if setting.endless and state.stopped is None:
+            events.append(Event("measured", round_, payload=measured_by_answers(setting, state, round_)))
+        if enough and not setting.endless and len(state.closed) + 1 < len(setting.targets):
             events.append(Event("stopped", round_, payload={"reason": enough}))
         self._ledger.append(*events)
         setting.run.forget_states(but=round_)
@@ -293,15 +326,23 @@ def check_identity(setting: CampaignSetting, opened: Mapping[str, Any], identity
 def restore(setting: CampaignSetting, state: State) -> None:
     """Gives the model what it had learned by the last closed round, and removes what a killed run left of others.
 
-    Raises `RunError` where that state is another model's.
+    Before that it is fitted to the patients whose stage was known before anything was asked. Where exams joined since
+    the last round, it is fitted anew to what is known, as its features are of all pictures. Raises `RunError` where the
+    saved state is another model's.
     """
-    if state.closed:
-        last = len(state.closed) - 1
-        path = setting.run.state_file(last)
-        setting.learner.restore(load_state(path))
-        if state_hash(setting.learner) != state.trained.get(last):
-            raise RunError(f"{path} is not the model that the ledger says round {last} ended with")
-        setting.run.forget_states(but=last)
+    if not state.closed:
+        if len(setting.known):
+            setting.learner.fit(examples_of(setting.task, setting.known, setting.plan.seed), setting.plan.seed)
+        return
+    last = len(state.closed) - 1
+    if state.trained_on.get(last, setting.cohort.fingerprint) != setting.cohort.fingerprint:
+        setting.learner.fit(learned_from(setting, state), setting.plan.seed + 1000 * (last + 1))
+        return
+    path = setting.run.state_file(last)
+    setting.learner.restore(load_state(path))
+    if state_hash(setting.learner) != state.trained.get(last):
+        raise RunError(f"{path} is not the model that the ledger says round {last} ended with")
+    setting.run.forget_states(but=last)
 
 
 def answered_by(items: NDArray[np.int64], stages: NDArray[np.int64]) -> dict[int, int]:

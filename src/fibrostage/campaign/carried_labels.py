@@ -32,14 +32,15 @@ class Carried:
     def check_patients(self, units: QueryUnit, pool: NDArray[np.int64], patient_ids: Sequence[str]) -> None:
         """Checks that carried labels are of patients in `pool` [P], the rows of those whom the new run may ask about.
 
-        Raises `PlanError` where one is not, as the new run tests or validates on that patient.
+        Raises `PlanError` where one is not: the new run tests or validates on that patient, or knows no stage.
         """
         owners = units.patient_of(self.items)
         outside = np.unique(owners[~np.isin(owners, pool)])
         if len(outside):
             raise PlanError(
                 f"{len(outside)} patients of the carried labels, the first {patient_ids[int(outside[0])]!r}, are not "
-                "in this run's pool: it tests or validates on them; give it the split and seed the labels come from"
+                "in this run's pool: it tests or validates on them (give it the split and seed the labels come from), "
+                "or the cohort has no stage of them (then ask with 'fibrostage loop')"
             )
 
     def answers(self, items: NDArray[np.int64]) -> NDArray[np.int64]:

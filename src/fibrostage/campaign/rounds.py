@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -32,7 +34,7 @@ def fit_round(setting: CampaignSetting, state: State, round_: int) -> Round:
     Raises `RunError` where nothing that was asked for could be labelled, or the fit broke down.
     """
     plan, learner, run = setting.plan, setting.learner, setting.run
-    if not state.labels and not len(setting.known):
+    if not has_model(setting, state, round_ + 1):
         raise RunError(f"round {round_}: no item that was asked for could be labelled, so there is nothing to fit")
     watched = watched_candidates(setting) if round_ and watches_pool(setting) else None
     before = None if watched is None else predict(learner, watched).argmax(axis=1)
@@ -54,16 +56,48 @@ def fit_round(setting: CampaignSetting, state: State, round_: int) -> Round:
     return closed
 
 
-def learned_from(setting: CampaignSetting, state: State) -> Examples:
-    """Candidates of everything labelled, and of the patients whose stage was known before."""
+def learned_from(setting: CampaignSetting, state: State, without: Collection[int] = frozenset()) -> Examples:
+    """Candidates of everything labelled, and of the patients whose stage was known before, but of none in `without`.
+
+    An answer about a patient whose stage was known stands in its place.
+    """
+    labels = taught(setting, state)
+    if without:
+        owners = setting.units.patient_of(np.array(list(labels), dtype=np.int64)).tolist()
+        labels = {item: labels[item] for item, owner in zip(labels, owners, strict=True) if owner not in without}
+    items, stages = np.array(list(labels), dtype=np.int64), np.array(list(labels.values()), dtype=np.int64)
+    known = np.setdiff1d(setting.known, setting.units.patient_of(items))
     parts = []
-    if len(setting.known):
-        parts.append(examples_of(setting.task, setting.known, setting.plan.seed))
-    if state.labels:
-        parts.append(setting.units.examples(state.items, state.stages, setting.plan.seed))
+    if len(known):
+        parts.append(examples_of(setting.task, known, setting.plan.seed))
+    if len(items):
+        parts.append(setting.units.examples(items, stages, setting.plan.seed))
     if len(parts) == 1:
         return parts[0]
     return Examples(np.concatenate([p.rows for p in parts]), np.concatenate([p.stages for p in parts]))
+
+
+def taught(setting: CampaignSetting, state: State) -> dict[int, int]:
+    """The labels that are learned from, in the order in which they were given: all of them, but those of patients who
+    are audited, until nothing more is asked."""
+    if state.stopped is not None or not state.audited:
+        return state.labels
+    apart = audited_patients(setting, state)
+    owners = setting.units.patient_of(state.items).tolist()
+    return {
+        item: stage for (item, stage), owner in zip(state.labels.items(), owners, strict=True) if owner not in apart
+    }
+
+
+def audited_patients(setting: CampaignSetting, state: State) -> frozenset[int]:
+    """The rows of the patients who were drawn for an audit."""
+    items = np.array(sorted(state.audited), dtype=np.int64)
+    return frozenset(setting.units.patient_of(items).tolist())
+
+
+def has_model(setting: CampaignSetting, state: State, round_: int) -> bool:
+    """Whether there is something to fit a model to before a round asks."""
+    return bool(len(setting.known) or (round_ and taught(setting, state)))
 
 
 def measured(
@@ -90,7 +124,7 @@ def measured(
         total_cost(setting.units, state.paid, plan.cost, setting.aside),
         items=len(state.labels),
         asked=len(state.spent),
-        next_items=setting.following(round_),
+        next_items=setting.following(round_, len(state.spent)),
         rejected=len(state.rejected),
         bad_share=float(bad.mean()) if len(bad) else None,
         share=len(state.paid) / setting.capacity,

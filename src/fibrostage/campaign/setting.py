@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from fibrostage.active.query_units.spec import QueryUnit
 from fibrostage.active.strategies.spec import Strategy
 from fibrostage.active.strategy_expression import ChosenStrategy, choose_strategy
 from fibrostage.campaign.query_sizes import schedule
+from fibrostage.campaign.reserve import NOBODY_RESERVED, Reserve
 from fibrostage.campaign.stopping import check_rules
 from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.splits import Fold
@@ -35,7 +37,8 @@ class CampaignSetting:
 
     `askable` [P] are the rows of the patients who may be asked about, `known` [k] those whose stage is known without
     asking and who are learned from, `aside` [a] those kept for validation. `targets` are the items that will have been
-    asked for by the end of each round.
+    asked for by the end of each round; a loop is `endless` and has no last one. `reserve` are the patients among whom a
+    loop's audits are drawn.
     """
 
     task: Task
@@ -45,8 +48,20 @@ class CampaignSetting:
     known: NDArray[np.int64]
     aside: NDArray[np.int64]
     targets: list[int]
-    selector: Selector
+    chosen: ChosenStrategy
     run: RunFolder
+    progress: Progress = SILENT
+    reserve: Reserve = NOBODY_RESERVED
+    endless: bool = False
+
+    @cached_property
+    def selector(self) -> Selector:
+        """What chooses; it takes a model, which is made when it is first needed."""
+        plan, cohort = self.plan, self.cohort
+        staging = plan.staging.resolve()
+        cut = staging.classes.index(plan.active.cut or staging.classes[1])
+        learner = make_learner(cohort, plan, self.task.space, self.patients, plan.seed, self.progress)
+        return Selector(learner, self.units, self.chosen, plan.active, plan.seed, cohort.bad_images(plan.fused), cut)
 
     @property
     def learner(self) -> Learner:
@@ -78,8 +93,16 @@ class CampaignSetting:
         """A model that has learned nothing."""
         return make_learner(self.cohort, self.plan, self.task.space, self.patients, self.plan.seed)
 
-    def following(self, round_: int) -> int:
+    def wanted(self, round_: int, asked: int) -> int:
+        """How many items a round asks for, of which so many were asked already."""
+        if self.endless:
+            return self.targets[0] if round_ == 0 or len(self.targets) < 2 else self.targets[1] - self.targets[0]
+        return max(0, self.targets[round_] - asked)
+
+    def following(self, round_: int, asked: int = 0) -> int:
         """The items that will have been asked for by the end of the round after."""
+        if self.endless:
+            return min(self.capacity, asked + self.wanted(round_ + 1, asked))
         return self.targets[min(round_ + 1, len(self.targets) - 1)]
 
     def beginning_with(self, carried: int) -> CampaignSetting:
@@ -115,14 +138,18 @@ def prospective(cohort: Cohort, plan: Plan, run: RunFolder, progress: Progress =
     except CohortError:
         task, fold = untested(cohort, plan)
     aside = set_aside(task, fold) if len(fold.test) else NOBODY
-    usable = task.space.per_patient > 0
-    askable = np.flatnonzero(usable & (task.cohort.stages < 0))
+    askable = without_stage(task)
     if not len(askable):
         raise PlanError(
             f"cohort {cohort.name!r} has no patient without a stage who has pictures of {' and '.join(plan.fused)}: "
             "there is nobody to ask about"
         )
     return setting_of(task, fold, askable, np.setdiff1d(fold.train, aside), aside, run, progress)
+
+
+def without_stage(task: Task) -> NDArray[np.int64]:
+    """The rows [n] of the patients whom the network can see and whose stage nobody knows."""
+    return np.flatnonzero((task.space.per_patient > 0) & (task.cohort.stages < 0))
 
 
 def untested(cohort: Cohort, plan: Plan) -> tuple[Task, Fold]:
@@ -157,7 +184,7 @@ def setting_of(
 
     Raises `PlanError` for a strategy, unit, cut or stopping rule that is none.
     """
-    plan, cohort = task.plan, task.cohort
+    plan = task.plan
     chosen = choose_strategy(plan.active.strategy)
     units = query_unit(plan.active.unit, task.space, plan.training.candidates_a_patient)
     check_dropout(chosen, plan)
@@ -166,11 +193,7 @@ def setting_of(
         raise PlanError(
             f'active.unit = "{units.name}" labels one modality before another: it needs network.missing = "keep"'
         )
-    staging = plan.staging.resolve()
-    cut = staging.classes.index(plan.active.cut or staging.classes[1])
-    learner = make_learner(cohort, plan, task.space, np.union1d(fold.train, askable), plan.seed, progress)
-    selector = Selector(learner, units, chosen, plan.active, plan.seed, cohort.bad_images(plan.fused), cut)
     capacity = Pool(units, askable, NOBODY).capacity
-    stages = cohort.stages[askable]
+    stages = task.cohort.stages[askable]
     targets = schedule(capacity, len(np.unique(stages[stages >= 0])), plan.active)
-    return CampaignSetting(task, fold, units, askable, known, aside, targets, selector, run)
+    return CampaignSetting(task, fold, units, askable, known, aside, targets, chosen, run, progress)

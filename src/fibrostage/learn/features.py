@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from fibrostage.cohort.joined import JoinedCohort
 from fibrostage.cohort.pictures import Pictures
 from fibrostage.ground.cache import cache_file, cache_folder, cached
 from fibrostage.ground.progress import SILENT, Progress
@@ -62,10 +63,31 @@ def features_of(
     found = cached(path, lambda file: np.asarray(np.load(file), dtype=np.float32))
     if found is not None:
         return found
+    if isinstance(pictures, JoinedCohort):
+        return of_each_join(pictures, modality, spec, backbone, precision, progress, mirror)
     features = extract(pictures.pixels(modality), spec, backbone, precision, progress, modality, mirror)
     check_features(features, pictures.pixels(modality), modality, spec.name)
     store(path, features)
     return features
+
+
+def of_each_join(
+    cohort: JoinedCohort,
+    modality: str,
+    spec: Backbone,
+    backbone: nn.Module,
+    precision: str,
+    progress: Progress,
+    mirror: bool,
+) -> NDArray[np.float32]:
+    """z [n, C] from those of the cohorts that joined, each cached by itself: only newcomers are computed."""
+    parts, rows = cohort.origin(modality)
+    result = np.empty((len(rows), spec.features), dtype=np.float32)
+    for number in np.unique(parts):
+        here = parts == number
+        own = features_of(cohort.joins[number], modality, spec, backbone, precision, progress, mirror)
+        result[here] = own[rows[here]]
+    return result
 
 
 def extract(

@@ -127,10 +127,11 @@ class Model:
 
 
 def open_model(run: Path) -> Model:
-    """The model of a finished run; raises `RunError` where there is none, or it cannot be rebuilt exactly."""
+    """The model of a finished run, or a loop's latest; raises `RunError` where there is none, or it cannot be rebuilt
+    exactly."""
     folder = RunFolder(run)
     paths = folder.models()
-    if not paths or not folder.finished:
+    if not paths or not (folder.finished or folder.loop_file.is_file()):
         raise RunError(f"{run} holds no model of a finished run; make one with 'fibrostage train'")
     digest = hashlib.sha256()
     for path in paths:

@@ -14,6 +14,7 @@ from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, write_text
 from fibrostage.ledger.events import ANSWERS, Event, sound_part
 from fibrostage.ledger.ledger import Store, check_has_ledger
+from fibrostage.ledger.names import item_text, without_cohort
 from fibrostage.ledger.state import replay
 
 HEADER = ("unit", "item", "patient_id", "answer", "stage", "round", "who", "at")
@@ -61,6 +62,7 @@ def readable_events(folder: Path, url: str | None) -> tuple[list[Event], bool]:
 
 def answer_rows(events: Sequence[Event]) -> list[tuple[Json, ...]]:
     """The answers that stand, in the columns of HEADER: a withdrawn label is left out, a settled one as settled."""
+    events, names = without_cohort(events)
     state = replay(events)
     opened = state.opened or {}
     first: dict[int | None, Event] = {}
@@ -75,7 +77,8 @@ def answer_rows(events: Sequence[Event]) -> list[tuple[Json, ...]]:
         answer = "labelled" if item in state.labels else "rejected"
         stage = opened["classes"][state.labels[item]] if item in state.labels else ""
         patient = event.payload["patient_id"]
-        rows.append((opened["unit"], item, patient, answer, stage, event.round, event.who, event.at))
+        called = item if names is None else item_text(names.name(item))
+        rows.append((opened["unit"], called, patient, answer, stage, event.round, event.who, event.at))
     return rows
 
 
@@ -115,6 +118,7 @@ class LedgerSummary:
 
 def summary(events: Sequence[Event]) -> LedgerSummary:
     """Where a campaign stands; raises `RunError` for events that do not follow from each other."""
+    events, _ = without_cohort(events)
     state = replay(events)
     opened = state.opened or {}
     times = {event.round: event.at for event in events if event.kind == "issued"}

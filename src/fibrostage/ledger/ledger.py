@@ -13,7 +13,7 @@ import os
 import re
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQL
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, read_json, write_json
 from fibrostage.ledger.events import Event, chained, check_chain, sound_part
+from fibrostage.ledger.names import Naming, Ordinals, as_stored, as_worked, has_names
 from fibrostage.ledger.state import State, replay
 
 FILE, NAME, LOCK = "ledger.sqlite", "ledger.json", "ledger.lock"
@@ -52,9 +53,12 @@ EVENTS = Table(
 
 
 class Ledger:
-    """One run's events. `Ledger(folder)` to write, holding the lock; `read_events(folder)` to look."""
+    """One run's events. `Ledger(folder)` to write, holding the lock; `read_events(folder)` to look.
 
-    def __init__(self, folder: Path, url: str | None = None) -> None:
+    With `naming`, items have names in the store and numbers in every event that is given or got here.
+    """
+
+    def __init__(self, folder: Path, url: str | None = None, naming: Naming | None = None) -> None:
         self.store = Store(folder, url)
         self.store.remember()
         self._lock = self.store.lock()
@@ -62,7 +66,8 @@ class Ledger:
             self.store.create()
             events = self.store.read()
             check_chain(events, str(self.store))
-            self._state = replay(events)
+            self._naming = naming or (Ordinals() if has_names(events) else None)
+            self._state = replay(self._worked(events))
         except BaseException:
             self.close()
             raise
@@ -77,12 +82,16 @@ class Ledger:
             return self._state
         now, ready, digest = datetime.now(UTC).isoformat(timespec="milliseconds"), [], self._digest
         for number, each in enumerate(events, self._next):
-            ready.append(chained(replace(each, seq=number, at=now), digest))
+            stored = each if self._naming is None else as_stored(each, self._naming)
+            ready.append(chained(replace(stored, seq=number, at=now), digest))
             digest = ready[-1].digest
-        after = replay(ready, self._state)
+        after = replay(self._worked(ready), self._state)
         self.store.write(ready)
         self._state, self._next, self._digest = after, self._next + len(ready), digest
         return after
+
+    def _worked(self, events: Sequence[Event]) -> Iterable[Event]:
+        return events if self._naming is None else (as_worked(event, self._naming) for event in events)
 
     def state(self) -> State:
         """Returns the state after the last event."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from fibrostage.ground.errors import RunError
 from fibrostage.ledger.events import Event, sound_part
 from fibrostage.ledger.ledger import FILE, LOCK, NAME, Ledger, read_events
+from fibrostage.ledger.names import without_cohort
 from fibrostage.ledger.state import replay
 from fibrostage.results.run_folder import RunFolder
 
@@ -22,7 +23,7 @@ def restore_events(source: Path, folder: Path, url: str | None = None) -> int:
     sound = sound_part(events)
     if len(sound) < len(events):
         raise RunError(f"{source} line {len(sound) + 1} is not as it was exported")
-    replay(sound)
+    replay(without_cohort(sound)[0])
     run = RunFolder(folder)
     if not run.begun:
         raise RunError(f"{folder} is not a run's folder: it holds no {run.plan_file.name}")
@@ -39,7 +40,7 @@ def restore_events(source: Path, folder: Path, url: str | None = None) -> int:
 
 def can_go_on(folder: Path, url: str | None = None) -> bool:
     """Whether the model of the last closed round is still there, without which a run cannot be resumed."""
-    closed = len(replay(read_events(folder, url)).closed)
+    closed = len(replay(without_cohort(read_events(folder, url))[0]).closed)
     return closed == 0 or RunFolder(folder).state_file(closed - 1).is_file()
 
 

@@ -16,7 +16,11 @@ from fibrostage.results.rounds import Round
 
 @dataclass(frozen=True)
 class Issued:
-    """A query as it was issued: `items` with their `scores`, by which strategy and model."""
+    """A query as it was issued: `items` with their `scores`, by which strategy and model.
+
+    Of a loop, `audit` are those of them that were drawn at random, and `passed` items that the strategy wanted and did
+    not get, as they are kept for later audits.
+    """
 
     round: int
     strategy: str
@@ -24,15 +28,20 @@ class Issued:
     items: tuple[int, ...]
     scores: tuple[float | None, ...] | None = None
     start: str | None = None
+    audit: tuple[int, ...] = ()
+    passed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What somebody said of an item: a stage, or `UNUSABLE`."""
+    """What somebody said of an item: a stage, or `UNUSABLE` with the reason, and a comment."""
 
     who: str
     stage: int
     seq: int
+    reason: str = ""
+    comment: str = ""
+    at: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,11 +58,19 @@ class State:
     spent: frozenset[int] = frozenset()
     issued: tuple[Issued, ...] = ()
     trained: dict[int, str] = field(default_factory=dict)
+    trained_on: dict[int, str] = field(default_factory=dict)  # round → the cohort's fingerprint, where it is noted
     closed: tuple[Round, ...] = ()
     stopped: str | None = None
     readings: dict[int, tuple[Reading, ...]] = field(default_factory=dict)
     settled: dict[int, int] = field(default_factory=dict)  # item → the number of the event
     volunteered: frozenset[int] = frozenset()
+    cohorts: tuple[dict[str, Any], ...] = ()
+    measured: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def audited(self) -> frozenset[int]:
+        """Every item that was ever drawn for an audit."""
+        return frozenset(item for query in self.issued for item in query.audit)
 
     @property
     def last_round(self) -> int:
@@ -115,9 +132,11 @@ class Standing:
             dict(state.rejected),
         )
         self.pending, self.spent = dict.fromkeys(state.pending), set(state.spent)
-        self.issued, self.closed, self.trained = list(state.issued), list(state.closed), dict(state.trained)
+        self.issued, self.closed = list(state.issued), list(state.closed)
+        self.trained, self.trained_on = dict(state.trained), dict(state.trained_on)
         self.readings, self.settled = dict(state.readings), dict(state.settled)
         self.volunteered = set(state.volunteered)
+        self.cohorts, self.measured = list(state.cohorts), list(state.measured)
 
     def state(self) -> State:
         """Returns the state after the events taken so far."""
@@ -131,11 +150,14 @@ class Standing:
             spent=frozenset(self.spent),
             issued=tuple(self.issued),
             trained=self.trained,
+            trained_on=self.trained_on,
             closed=tuple(self.closed),
             stopped=self.stopped,
             readings=self.readings,
             settled=self.settled,
             volunteered=frozenset(self.volunteered),
+            cohorts=tuple(self.cohorts),
+            measured=tuple(self.measured),
         )
 
     def open(self, event: Event) -> None:
@@ -160,6 +182,8 @@ class Standing:
                 tuple(items),
                 None if scores is None else tuple(scores),
                 event.payload.get("start"),
+                tuple(event.payload.get("audit", ())),
+                tuple(event.payload.get("passed", ())),
             )
         )
 
@@ -201,7 +225,8 @@ class Standing:
         """Notes who said what of an item, beside what was said of it before."""
         item = item_of(event)
         stage = UNUSABLE if event.stage is None else event.stage
-        self.readings[item] = (*self.readings.get(item, ()), Reading(event.who, stage, event.seq))
+        said = (event.payload.get("reason", ""), event.payload.get("comment", ""), event.at)
+        self.readings[item] = (*self.readings.get(item, ()), Reading(event.who, stage, event.seq, *said))
 
     def settle(self, event: Event) -> None:
         """Takes the stage that stands after several readings, in the round of the first answer.
@@ -229,14 +254,24 @@ class Standing:
             kept.pop(item, None)
 
     def train(self, event: Event) -> None:
-        """Notes the hash of the model that a round was closed with."""
+        """Notes the hash of the model that a round was closed with, and of what cohort."""
         self.trained[event.round] = event.payload["model"]
+        if "cohort" in event.payload:
+            self.trained_on[event.round] = event.payload["cohort"]
 
     def close(self, event: Event) -> None:
         """Takes a round's figures; raises `RunError` for a round that is not the next, or damaged figures."""
         if event.round != len(self.closed):
             refuse(event, f"round {len(self.closed)} is next")
         self.closed.append(Round.of_row(event.payload))
+
+    def add(self, event: Event) -> None:
+        """Notes a cohort that joined: its folder, name and fingerprint."""
+        self.cohorts.append(event.payload)
+
+    def measure(self, event: Event) -> None:
+        """Notes what a round's answers say of its model."""
+        self.measured.append(event.payload)
 
     def stop(self, event: Event) -> None:
         """Notes why nothing more will be asked."""
@@ -255,6 +290,8 @@ STEPS = {
     "trained": Standing.train,
     "closed": Standing.close,
     "stopped": Standing.stop,
+    "added": Standing.add,
+    "measured": Standing.measure,
 }
 
 

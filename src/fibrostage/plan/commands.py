@@ -44,7 +44,8 @@ INTAKE = Reads(
 )  # fmt: skip
 TRAIN = Reads("train", ("seed", "staging", "modality", "split", "network", "training", "evaluation"))
 ACTIVE = Reads("active", (*TRAIN.sections, "active", "oracle", "cost", "stopping"))
-READERS = (INTAKE, TRAIN, ACTIVE)
+LOOP = Reads("loop", (*TRAIN.sections, "active", "cost", "stopping", "loop"))
+READERS = (INTAKE, TRAIN, ACTIVE, LOOP)
 
 FROZEN = ("frozen_batch", "frozen_lr", "frozen_l2", "mirror", "components")  # of a head on cached features
 WHOLE = (  # of a trained backbone

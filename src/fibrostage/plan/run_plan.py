@@ -30,6 +30,7 @@ from fibrostage.plan.intake import (
     RulePlan,
     StiffnessPlan,
 )
+from fibrostage.plan.loop import LoopPlan
 from fibrostage.plan.network import NetworkPlan
 from fibrostage.plan.presets import PRESETS
 from fibrostage.plan.section import PlanSection
@@ -62,6 +63,7 @@ class Plan(PlanSection):
     cost: CostPlan = CostPlan()
     stopping: StoppingPlan = StoppingPlan()
     evaluation: EvaluationPlan = EvaluationPlan()
+    loop: LoopPlan = LoopPlan()
 
     @model_validator(mode="before")
     @classmethod

@@ -60,6 +60,11 @@ class RunFolder:
         return self.path / "attributions.npz"
 
     @property
+    def loop_file(self) -> Path:
+        """What says that this is a loop's folder: it is never finished, and its model is the last round's."""
+        return self.path / "loop.json"
+
+    @property
     def begun(self) -> bool:
         return self.plan_file.is_file()
 
@@ -78,6 +83,10 @@ class RunFolder:
     def state_file(self, round_: int) -> Path:
         """What the model had learned by the end of a round, for going on from there."""
         return self.path / f"{STATE}-{round_}{TENSORS}"
+
+    def reserve_file(self, round_: int) -> Path:
+        """What a round's model says of the patients who are kept for audits."""
+        return self.path / f"reserve-{round_}.parquet"
 
     def states(self) -> list[Path]:
         """Lists the state files of the run's rounds, by name."""

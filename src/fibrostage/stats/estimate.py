@@ -58,8 +58,18 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     """
     if n < 1 or not 0 <= successes <= n:
         raise StatisticsError(f"a proportion needs 0 ≤ successes ≤ n and n ≥ 1, got {successes} of {n}")
+    return wilson_share(successes / n, n, confidence)
+
+
+def wilson_share(p: float, n: float, confidence: float = 0.95) -> Estimate:
+    """Returns a share `p` with Wilson's score interval for `n` patients, which may be an effective number.
+
+    Raises `StatisticsError` where `n` is not above 0, `p` does not lie in 0 … 1, or `confidence` does not lie between 0
+    and 1.
+    """
+    if not n > 0 or not 0 <= p <= 1:
+        raise StatisticsError(f"a share needs n above 0 and 0 ≤ share ≤ 1, got {p:g} of {n:g}")
     z = quantile(confidence)
-    p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return Estimate(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fibrostage.active.pool_scoring import UnitScores
 from fibrostage.active.query_units.spec import QueryUnit, bad_rows, in_patient_order
+from fibrostage.ground.errors import CohortError
 from fibrostage.learn.fit_head import Examples
 
 
@@ -26,6 +27,13 @@ class CandidateUnit(QueryUnit):
     def rows(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
         """The image rows [n, M] of candidates [n], −1 where a modality is absent."""
         return self.space.decode(items)
+
+    def item_of(self, patient: int, row: NDArray[np.int64]) -> int | None:
+        """The candidate of a patient, given by row, with image rows `row` [M]; None where there is none."""
+        try:
+            return int(self.space.encode(np.array([patient]), row[None])[0])
+        except CohortError:
+            return None
 
     def examples(self, items: NDArray[np.int64], stages: NDArray[np.int64], seed: int) -> Examples:
         """The candidates [n] themselves with their stages [n]."""

@@ -56,6 +56,12 @@ class ImageUnit(QueryUnit):
         rows[np.arange(len(items)), column] = row
         return rows
 
+    def item_of(self, patient: int, row: NDArray[np.int64]) -> int | None:
+        """The item of the one image that is not absent among image rows `row` [M]; None where it is no patient's."""
+        column = int(np.argmax(row))
+        item = int(self.image_items[column][row[column]])
+        return item if item >= 0 and int(self.patient_of(item)) == patient else None
+
     def examples(self, items: NDArray[np.int64], stages: NDArray[np.int64], seed: int) -> Examples:
         """Each patient's product of the read images [n], a modality without one absent; the stage [n] most were
         given."""

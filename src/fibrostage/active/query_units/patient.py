@@ -21,6 +21,7 @@ class PatientUnit(QueryUnit):
     """Every patient who has candidates is an item."""
 
     name = "patient"
+    whole_patient = True
 
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
@@ -30,6 +31,11 @@ class PatientUnit(QueryUnit):
     def rows(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
         """The first image of each modality, [n, M] of patients [n]; −1 where they lack one."""
         return self.space.decode(self.space.offsets[self.patient_of(items)])
+
+    def item_of(self, patient: int, row: NDArray[np.int64]) -> int | None:
+        """The item of a patient, given by row, whatever image rows [M] are named; None without candidates."""
+        item, following = int(self.offsets[patient]), int(self.offsets[patient + 1])
+        return item if following > item else None
 
     def examples(self, items: NDArray[np.int64], stages: NDArray[np.int64], seed: int) -> Examples:
         """A few candidates of each patient [n], every image among them, with the patient's stage [n]."""

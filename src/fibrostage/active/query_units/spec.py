@@ -32,7 +32,8 @@ class QueryUnit(ABC):
     Where the unit is not the candidate, about `candidates_a_patient` are learned from, every image among them.
 
     `scored_alone` says that a strategy scores each item by itself; otherwise an item's score is made of those of its
-    candidates. `parts_modalities` says that one modality of a patient can be asked for without another.
+    candidates. `parts_modalities` says that one modality of a patient can be asked for without another, and
+    `whole_patient` that an item is a patient, whatever pictures there are.
     """
 
     space: CandidateSpace
@@ -40,6 +41,7 @@ class QueryUnit(ABC):
     name: ClassVar[str]
     scored_alone: ClassVar[bool] = False
     parts_modalities: ClassVar[bool] = False
+    whole_patient: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -83,6 +85,15 @@ class QueryUnit(ABC):
     def patient_of(self, items: ArrayLike) -> NDArray[np.int64]:
         """The patient's row [n] of items [n]."""
         return np.searchsorted(self.offsets, np.asarray(items, dtype=np.int64), side="right") - 1
+
+    def item_of(self, patient: int, row: NDArray[np.int64]) -> int | None:
+        """The item of a patient, given by row, that stands for image rows `row` [M]; None where there is none.
+
+        It is the inverse of `rows`.
+        """
+        own = np.arange(self.offsets[patient], self.offsets[patient + 1], dtype=np.int64)
+        same = np.flatnonzero((self.rows(own) == row).all(axis=1)) if len(own) else own
+        return int(own[same[0]]) if len(same) else None
 
     def cost(self, items: NDArray[np.int64], plan: CostPlan) -> Cost:
         """What asking for items [n] costs: each patient one biopsy, each distinct image one reading."""

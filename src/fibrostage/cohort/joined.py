@@ -1,0 +1,180 @@
+"""Several cohorts as one: exams that join month after month, without a pixel copied.
+
+Patients keep the order in which they first came, and their first stage; what is said of them later stands in a ledger.
+A picture that comes again, by the hash of its stored pixels, is one picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, SupportsIndex, overload
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fibrostage.cohort.splits import GROUP
+from fibrostage.cohort.store import Cohort, compute_fingerprint
+from fibrostage.ground.errors import CohortError
+
+CAME = "cohort"  # an images column: which cohort a picture came with, from 0
+ROW = "row"  # and its row within its modality there
+
+
+class StackedPixels:
+    """Rows of several pixel arrays [n, H, W, C] as if they were one; they are read when asked for.
+
+    Row i is row `rows[i]` of `arrays[parts[i]]`; `parts` and `rows` are [n].
+    """
+
+    def __init__(self, arrays: Sequence[NDArray[np.uint8]], parts: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        self.arrays, self.parts, self.rows = arrays, parts, rows
+        self.shape = (len(rows), *arrays[0].shape[1:])
+        self.dtype = arrays[0].dtype
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> NDArray[np.uint8]: ...
+    @overload
+    def __getitem__(self, key: slice | NDArray[Any]) -> NDArray[np.uint8]: ...
+    def __getitem__(self, key: SupportsIndex | slice | NDArray[Any]) -> NDArray[np.uint8]:
+        parts, rows = np.atleast_1d(self.parts[key]), np.atleast_1d(self.rows[key])
+        result = np.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
+        for part in np.unique(parts):
+            here = parts == part
+            result[here] = self.arrays[part][rows[here]]
+        return result[0] if np.ndim(self.rows[key]) == 0 else result
+
+
+@dataclass(frozen=True)
+class JoinedCohort(Cohort):
+    """A cohort whose pictures lie in several folders; `joins` are the cohorts, in the order in which they came."""
+
+    joins: tuple[Cohort, ...] = ()
+
+    @cached_property
+    def _origin(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        tables = {name: self.images_of(name) for name in self.modality_names}
+        return {name: (table[CAME].to_numpy(), table[ROW].to_numpy()) for name, table in tables.items()}
+
+    def origin(self, modality: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which of `joins` each picture [n] of a modality lies in, and at which of its rows there [n].
+
+        Raises `CohortError` where there is no such modality.
+        """
+        self.modality(modality)
+        return self._origin[modality]
+
+    def pixels(self, modality: str) -> NDArray[np.uint8]:
+        """A modality's pixels, uint8 [n, H, W, C]: something that is indexed like an array and reads what it is asked.
+
+        Raises `CohortError` where there is no such modality, or a file cannot be read.
+        """
+        parts, rows = self.origin(modality)
+        stored = self.modality(modality)
+        shape = (0, stored.size, stored.size, stored.channels)
+        arrays = [
+            join.pixels(modality) if modality in join.modality_names else np.empty(shape, dtype=np.uint8)
+            for join in self.joins
+        ]
+        stacked: Any = StackedPixels(arrays, parts, rows)
+        pixels: NDArray[np.uint8] = stacked
+        return pixels
+
+
+def join(cohorts: Sequence[Cohort], needed: Sequence[str]) -> Cohort:
+    """Joins cohorts of the same stages, in the order in which they came; one without repeated pictures is itself.
+
+    `needed` are modalities that each of them must hold. Raises `CohortError` where one has other stages, lacks such a
+    modality, stores one otherwise than the first, or is simulated and the first is not.
+    """
+    first = cohorts[0]
+    for other in cohorts:
+        check_alike(first, other, needed)
+    images = joined_images(cohorts)
+    if len(cohorts) == 1 and len(images) == len(first.images):
+        return first
+    patients = joined_patients(cohorts)
+    order = {name: row for row, name in enumerate(patients["patient_id"])}
+    kinds = {name: number for number, name in enumerate(first.modality_names)}
+    images = (
+        images.with_columns(
+            _kind=pl.col("modality").replace_strict(kinds, return_dtype=pl.Int64),
+            _patient=pl.col("patient_id").replace_strict(order, return_dtype=pl.Int64),
+        )
+        .sort("_kind", "_patient", CAME, ROW, maintain_order=True)
+        .drop("_kind", "_patient")
+    )
+    caveats = tuple(dict.fromkeys(caveat for cohort in cohorts for caveat in cohort.caveats))
+    fingerprint = compute_fingerprint(
+        first.staging, first.modalities, patients, images.drop(CAME, ROW), first.simulated, caveats
+    )
+    exclusions = pl.concat([cohort.exclusions for cohort in cohorts], how="diagonal_relaxed")
+    return JoinedCohort(
+        first.path, first.name, first.staging, first.modalities, patients, images, exclusions, fingerprint,
+        first.simulated, caveats, first.source, first.tool, None, tuple(cohorts),
+    )  # fmt: skip
+
+
+def check_alike(first: Cohort, other: Cohort, needed: Sequence[str]) -> None:
+    """Raises `CohortError` where a cohort cannot join the first."""
+    if other.staging != first.staging:
+        raise CohortError(
+            f"{other.path} stages {other.staging.name} {', '.join(other.staging.classes)}; it cannot join "
+            f"{first.path}, which stages {first.staging.name} {', '.join(first.staging.classes)}"
+        )
+    if other.simulated != first.simulated:
+        words = {True: "simulated patients", False: "real patients"}
+        raise CohortError(
+            f"{other.path} holds {words[other.simulated]}, {first.path} {words[first.simulated]}: they never mix"
+        )
+    for name in needed:
+        other.modality(name)
+    for modality in other.modalities:
+        if modality.name in first.modality_names and modality != first.modality(modality.name):
+            raise CohortError(
+                f"{other.path} stores {modality.name} otherwise than {first.path} ({modality.size} px, "
+                f"{modality.channels} channels, fit {modality.fit!r}); take it in with the same plan"
+            )
+
+
+def joined_patients(cohorts: Sequence[Cohort]) -> pl.DataFrame:
+    """A row a patient: the first stage that came, of everything else the latest that is known."""
+    tables = []
+    for number, cohort in enumerate(cohorts):
+        table = cohort.patients
+        if GROUP in table.columns and len(cohorts) > 1:
+            table = table.with_columns(
+                pl.format("{}-{}", pl.lit(str(number)), pl.col(GROUP).cast(pl.String)).alias(GROUP)
+            )
+        tables.append(table)
+    together = pl.concat(tables, how="diagonal_relaxed")
+    latest = [pl.col(name).drop_nulls().last() for name in together.columns if name not in ("patient_id", "stage")]
+    return together.group_by("patient_id", maintain_order=True).agg(pl.col("stage").first(), *latest)
+
+
+def joined_images(cohorts: Sequence[Cohort]) -> pl.DataFrame:
+    """A row a picture, with where its pixels are; a picture that a patient has had before is left out."""
+    known, tables = cohorts[0].modality_names, []
+    for number, cohort in enumerate(cohorts):
+        own = cohort.images.with_columns(
+            pl.lit(number, dtype=pl.Int64).alias(CAME),
+            pl.int_range(pl.len()).over("modality").cast(pl.Int64).alias(ROW),
+        )
+        tables.append(own.filter(pl.col("modality").is_in(list(known))))
+    together = pl.concat(tables, how="diagonal_relaxed")
+    distinct = together.unique(["patient_id", "modality", "sha256"], keep="first", maintain_order=True)
+    twice = distinct["image_id"].is_duplicated()
+    renamed = pl.when(twice & (pl.col(CAME) > 0)).then(pl.format("{}-{}", "image_id", CAME)).otherwise("image_id")
+    return distinct.with_columns(image_id=renamed)
+
+
+def shared_pictures(cohorts: Sequence[Cohort]) -> dict[str, list[str]]:
+    """Patients, by id, whose picture is another patient's too: the same pixels under two names in these cohorts."""
+    tables = pl.concat([cohort.images.select("patient_id", "sha256") for cohort in cohorts]).unique()
+    several = tables.group_by("sha256").agg(pl.col("patient_id").sort()).filter(pl.col("patient_id").list.len() > 1)
+    return {row["sha256"]: row["patient_id"] for row in several.iter_rows(named=True)}
