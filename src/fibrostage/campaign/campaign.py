@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.campaign.budget import within_budget
 from fibrostage.campaign.carried_labels import Carried
 from fibrostage.campaign.estimates import measured_by_answers
-from fibrostage.campaign.next_query import RoundQuery, next_query
+from fibrostage.campaign.next_query import RoundQuery, issuing, next_query
 from fibrostage.campaign.rounds import fit_round, has_model, learned_from, taught
 from fibrostage.campaign.setting import CampaignSetting
 from fibrostage.campaign.stopping import reason_to_stop
 from fibrostage.ground.errors import PlanError, RunError
+from fibrostage.ground.files import Json
 from fibrostage.learn.checkpoint import load_state
 from fibrostage.learn.engine import make_engine
 from fibrostage.learn.learner import resolve_precision, state_hash
@@ -35,7 +35,7 @@ from fibrostage.plan.old_formats import says_the_same, whole_digest
 from fibrostage.results.rounds import Round
 
 NAMES = {"carried": "--labels"}
-NOTHING_SAID: Mapping[int, Mapping[str, str]] = {}
+NOTHING_SAID: Mapping[int, Mapping[str, Json]] = {}
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,10 @@ class Campaign:
             restore(self.setting, self.state)
             self._restored = True
 
+    def forget_model(self) -> None:
+        """Has the model read anew when it is next needed, as another process has fitted it."""
+        self._restored = False
+
     def ask(self, count: int | None = None) -> Question | None:
         """The open question, the same until it is answered; None where the campaign is over or the round is answered.
 
@@ -141,28 +145,14 @@ class Campaign:
         state, setting, round_ = self.state, self.setting, self.round
         plan = setting.plan
         query = self._query(state, round_, count)
-        items = within_budget(setting.units, state.paid, query.items, plan.stopping.budget, plan.cost, setting.aside)
-        if not len(items):
-            if round_ == 0 and not setting.endless:
-                raise PlanError("stopping.budget does not allow a single question; raise it")
-            if setting.endless and not len(query.items):
-                return False  # somebody may join
-            spent = "budget" if len(query.items) else "nothing left to ask"
-            self._ledger.append(Event("stopped", round_, payload={"reason": spent}))
-            return False
-        scores = query.scores[: len(items)].tolist() if query.scores is not None else None
         carried = self._carried is not None and round_ == 0
-        payload = {
-            "strategy": "carried over" if carried else plan.active.strategy,
-            "start": plan.active.start if round_ == 0 else None,
-            "model": state.trained.get(round_ - 1),
-            "items": items.tolist(),
-            "scores": None if scores is None else [None if not np.isfinite(score) else score for score in scores],
-        }
-        if setting.endless:
-            payload |= {"audit": np.intersect1d(query.audit, items).tolist(), "passed": query.passed.tolist()}
-        self._ledger.append(Event("issued", round_, payload=payload))
-        return True
+        event = issuing(setting, state, round_, query, "carried over" if carried else plan.active.strategy)
+        if event is None:
+            return False  # somebody may join
+        if round_ == 0 and event.kind == "stopped" and not setting.endless:
+            raise PlanError("stopping.budget does not allow a single question; raise it")
+        self._ledger.append(event)
+        return event.kind == "issued"
 
     def _query(self, state: State, round_: int, count: int | None) -> RoundQuery:
         setting = self.setting
@@ -173,7 +163,7 @@ class Campaign:
         return next_query(setting, state, round_, wanted)
 
     def tell(
-        self, answers: Mapping[int, int], who: str, remarks: Mapping[int, Mapping[str, str]] = NOTHING_SAID
+        self, answers: Mapping[int, int], who: str, remarks: Mapping[int, Mapping[str, Json]] = NOTHING_SAID
     ) -> State:
         """Takes answers: by item a stage's index, or `UNUSABLE`; all of them are stored, or none.
 
@@ -185,7 +175,7 @@ class Campaign:
         return self._ledger.append(*self.events_of(answers, who, remarks))
 
     def events_of(
-        self, answers: Mapping[int, int], who: str, remarks: Mapping[int, Mapping[str, str]] = NOTHING_SAID
+        self, answers: Mapping[int, int], who: str, remarks: Mapping[int, Mapping[str, Json]] = NOTHING_SAID
     ) -> list[Event]:
         """The events that answers are, as `tell` takes them; raises `RunError` as it does."""
         owners = self._check(answers)
@@ -208,6 +198,11 @@ class Campaign:
         """Says which stage of an item stands, after several readings; raises `RunError` where it has no answer."""
         payload = self._named(self._check({item: stage}))
         return self._ledger.append(Event("settled", self.round, who, item, stage_of(stage), payload))
+
+    def undo(self, item: int, who: str) -> State:
+        """Takes back what a reader said last of an item; raises `RunError` where that is nothing."""
+        payload = self._named(self._check({item: UNUSABLE}))
+        return self._ledger.append(Event("undone", self.round, who, item, payload=payload))
 
     def withdraw(self, item: int, who: str, reason: str) -> State:
         """Takes an item's answer back: it may be asked for again. Raises `RunError` where it has no answer."""
@@ -247,20 +242,25 @@ class Campaign:
         if state.last_round < round_ and not (setting.endless and taught(setting, state)):
             raise RunError(f"round {round_} has asked for nothing yet")
         self.ready()
-        closed = fit_round(setting, state, round_)
-        trained = {"model": state_hash(setting.learner), "cohort": setting.cohort.fingerprint}
-        events = [
-            Event("trained", round_, payload=trained),
-            Event("closed", round_, payload=dict(closed.as_row())),
-        ]
-        enough = reason_to_stop((*state.closed, closed), setting.plan.stopping)
-        if setting.endless and state.stopped is None:
-            events.append(Event("measured", round_, payload=measured_by_answers(setting, state, round_)))
-        if enough and not setting.endless and len(state.closed) + 1 < len(setting.targets):
-            events.append(Event("stopped", round_, payload={"reason": enough}))
+        closed, events = closing(setting, state, round_)
         self._ledger.append(*events)
         setting.run.forget_states(but=round_)
         return closed
+
+
+def closing(setting: CampaignSetting, state: State, round_: int) -> tuple[Round, list[Event]]:
+    """Fits on everything known by a state and measures; returns the round and the events that it is, which whoever
+    holds the ledger stores. The model must be as the last round left it. Raises `RunError` where nothing could be
+    labelled."""
+    closed = fit_round(setting, state, round_)
+    trained = {"model": state_hash(setting.learner), "cohort": setting.cohort.fingerprint}
+    events = [Event("trained", round_, payload=trained), Event("closed", round_, payload=dict(closed.as_row()))]
+    if setting.endless and state.stopped is None:
+        events.append(Event("measured", round_, payload=measured_by_answers(setting, state, round_)))
+    enough = reason_to_stop((*state.closed, closed), setting.plan.stopping)
+    if enough and not setting.endless and len(state.closed) + 1 < len(setting.targets):
+        events.append(Event("stopped", round_, payload={"reason": enough}))
+    return closed, events
 
 
 def stage_of(stage: int) -> int | None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.active.pool import Pool
 from fibrostage.active.query_selector import NOTHING, Answered, Query, nothing
+from fibrostage.campaign.budget import within_budget
 from fibrostage.campaign.first_query import first_query
 from fibrostage.campaign.rounds import has_model, taught
 from fibrostage.campaign.setting import CampaignSetting
 from fibrostage.ground.draws import Draws
+from fibrostage.ledger.events import Event
 from fibrostage.ledger.state import State
 
 
@@ -55,6 +58,29 @@ def next_query(setting: CampaignSetting, state: State, round_: int, count: int) 
     order = mixed(len(chosen), len(drawn), Draws.AUDIT.within(setting.plan.seed, round_))
     both = np.concatenate([scores, drawn_scores])[order] if scores is not None and drawn_scores is not None else None
     return RoundQuery(items[order], both if fitted else None, drawn, passed)
+
+
+def issuing(setting: CampaignSetting, state: State, round_: int, query: RoundQuery, strategy: str) -> Event | None:
+    """A query cut to the budget, as the event that issues it; where nothing of it may be asked the event that stops
+    the campaign, or of a loop whose pool is empty None, as somebody may join."""
+    plan = setting.plan
+    items = within_budget(setting.units, state.paid, query.items, plan.stopping.budget, plan.cost, setting.aside)
+    if not len(items):
+        if setting.endless and not len(query.items):
+            return None
+        reason = "budget" if len(query.items) else "nothing left to ask"
+        return Event("stopped", round_, payload={"reason": reason})
+    scores = query.scores[: len(items)].tolist() if query.scores is not None else None
+    payload: dict[str, Any] = {
+        "strategy": strategy,
+        "start": plan.active.start if round_ == 0 else None,
+        "model": state.trained.get(round_ - 1),
+        "items": items.tolist(),
+        "scores": None if scores is None else [None if not np.isfinite(score) else score for score in scores],
+    }
+    if setting.endless:
+        payload |= {"audit": np.intersect1d(query.audit, items).tolist(), "passed": query.passed.tolist()}
+    return Event("issued", round_, payload=payload)
 
 
 def waiting_reserve(setting: CampaignSetting, pool: Pool, state: State) -> NDArray[np.int64]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import polars as pl
@@ -65,28 +66,52 @@ def learned_from(setting: CampaignSetting, state: State, without: Collection[int
     if without:
         owners = setting.units.patient_of(np.array(list(labels), dtype=np.int64)).tolist()
         labels = {item: labels[item] for item, owner in zip(labels, owners, strict=True) if owner not in without}
-    items, stages = np.array(list(labels), dtype=np.int64), np.array(list(labels.values()), dtype=np.int64)
+    items = np.array(list(labels), dtype=np.int64)
     known = np.setdiff1d(setting.known, setting.units.patient_of(items))
     parts = []
     if len(known):
         parts.append(examples_of(setting.task, known, setting.plan.seed))
-    if len(items):
-        parts.append(setting.units.examples(items, stages, setting.plan.seed))
+    for told in ballots(setting, state, labels):
+        parts.append(setting.units.examples(items, told, setting.plan.seed))
     if len(parts) == 1:
         return parts[0]
     return Examples(np.concatenate([p.rows for p in parts]), np.concatenate([p.stages for p in parts]))
 
 
+def ballots(setting: CampaignSetting, state: State, labels: Mapping[int, int]) -> list[NDArray[np.int64]]:
+    """The stages [L] that `labels` are learned with, several times over where readers' votes count by their share: each
+    item's votes as often as the smallest number of times that is whole for all."""
+    if not labels:
+        return []
+    if setting.plan.loop.teach != "votes" or setting.plan.loop.readers == 1:
+        return [np.array(list(labels.values()), dtype=np.int64)]
+    votes = [votes_on(state, item, stage) for item, stage in labels.items()]
+    times = math.lcm(*(len(each) for each in votes))
+    return list(np.array([np.repeat(each, times // len(each)) for each in votes], dtype=np.int64).T)
+
+
+def votes_on(state: State, item: int, stage: int) -> list[int]:
+    """The stages that readers gave an item, the latest of each; once it is settled, the one that stands."""
+    if item in state.settled:
+        return [stage]
+    latest = {reading.who: reading.stage for reading in state.readings.get(item, ())}
+    return [each for each in latest.values() if each >= 0] or [stage]
+
+
 def taught(setting: CampaignSetting, state: State) -> dict[int, int]:
-    """The labels that are learned from, in the order in which they were given: all of them, but those of patients who
-    are audited, until nothing more is asked."""
+    """The labels that are learned from, in the order in which they were given.
+
+    All of them, but those of patients who are audited, until nothing more is asked, and those in dispute of a loop that
+    learns from what several readers agree on.
+    """
+    labels = state.labels
+    if setting.plan.loop.readers > 1 and setting.plan.loop.teach == "consensus":
+        labels = {item: stage for item, stage in labels.items() if item not in state.disputed}
     if state.stopped is not None or not state.audited:
-        return state.labels
+        return labels
     apart = audited_patients(setting, state)
-    owners = setting.units.patient_of(state.items).tolist()
-    return {
-        item: stage for (item, stage), owner in zip(state.labels.items(), owners, strict=True) if owner not in apart
-    }
+    owners = setting.units.patient_of(np.array(list(labels), dtype=np.int64)).tolist()
+    return {item: stage for (item, stage), owner in zip(labels.items(), owners, strict=True) if owner not in apart}
 
 
 def audited_patients(setting: CampaignSetting, state: State) -> frozenset[int]:

@@ -2,9 +2,10 @@
 
 `opened` (plan and cohort), `issued` (a query: strategy, model, items and scores), `labelled`, `rejected` (an answer to
 what was asked), `volunteered` (an answer to what never was), `reread` (a further reading of what has an answer),
-`settled` (which stage stands after readings), `withdrawn`, `trained` (a model's hash), `closed` (a round's figures),
-`stopped`; of a loop also `added` (a cohort that joined) and `measured` (what its answers say of the model). Each event
-carries the hash of all before it, so that a changed or lost one is found where it is.
+`settled` (which stage stands after readings), `undone` (a reader's latest word on an item), `withdrawn`, `trained` (a
+model's hash), `closed` (a round's figures), `stopped`; of a loop also `added` (a cohort that joined) and `measured`
+(what its answers say of the model). Each event carries the hash of all before it, so that a changed or lost one is
+found where it is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fibrostage.ground.errors import RunError
 
 KINDS = (
     "opened", "issued", "labelled", "withdrawn", "rejected", "trained", "closed", "stopped",
-    "volunteered", "reread", "settled", "added", "measured",
+    "volunteered", "reread", "settled", "undone", "added", "measured",
 )  # fmt: skip
 ANSWERS = ("labelled", "rejected", "volunteered", "reread")
 UNUSABLE = -1  # the answer to an item that cannot be staged

@@ -253,6 +253,32 @@ class Standing:
         for kept in (self.labels, self.label_rounds, self.rejected, self.readings, self.settled):
             kept.pop(item, None)
 
+    def undo(self, event: Event) -> None:
+        """Forgets what its reader said last of an item, but not its price; raises `RunError` where that is nothing.
+
+        Where nothing else was said of it, an item that was asked for waits for an answer again.
+        """
+        item = item_of(event)
+        own = [reading for reading in self.readings.get(item, ()) if reading.who == event.who]
+        if not own:
+            refuse(event, f"{event.who} has said nothing of item {item}")
+        rest = tuple(reading for reading in self.readings[item] if reading.seq != own[-1].seq)
+        if not rest:
+            self.withdraw(event)
+            if item in self.volunteered:
+                self.volunteered.discard(item)
+            else:
+                self.pending[item] = None
+            return
+        self.readings[item] = rest
+        if item not in self.settled:
+            round_ = self.label_rounds.pop(item, self.rejected.pop(item, event.round))
+            self.labels.pop(item, None)
+            if rest[0].stage == UNUSABLE:
+                self.rejected[item] = round_
+            else:
+                self.labels[item], self.label_rounds[item] = rest[0].stage, round_
+
     def train(self, event: Event) -> None:
         """Notes the hash of the model that a round was closed with, and of what cohort."""
         self.trained[event.round] = event.payload["model"]
@@ -287,6 +313,7 @@ STEPS = {
     "reread": Standing.reread,
     "settled": Standing.settle,
     "withdrawn": Standing.withdraw,
+    "undone": Standing.undo,
     "trained": Standing.train,
     "closed": Standing.close,
     "stopped": Standing.stop,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fibrostage.csv_tables.reader import CsvTable, read_csv
 from fibrostage.ground.errors import IntakeError, Problems, RunError, nearest
+from fibrostage.ground.files import Json
 from fibrostage.ledger.events import UNUSABLE
 from fibrostage.loop.opened import Loop
 from fibrostage.results.loop_report import TakenAnswers
@@ -16,6 +17,7 @@ from fibrostage.results.loop_report import TakenAnswers
 NO_STAGE = ("unusable", "unsure")  # what can be said instead of a stage
 KEYS = ("item", "patient_id")
 LONGEST = 2000  # signs of a comment
+NOTHING: Mapping[str, Json] = {}
 
 
 @dataclass(frozen=True)
@@ -69,17 +71,24 @@ def check_is_of(table: CsvTable, loop: Loop) -> None:
             )
 
 
-def take(loop: Loop, answers: Sequence[Answer], who: str) -> TakenAnswers:
-    """Tells a loop answers of `who`, all of them or none.
+def take(
+    loop: Loop,
+    answers: Sequence[Answer],
+    who: str,
+    remark: Mapping[str, Json] = NOTHING,
+    repeat: bool = False,
+) -> TakenAnswers:
+    """Tells a loop answers of `who`, all of them or none; `remark` is what is noted beside each.
 
-    The same answer of the same person twice is told once. Raises `RunError` with every answer that cannot be taken: an
-    unknown patient, item or stage, two answers to one item, somebody on whom the model is tested.
+    The same answer of the same person twice is told once, unless the person was asked to `repeat` it. Raises
+    `RunError` with every answer that cannot be taken: an unknown patient, item or stage, two answers to one item,
+    somebody on whom the model is tested.
     """
     if not who.strip():
         raise RunError("an answer needs somebody who gave it: --by NAME")
     problems: list[str] = []
     told: dict[int, int] = {}
-    remarks: dict[int, dict[str, str]] = {}
+    remarks: dict[int, dict[str, Json]] = {}
     for answer in answers:
         try:
             items, stage = items_meant(loop, answer), stage_meant(loop, answer.stage)
@@ -90,13 +99,17 @@ def take(loop: Loop, answers: Sequence[Answer], who: str) -> TakenAnswers:
             if told.get(item, stage) != stage:
                 problems.append(f"{answer.where or 'an answer'}: a second, different answer to {loop.text(item)!r}")
             told[item] = stage
-            remarks[item] = {"comment": answer.comment[:LONGEST]} if answer.comment else {}
+            remarks[item] = {**remark, **({"comment": answer.comment[:LONGEST]} if answer.comment else {})}
             if stage == UNUSABLE:
                 remarks[item]["reason"] = answer.stage.lower()
     if problems:
         more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
         raise RunError(f"nothing was stored: {'; '.join(problems[:5])}{more}")
-    new = {item: stage for item, stage in told.items() if not said_before(loop, item, stage, who, remarks[item])}
+    new = {
+        item: stage
+        for item, stage in told.items()
+        if repeat or not said_before(loop, item, stage, who, str(remarks[item].get("reason", "")))
+    }
     events = loop.campaign.events_of(new, who, remarks)
     state = loop.campaign.note(*events)
     kinds = Counter(event.kind for event in events)
@@ -154,12 +167,12 @@ def stage_meant(loop: Loop, text: str) -> int:
     return loop.classes.index(text)
 
 
-def said_before(loop: Loop, item: int, stage: int, who: str, remark: dict[str, str]) -> bool:
+def said_before(loop: Loop, item: int, stage: int, who: str, reason: str) -> bool:
     """Whether this person's latest reading of an item says the same."""
     own = [reading for reading in loop.state.readings.get(item, ()) if reading.who == who]
     if not own:
         return False
-    return own[-1].stage == stage and own[-1].reason == remark.get("reason", "")
+    return own[-1].stage == stage and own[-1].reason == reason
 
 
 def withdraw(loop: Loop, key: str, who: str, reason: str) -> int:

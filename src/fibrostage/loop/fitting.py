@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from fibrostage.campaign.rounds import taught
+from fibrostage.campaign.setting import CampaignSetting
 from fibrostage.learn.checkpoint import save_network
 from fibrostage.ledger.events import Event
+from fibrostage.ledger.state import State
 from fibrostage.loop.opened import Loop
 from fibrostage.results.rounds import Round
 
@@ -18,7 +20,7 @@ def fit(loop: Loop) -> Round:
     learned from.
     """
     closed = loop.campaign.close()
-    save(loop)
+    save(loop.setting, loop.state)
     return closed
 
 
@@ -34,9 +36,8 @@ def stop(loop: Loop, who: str, reason: str) -> Round | None:
     return fit(loop)
 
 
-def save(loop: Loop) -> None:
-    """Writes the fitted network, with the patients it learned from."""
-    setting = loop.setting
-    items = np.array(list(taught(setting, loop.state)), dtype=np.int64)
+def save(setting: CampaignSetting, state: State) -> None:
+    """Writes the fitted network, with the patients it learned from by a state."""
+    items = np.array(list(taught(setting, state)), dtype=np.int64)
     learned = np.union1d(np.unique(setting.units.patient_of(items)), np.union1d(setting.known, setting.aside))
     save_network(setting.run.model_file(), setting.learner.network(), setting.plan, setting.cohort, learned)

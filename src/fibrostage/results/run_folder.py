@@ -95,7 +95,8 @@ class RunFolder:
     def forget_states(self, but: int) -> None:
         """Removes what earlier rounds had learned, once round `but` is closed."""
         for path in self.states():
-            if path != self.state_file(but):
+            number = path.stem.removeprefix(f"{STATE}-")
+            if not number.isdigit() or int(number) < but:
                 path.unlink(missing_ok=True)
 
     def read_plan(self) -> dict[str, Json]:

@@ -1,0 +1,1 @@
+"""The page: what a browser sees, what an attacker tries, what a killed server leaves."""
