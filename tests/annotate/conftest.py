@@ -71,7 +71,7 @@ def enter() -> Callable[..., Person]:
         link = desk.accounts.invite(name, role)
         answer = client.post(f"/join/{link}", data={"password": PASSWORD}, follow_redirects=False)
         assert answer.status_code == 303, answer.text
-        found = re.search(r'data-csrf="([^"]+)"', client.get("/read").text)
+        found = re.search(r'data-csrf="([^"]+)"', client.get("/").text)
         assert found
         return Person(client, name, found[1])
 

@@ -64,6 +64,10 @@ def test_an_answer_is_stored_once_with_its_time_comment_and_boxes(opened: Opened
     assert answers[0].payload["boxes"] == {sha: [1, 2, 10, 11]}, "boxes of pictures of other exams are left out"
     undone = desk.undo("A")
     assert undone is not None
+    from fibrostage.loop.readings_table import write_boxes
+
+    assert write_boxes(desk.loop, desk.folder, desk.folder / "boxes.csv") == 1
+    assert ",1,2,10,11,A," in (desk.folder / "boxes.csv").read_text()
     boxes = {picture.sha: picture.box for modality in undone.modalities for picture in modality.pictures}
     assert boxes[sha] == (1, 2, 10, 11), "a box that was moved is shown where it was put"
 

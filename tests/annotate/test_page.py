@@ -255,6 +255,8 @@ def test_the_lead_brings_histology_after_seeing_what_it_changes(opened: Opened, 
 def test_the_lead_sees_progress_and_ends_the_loop(opened: Opened, enter: Enter) -> None:
     desk = opened("loop.readers=2", "active.initial=4")
     lead, first, second = enter(desk, "Lea", "lead"), enter(desk, "Bo"), enter(desk, "Cy")
+    waiting = lead.client.get("/lead/worklist").text
+    assert all(desk.loop.patient_id(item) in waiting for item in desk.loop.state.pending)
     for number in range(4):
         assert first.answer(f"F{number}").status_code == 200
         assert second.answer(f"F{number % 3}").status_code == 200
@@ -264,6 +266,9 @@ def test_the_lead_sees_progress_and_ends_the_loop(opened: Opened, enter: Enter) 
     answers = lead.client.get("/lead/answers.csv").text
     assert answers.startswith("unit,item,patient_id,answer,stage,round,who,at")
     assert "labelled" in lead.client.get("/lead/events").text
+    sheet = lead.client.get("/lead/worklist").text
+    assert "0 wait for an answer" in sheet
+    assert first.client.get("/lead/worklist").status_code == 403
     stands = lead.client.get("/api/status").json()
     assert stands["labels"] == 4
     item = desk.disputes()[0].token

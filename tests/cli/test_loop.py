@@ -63,6 +63,12 @@ def test_from_the_first_question_to_a_model(cut: Cut, cohort: Cohort, tmp_path: 
     assert "P013: F3 stands" in said("loop", "settle", loop, "P013", "F3", "--by", "lead")
     assert "1 answers to P013 withdrawn" in said("loop", "withdraw", loop, "P013", "--reason", "mixed up")
     assert "4 answers in" in said("loop", "export", loop, "--out", tmp_path / "out.csv")
+    assert "4 readings in" in said("loop", "export", loop, "--out", tmp_path / "r.csv", "--readings")
+    assert "0 boxes in" in said("loop", "export", loop, "--out", tmp_path / "boxes.csv", "--boxes")
+    assert "exists; choose another" in str(
+        run("loop", "export", loop, "--out", tmp_path / "r.csv", "--readings").exception
+    )
+    assert "Krippendorff" in said("readers", tmp_path / "r.csv")
     assert "in dispute" in said("ledger", "show", loop) or "labelled" in said("ledger", "show", loop)
     assert "fibrostage predict" in said("loop", "stop", loop, "--reason", "enough", "--by", "lead")
     assert "the loop has ended: enough" in said("loop", "next", loop)

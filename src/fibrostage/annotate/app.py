@@ -281,6 +281,13 @@ def events(desk: Here, session: Who) -> Response:
     return page(desk, "events.html", session, events=timeline(desk))
 
 
+@pages.get("/lead/worklist")
+def worklist(desk: Here, session: Who) -> Response:
+    """What waits for an answer, with pictures, to be printed."""
+    may(session, "lead")
+    return page(desk, "worklist.html", session, rows=desk.waiting())
+
+
 @pages.get("/lead/answers.csv")
 def answers_csv(desk: Here, session: Who) -> Response:
     """The answers that stand, as 'loop export' writes them."""

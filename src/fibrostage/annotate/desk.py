@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fibrostage.annotate.accounts import Accounts, Lease, digest
 from fibrostage.annotate.background import Background
-from fibrostage.annotate.exam import Box, Exam, exam_of, png_of
+from fibrostage.annotate.exam import Box, ShownExam, exam_of, png_of
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json
 from fibrostage.ledger.events import ANSWERS
@@ -101,7 +101,7 @@ class Desk:
             self.tick()
             self.background.wish()
 
-    def exam(self, who: str, after: str = "") -> Exam | None:
+    def exam(self, who: str, after: str = "") -> ShownExam | None:
         """What a reader reads: the exam that is open, or with `after` (its token) the one to follow it; None where
         nothing waits."""
         with self.lock:
@@ -145,7 +145,7 @@ class Desk:
                 own.append(lease)
         return own
 
-    def _exam(self, lease: Lease, ahead: int = 0) -> Exam:
+    def _exam(self, lease: Lease, ahead: int = 0) -> ShownExam:
         """The exam of a lease; `ahead` are those that its reader has open before it."""
         number = len(readings_of(self.loop.state, lease.name)) + 1 + ahead
         return exam_of(self.loop, self._numbers()[lease.item], lease.token, number, self._boxes)
@@ -196,7 +196,7 @@ class Desk:
         with self.lock:
             self.accounts.skip(self._lease(who, token))
 
-    def undo(self, who: str) -> Exam | None:
+    def undo(self, who: str) -> ShownExam | None:
         """Takes back a reader's last answer and hands the exam out again; None where there is none to take back."""
         with self.lock:
             said = readings_of(self.loop.state, who)
@@ -223,11 +223,21 @@ class Desk:
         with self.lock:
             return png_of(self.loop, sha)
 
-    def disputes(self) -> list[Exam]:
+    def disputes(self) -> list[ShownExam]:
         """What readers differ on, for who settles it; readings without their readers' names."""
         with self.lock:
             state = self.loop.state
             return [exam_of(self.loop, item, self.loop.text(item), 0, self._boxes) for item in state.disputed]
+
+    def waiting(self) -> list[tuple[str, ShownExam]]:
+        """What waits for an answer, by patient and item, for who leads."""
+        with self.lock:
+            loop, rows = self.loop, []
+            for item in loop.state.pending:
+                patient, text = loop.patient_id(item), loop.text(item)
+                name = patient if text == patient else f"{patient} · {text}"
+                rows.append((name, exam_of(loop, item, text, 0, self._boxes)))
+            return rows
 
     def settle(self, item: str, stage: str, who: str) -> None:
         """Says which stage stands; raises `RunError` for an item that is not in dispute, or what is no stage."""

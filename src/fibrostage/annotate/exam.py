@@ -43,7 +43,7 @@ class ExamModality:
 
 
 @dataclass(frozen=True)
-class Exam:
+class ShownExam:
     """What is read at once. `token` is what an answer names it by; `readings` are stages said, not who said them."""
 
     token: str
@@ -57,7 +57,7 @@ class Exam:
         return frozenset(picture.sha for modality in self.modalities for picture in modality.pictures)
 
 
-def exam_of(loop: Loop, item: int, token: str, number: int, moved: Mapping[str, Box]) -> Exam:
+def exam_of(loop: Loop, item: int, token: str, number: int, moved: Mapping[str, Box]) -> ShownExam:
     """An item as an exam; `moved` are boxes that readers corrected, by the picture's hash."""
     cohort, modalities = loop.setting.cohort, []
     for name, rows in rows_shown(loop, item).items():
@@ -70,7 +70,7 @@ def exam_of(loop: Loop, item: int, token: str, number: int, moved: Mapping[str, 
         loop.classes[reading.stage] if reading.stage >= 0 else reading.reason or "unusable"
         for reading in loop.state.readings.get(item, ())
     )
-    return Exam(token, number, tuple(modalities), said)
+    return ShownExam(token, number, tuple(modalities), said)
 
 
 def with_loops(table: pl.DataFrame) -> pl.DataFrame:

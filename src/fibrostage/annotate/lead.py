@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
-import numpy as np
-
+from fibrostage.analysis.reader_agreement import agreement, readings_of
 from fibrostage.annotate.desk import Desk
 from fibrostage.ground.errors import RunError
 from fibrostage.ledger.events import UNUSABLE
@@ -18,13 +16,12 @@ from fibrostage.ledger.names import ITEM, item_text
 from fibrostage.loop.answers import Answer, items_meant, stage_meant
 from fibrostage.loop.opened import Loop
 from fibrostage.loop.questions import shown
-from fibrostage.loop.reading import pairs_again, readings_of
+from fibrostage.loop.reading import readings_of as readings_by
+from fibrostage.loop.readings_table import readings_said
 from fibrostage.loop.status import status
-from fibrostage.stats.agreement import confusion, kappa
-from fibrostage.stats.estimate import Estimate
-from fibrostage.stats.readers import UNREAD, gwet_ac2, krippendorff_alpha, with_interval
 from fibrostage.views.loop import curve_view, estimates_view, question_view, status_view
-from fibrostage.views.table import TableView, figure_text, marked, view
+from fibrostage.views.readers import agreement_view
+from fibrostage.views.table import TableView
 
 LATEST = 500  # events shown
 
@@ -44,45 +41,16 @@ def lead_view(desk: Desk) -> dict[str, Any]:
         "fitting": desk.background.busy,
         "fault": desk.fault,
         "readers": desk.accounts.readers(),
-        "read": {reader.name: len(readings_of(desk.loop.state, reader.name)) for reader in desk.accounts.readers()},
+        "read": {reader.name: len(readings_by(desk.loop.state, reader.name)) for reader in desk.accounts.readers()},
         "disputed": len(stands.disputed),
         "waiting": question_view(shown(desk.loop, question)) if question is not None else None,
     }
 
 
 def agreement_of_readers(loop: Loop) -> TableView:
-    """How readers agree: weighted kappa of each pair and of each with oneself, alpha and AC2 of all together."""
-    state, classes = loop.state, len(loop.classes)
-    readers = sorted({each.who for readings in state.readings.values() for each in readings})
-    items = list(state.readings)
-    table = np.full((len(items), len(readers)), UNREAD, dtype=np.int64)
-    for row, item in enumerate(items):
-        for each in state.readings[item]:
-            if each.stage != UNUSABLE:
-                table[row, readers.index(each.who)] = each.stage
-    rows = []
-    for first, second in combinations(range(len(readers)), 2):
-        both = table[(table[:, first] != UNREAD) & (table[:, second] != UNREAD)]
-        pair = f"{readers[first]} and {readers[second]}"
-        rows.append([f"weighted kappa: {pair}", str(len(both)), kappa_text(both[:, first], both[:, second], classes)])
-    for who in readers:
-        again = np.array([pair for pair in pairs_again(state, who) if UNUSABLE not in pair], dtype=np.int64)
-        if len(again):
-            rows.append(
-                [f"weighted kappa: {who}, twice", str(len(again)), kappa_text(again[:, 0], again[:, 1], classes)]
-            )
-    owners = [loop.patient_id(item) for item in items]
-    several = int(((table != UNREAD).sum(axis=1) > 1).sum())
-    for name, figure in (("Krippendorff's alpha", krippendorff_alpha), ("Gwet's AC2", gwet_ac2)):
-        found = with_interval(figure, table, owners, classes, resamples=300) if several else Estimate(None, None, None)
-        rows.append([f"{name}: all readers", str(several), figure_text(found)])
-    title = marked("agreement of readers, quadratic weights", loop.setting.cohort.simulated)
-    return view(title, ("figure", "items read by both", "value"), rows, numbers=(1, 2))
-
-
-def kappa_text(first: Any, second: Any, classes: int) -> str:
-    """Weighted kappa of two lists of stages [n], with its interval; a dash where there are none."""
-    return figure_text(kappa(confusion(first, second, classes)) if len(first) else None)
+    """How readers agree, each pair and all together, and each with oneself."""
+    figures = agreement(readings_of(readings_said(loop)), len(loop.classes))
+    return agreement_view(figures, loop.setting.cohort.simulated)
 
 
 def timeline(desk: Desk) -> list[dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from fibrostage.campaign.rounds import has_model, taught
 from fibrostage.learn.learner import probabilities_of_rows
 from fibrostage.loop.fitting import fit
 from fibrostage.loop.opened import Loop
+from fibrostage.loop.reading import wanted
 from fibrostage.results.loop_report import AskedItem, AskedItems
 from fibrostage.results.rounds import Round
 from fibrostage.stats.poolings import POOLINGS
@@ -46,9 +46,9 @@ def next_question(loop: Loop, count: int | None = None) -> tuple[AskedItems, Rou
 
 
 def ready_to_fit(loop: Loop) -> bool:
-    """Whether everything that was asked in the round is answered and there is something new to learn."""
+    """Whether all that was asked is answered, by as many readers as it takes, and there is something to learn."""
     state, campaign = loop.state, loop.campaign
-    asked = state.last_round == campaign.round and not state.pending
+    asked = state.last_round == campaign.round and not wanted(state, loop.setting.plan.loop.readers, {})
     return not campaign.over and asked and bool(loop.setting.known.size or taught(loop.setting, state))
 
 
@@ -163,8 +163,3 @@ def by_pictures(loop: Loop, opinion: Opinion) -> str:
     picture = image_ids(loop, name, rows[[int(np.argmax(values))]])[0]
     among = f"least decided by {name}" if len(means) > 1 else f"by {name}"
     return f"{among} (entropy {share} of {most:.2f}), above all by {picture}"
-
-
-def patients_of(items: Sequence[AskedItem]) -> list[str]:
-    """The patients of a question, each once, in its order."""
-    return list(dict.fromkeys(item.patient_id for item in items))

@@ -69,11 +69,3 @@ def repetition(state: State, who: str, share: float) -> int | None:
     recent = set(own[-APART:])
     candidates = [item for item in first if item not in twice and item not in recent]
     return candidates[0] if candidates else None
-
-
-def pairs_again(state: State, who: str) -> list[tuple[int, int]]:
-    """What a reader said of an item the first and the second time, of every item read twice: agreement with oneself."""
-    said: dict[int, list[int]] = {}
-    for item, reading in readings_of(state, who):
-        said.setdefault(item, []).append(reading.stage)
-    return [(stages[0], stages[1]) for stages in said.values() if len(stages) > 1]

@@ -6,6 +6,6 @@ from fibrostage.ground.registry import InFiles, Registry
 
 FILES = (
     "intake", "describe", "weights", "recipes", "train", "predict", "explain", "active", "ledger", "loop", "annotate",
-    "doubts", "study", "markers", "compare", "precision", "report", "demo", "phantom", "bench",
+    "doubts", "study", "markers", "compare", "readers", "precision", "report", "demo", "phantom", "bench",
 )  # fmt: skip
 COMMANDS: Registry[Command] = Registry("command", InFiles(__name__, "COMMAND", FILES), "fibrostage.commands")

@@ -67,6 +67,7 @@ def next_(
     """What to label next, and why. The same until it is answered; then the model is fitted and asks anew."""
     from fibrostage.loop.opened import open_loop
     from fibrostage.loop.questions import next_question
+    from fibrostage.loop.reading import wanted
     from fibrostage.loop.worklist import write_sheet, write_worklist
     from fibrostage.views.loop import question_view
 
@@ -80,12 +81,15 @@ def next_(
         if sheet is not None:
             tell(f"{write_sheet(opened, asked, sheet)}")
         over = opened.state.stopped
+        again = len(wanted(opened.state, opened.setting.plan.loop.readers, {}))
     if as_json:
         print_json(asked.as_dict())
     elif asked.items:
         show_table(question_view(asked))
         if worklist is None:
             tell(f"to carry it to readers: --worklist W.csv --sheet DIR; then: fibrostage loop answer {folder} W.csv")
+    elif again and not over:
+        tell(f"{again} answers wait for another reader (loop.readers); or fit now: fibrostage loop fit {folder}")
     else:
         tell(f"the loop has ended: {over}" if over else "nobody is left to ask about; 'loop add' brings new exams")
 
@@ -208,11 +212,24 @@ def withdraw(
 def export(
     folder: LoopFolder,
     target: Annotated[Path, typer.Option("--out", help="A new .csv (the answers that stand) or .jsonl (every event).")],
+    readings: Annotated[
+        bool, typer.Option("--readings", help="Every reading of every reader instead, for 'fibrostage readers'.")
+    ] = False,
+    boxes: Annotated[
+        bool, typer.Option("--boxes", help="The boxes that readers drew anew instead, in stored pixels.")
+    ] = False,
     url: Url = None,
 ) -> None:
     """Write the answers out, with who gave them and when."""
     from fibrostage.ledger.export import export as write
+    from fibrostage.loop.opened import open_loop
+    from fibrostage.loop.readings_table import write_boxes, write_readings
 
+    if readings or boxes:
+        with open_loop(folder, url) as opened:
+            written = write_boxes(opened, folder, target, url) if boxes else write_readings(opened, target)
+        tell(f"{written} {'boxes' if boxes else 'readings'} in {target}")
+        return
     count, sound = write(folder, target, url)
     if not sound:
         err.print("[yellow]the ledger is damaged[/]: this is everything before the damage")
