@@ -37,7 +37,7 @@ def main(study: Path, truth_file: Path) -> None:
             return float(np.any([bad[m][decoded[:, m]] & (decoded[:, m] >= 0) for m in range(len(bad))], axis=0).mean())
 
         for query in events.issued[1:]:
-            rows.append((plan.active.strategy, plan.seed, query["round"], share(np.array(query["items"]))))
+            rows.append((plan.active.strategy, plan.seed, query.round, share(np.array(query.items))))
         reference[plan.seed] = share(np.arange(space.total))
     table = pl.DataFrame(rows, schema=["strategy", "seed", "round", "bad"], orient="row")
     print(f"SIMULATED. Of all candidates, {np.mean(list(reference.values())):.1%} have a bad picture.")
@@ -46,7 +46,8 @@ def main(study: Path, truth_file: Path) -> None:
         per_seed = part.group_by("seed", maintain_order=True).agg(pl.col("bad").mean())["bad"].to_list()
         mean, _ = resampled_mean(per_seed, 0.25)
         rounds = " ".join(f"{value:.1%}" for value in by_round)
-        print(f"{strategy:18} {mean.value:.1%} [{mean.lo:.1%}–{mean.hi:.1%}]   by round: {rounds}")
+        interval = "" if mean.lo is None or mean.hi is None else f" [{mean.lo:.1%}–{mean.hi:.1%}]"
+        print(f"{strategy:18} {mean.value:.1%}{interval}   by round: {rounds}")
 
 
 if __name__ == "__main__":
