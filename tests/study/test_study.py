@@ -213,3 +213,10 @@ def test_a_run_that_breaks_is_recorded(study: Path) -> None:
     content = json.loads((folder / "study.json").read_text())
     assert list(content["failures"]) == [first.name]
     assert len(content["runs"]) == 7
+
+
+def test_networks_that_would_test_on_other_patients_are_refused(cohort: Cohort, tmp_path: Path) -> None:
+    text = STUDY.format(cohort=cohort.path) + "[grid.networks.more.split]\ntest = 0.3\n[grid.networks.usual]\n"
+    (tmp_path / "study.toml").write_text(text)
+    with pytest.raises(PlanError, match=r"split\.test = 0\.[23].*must be tested on the same patients"):
+        run_study(tmp_path / "study.toml", tmp_path / "out")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fibrostage.annotate.accounts import Accounts, Lease, digest
 from fibrostage.annotate.background import Background
-from fibrostage.annotate.exam import Box, ShownExam, exam_of, png_of
+from fibrostage.annotate.exam import Box, ExamModality, ShownExam, exam_of, modalities_of, png_of
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json
 from fibrostage.ledger.events import ANSWERS
@@ -60,6 +60,7 @@ class Desk:
             self.fault = ""
             self._taken: set[str] = set()
             self._boxes: dict[str, Box] = {}
+            self._pictures: dict[int, tuple[ExamModality, ...]] = {}
             for event in read_events(folder, ledger_url):
                 if event.kind in ANSWERS:
                     self._note(as_worked(event, self.loop.items).payload)
@@ -84,6 +85,7 @@ class Desk:
         if isinstance(lease := payload.get("lease"), str):
             self._taken.add(lease)
         if isinstance(boxes := payload.get("boxes"), Mapping):
+            self._pictures.clear()
             self._boxes |= {str(sha): (int(x), int(y), int(w), int(h)) for sha, (x, y, w, h) in boxes.items()}
 
     def tick(self) -> None:
@@ -148,7 +150,13 @@ class Desk:
     def _exam(self, lease: Lease, ahead: int = 0) -> ShownExam:
         """The exam of a lease; `ahead` are those that its reader has open before it."""
         number = len(readings_of(self.loop.state, lease.name)) + 1 + ahead
-        return exam_of(self.loop, self._numbers()[lease.item], lease.token, number, self._boxes)
+        return self._shown(self._numbers()[lease.item], lease.token, number)
+
+    def _shown(self, item: int, token: str, number: int) -> ShownExam:
+        """An item as an exam; its pictures are looked up once."""
+        if item not in self._pictures:
+            self._pictures[item] = modalities_of(self.loop, item, self._boxes)
+        return exam_of(self.loop, item, token, number, self._pictures[item])
 
     def _lease(self, who: str, token: str) -> Lease:
         """The lease of a token; raises `NotYoursError` where it is not this reader's, or has ended."""
@@ -174,7 +182,7 @@ class Desk:
             if told.reason:
                 remark["why"] = told.reason[:200]
             if told.boxes:
-                known = exam_of(self.loop, item, token, 0, {}).hashes
+                known = self._shown(item, token, 0).hashes
                 remark["boxes"] = {sha: list(box) for sha, box in told.boxes.items() if sha in known}
             answer = Answer(told.stage, item=lease.item, comment=told.comment)
             take(self.loop, [answer], who, remark, repeat=lease.again)
@@ -227,7 +235,7 @@ class Desk:
         """What readers differ on, for who settles it; readings without their readers' names."""
         with self.lock:
             state = self.loop.state
-            return [exam_of(self.loop, item, self.loop.text(item), 0, self._boxes) for item in state.disputed]
+            return [self._shown(item, self.loop.text(item), 0) for item in state.disputed]
 
     def waiting(self) -> list[tuple[str, ShownExam]]:
         """What waits for an answer, by patient and item, for who leads."""
@@ -236,7 +244,7 @@ class Desk:
             for item in loop.state.pending:
                 patient, text = loop.patient_id(item), loop.text(item)
                 name = patient if text == patient else f"{patient} · {text}"
-                rows.append((name, exam_of(loop, item, text, 0, self._boxes)))
+                rows.append((name, self._shown(item, text, 0)))
             return rows
 
     def settle(self, item: str, stage: str, who: str) -> None:

@@ -57,8 +57,8 @@ class ShownExam:
         return frozenset(picture.sha for modality in self.modalities for picture in modality.pictures)
 
 
-def exam_of(loop: Loop, item: int, token: str, number: int, moved: Mapping[str, Box]) -> ShownExam:
-    """An item as an exam; `moved` are boxes that readers corrected, by the picture's hash."""
+def modalities_of(loop: Loop, item: int, moved: Mapping[str, Box]) -> tuple[ExamModality, ...]:
+    """The pictures of an item, kind after kind; `moved` are boxes that readers corrected, by the picture's hash."""
     cohort, modalities = loop.setting.cohort, []
     for name, rows in rows_shown(loop, item).items():
         if len(rows):
@@ -66,11 +66,16 @@ def exam_of(loop: Loop, item: int, token: str, number: int, moved: Mapping[str, 
             table = cohort.images_of(name)[rows.tolist()]
             pictures = tuple(picture_of(row, stored.size, moved) for row in with_loops(table).iter_rows(named=True))
             modalities.append(ExamModality(name, stored.kind != "elastogram", pictures))
+    return tuple(modalities)
+
+
+def exam_of(loop: Loop, item: int, token: str, number: int, modalities: tuple[ExamModality, ...]) -> ShownExam:
+    """An item as an exam, with its pictures."""
     said = tuple(
         loop.classes[reading.stage] if reading.stage >= 0 else reading.reason or "unusable"
         for reading in loop.state.readings.get(item, ())
     )
-    return ShownExam(token, number, tuple(modalities), said)
+    return ShownExam(token, number, modalities, said)
 
 
 def with_loops(table: pl.DataFrame) -> pl.DataFrame:

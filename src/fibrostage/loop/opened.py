@@ -12,7 +12,7 @@ import os
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ class Loop:
     items: CohortItems
     cohorts: tuple[Cohort, ...]
     name: str
+    _texts: dict[int, str] = field(default_factory=dict)
 
     @property
     def setting(self) -> CampaignSetting:
@@ -74,7 +75,9 @@ class Loop:
 
     def text(self, item: int) -> str:
         """What people call an item."""
-        return item_text(self.items.name(item))
+        if item not in self._texts:
+            self._texts[item] = item_text(self.items.name(item))
+        return self._texts[item]
 
     @cached_property
     def patient_ids(self) -> list[str]:

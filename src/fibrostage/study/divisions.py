@@ -20,9 +20,13 @@ def held_out_ratio(cohort: Cohort, plan: Plan) -> float:
 
 
 def check_same_divisions(runs: Sequence[Run]) -> None:
-    """Raises `PlanError` where supervised methods would test on different patients, or report different cohorts."""
-    first, *others = runs
-    for run in others:
+    """Raises `PlanError` where methods would test on different patients, or report different cohorts.
+
+    Runs that ask are compared within each of the grid's `splits`, which may divide otherwise on purpose.
+    """
+    firsts: dict[str, Run] = {}
+    for run in runs:
+        first = firsts.setdefault("" if run.supervised else run.split, run)
         mine, its = division(first.plan), division(run.plan)
         for key in mine:
             if mine[key] != its[key]:

@@ -42,6 +42,7 @@ class Run:
     supervised: bool
     cohort: Path
     network: str = ""
+    split: str = ""
 
     @property
     def name(self) -> str:
@@ -112,7 +113,7 @@ def cells(study: StudyPlan, cohort: Cohort, out: Path, overrides: Sequence[str] 
             parts = (method, task, strategy, f"f{fold}-s{seed}" if strategy else f"s{seed}")
             label = "-".join(part for part in parts if part).replace(" ", "_").replace("/", "_").replace(":", "_")
             folder = run_folder(StudyFolder(out).runs_folder, label, plan, seen.fingerprint[:8], study.reads)
-            runs[folder] = Run(plan, folder, method, study.supervised, seen.path, network)
+            runs[folder] = Run(plan, folder, method, study.supervised, seen.path, network, split)
     return list(runs.values())
 
 

@@ -58,8 +58,7 @@ def run_study(
         raise RunError(f"cannot write to {out}: {error.strerror}") from None
     train_sources(study, path.parent, out, progress)
     runs = cells(study, cohort, out, overrides, path.parent)
-    if study.supervised:
-        check_same_divisions(runs)
+    check_same_divisions(runs)
     for source in {run.plan.network.source for run in runs}:
         if source is not None and source.read_as is not None:
             progress.say(source.read_as)
