@@ -130,7 +130,7 @@ def draw(curve: list[dict[str, str]], path: Path) -> None:
         axes.plot(*zip(*naive, strict=True), linestyle=":", marker=".", label="of what was asked for, unweighted")
     axes.plot(labels, [float(row["truth"]) for row in curve], color="black", label="truth: patients of elsewhere")
     axes.set(xlabel="labels", ylabel="accuracy", ylim=(0, 1), title="A clinic's loop · SIMULATED")
-    axes.legend(loc="upper left")
+    axes.legend(loc="upper right")
     figure.savefig(path, dpi=150)
 
 

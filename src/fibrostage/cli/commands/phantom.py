@@ -60,10 +60,11 @@ def phantom(
     recipe = Recipe(patients, seed, bmode_signal, bad, missing, video, chosen, pictures, excluded, form, model)
     write_phantom(target, recipe, make_progress())
     tell(f"{SIMULATED} cohort of {patients} patients in {target}")
+    # one pair in thousands of simulated B-mode pictures looks alike by chance
     listed = "" if form == "dicom" else f"--images {target}/images.csv "  # rules of the plan tell DICOM files apart
     tell(
         f"next: fibrostage intake {target} --patients {target}/patients.csv {listed}"
-        f"--plan {target}/plan.toml --out COHORT"
+        f"--plan {target}/plan.toml --group-near-duplicates --out COHORT"
     )
 
 
