@@ -26,6 +26,7 @@ from tests.loop import SMALL
 from tests.services import free_port
 
 PASSWORD = "correct horse battery"
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def page_of_a_loop(cut: Cut, tmp_path: Path) -> Iterator[tuple[Path, str]]:
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     address = f"http://127.0.0.1:{port}"
-    for _ in range(300):
+    for _ in range(900):
         try:
             urllib.request.urlopen(f"{address}/login").close()
             break
@@ -155,7 +156,7 @@ def test_a_study_is_read_from_the_links_to_the_next_question(
     assert len((tmp_path / "answers.csv").read_text().splitlines()) == 7
     if not any(event.kind == "closed" for event in read_events(folder)):
         lead.get_by_role("button", name="Fit a model now").click()
-    for _ in range(300):
+    for _ in range(900):
         if sum(event.kind == "issued" for event in read_events(folder)) == 2:
             break
         time.sleep(0.2)

@@ -209,7 +209,7 @@ def test_the_next_question_comes_from_a_model_fitted_beside(opened: Opened) -> N
     assert read_all(desk, "A", "F2") == 6
     assert desk.exam("A") is None
     assert desk.background.busy, "everything is answered: a model is wanted"
-    for _ in range(300):
+    for _ in range(900):
         desk.tick()
         if not desk.background.busy:
             break
