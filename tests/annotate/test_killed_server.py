@@ -16,6 +16,7 @@ import urllib.parse
 import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from http.cookiejar import CookieJar
 from pathlib import Path
 
@@ -44,6 +45,9 @@ FIELDS = (
     "loop.cross_fit=0",
     "loop.audit=0",
 )
+
+
+GONE = (OSError, HTTPException)  # what a client meets while its server is killed: no answer, or a part of one
 
 
 @dataclass
@@ -108,7 +112,7 @@ class Client:
                     self.done = True
                     return
                 self.answer(found[1], f"F{draw.randrange(5)}")
-            except (OSError, urllib.error.URLError):
+            except GONE:
                 time.sleep(0.05)
 
     def answer(self, token: str, stage: str) -> None:
@@ -124,7 +128,7 @@ class Client:
                 if error.code != 409:
                     raise
                 return
-            except OSError:
+            except GONE:
                 time.sleep(0.05)
 
 
