@@ -86,7 +86,9 @@ def accessible(page: Page) -> None:
 
 
 def exam(page: Page, number: int) -> None:
+    """The exam is there, and its keys are heard."""
     expect(page.get_by_role("article", name=f"Exam {number}")).to_be_visible()
+    expect(page.locator(".thumb[aria-current=true]").first).to_be_visible()
 
 
 def test_a_study_is_read_from_the_links_to_the_next_question(

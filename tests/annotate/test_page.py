@@ -77,7 +77,7 @@ def test_each_role_sees_its_own(opened: Opened, enter: Enter) -> None:
     assert reader.client.post("/lead/import", data={"csrf": reader.csrf, "text": "a"}).status_code == 403
 
 
-def test_a_reader_sees_pictures_of_open_exams_alone(opened: Opened, enter: Enter) -> None:
+def test_a_reader_sees_pictures_of_own_exams_alone(opened: Opened, enter: Enter) -> None:
     desk = opened()
     reader = enter(desk, "Bo")
     exam = desk.exam("Bo")

@@ -248,7 +248,7 @@ def exam(desk: Here, session: Who, after: Annotated[str, Query(max_length=100)] 
 
 @pages.get("/picture/{sha}")
 def picture(desk: Here, session: Who, sha: str) -> Response:
-    """A picture of an exam that the reader has open; of any, for who settles and who leads."""
+    """A picture of an exam that the reader was given; of any, for who settles and who leads."""
     if not SHA.fullmatch(sha):
         raise HTTPException(404, "no such picture")
     sees_all = session.reader.role in ("adjudicator", "lead")
