@@ -86,7 +86,7 @@ def accessible(page: Page) -> None:
 
 
 def exam(page: Page, number: int) -> None:
-    """The exam is there, and its keys are heard."""
+
     expect(page.get_by_role("article", name=f"Exam {number}")).to_be_visible()
     expect(page.locator(".thumb[aria-current=true]").first).to_be_visible()
 
@@ -163,6 +163,7 @@ def test_a_study_is_read_from_the_links_to_the_next_question(
             break
         time.sleep(0.2)
         lead.goto(f"{address}/lead")
+    lead.goto(f"{address}/lead")
     expect(lead.get_by_text("learning curve")).to_be_visible()
     lead.goto(f"{address}/lead/events")
     accessible(lead)
