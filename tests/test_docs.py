@@ -62,7 +62,8 @@ def test_example_plans_parse(path: Path) -> None:
     if "grid" in data:
         StudyPlan.model_validate(data)
     else:
-        data.setdefault("modality", [{"name": "LEFT"}, {"name": "RIGHT"}])
+        seen = data.get("network", {}).get("modalities", ["LEFT", "RIGHT"])
+        data.setdefault("modality", [{"name": name} for name in seen])
         Plan.parse(data)
 
 

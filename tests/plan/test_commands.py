@@ -27,7 +27,7 @@ QUICK = ("active.rounds=1", "training.epochs=1", "active.strategy=random")
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("active.strategy=nonsense", r"active.strategy: train does not read \[active\] of a plan, active does"),
+        ("active.strategy=nonsense", r"active.strategy: train does not read \[active\] of a plan, active and loop do"),
         ("quality.sharpness=0.9", r"train does not read \[quality\] of a plan, intake does"),
         ("oracle.error=0.3", r"\[oracle\]"),
         ("cine.frames=3", r"\[cine\]"),
