@@ -86,7 +86,7 @@ def test_a_cohort_is_asked_about_and_reported(road: Path, tmp_path: Path) -> Non
     assert "What labels bought" not in run_report(out)
     refused = run("train", road / "cohort", "--set", "active.strategy=nonsense", "--out", tmp_path / "x")
     assert refused.returncode == 1
-    assert "train does not read [active] of a plan, active does" in refused.stderr
+    assert "train does not read [active] of a plan, active and loop do" in refused.stderr
     assert not (tmp_path / "x").exists()
 
 
