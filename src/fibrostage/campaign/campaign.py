@@ -55,6 +55,8 @@ class Campaign:
     def __init__(self, setting: CampaignSetting, ledger: Ledger, carried: Carried | None = None) -> None:
         self.setting, self._ledger, self._carried = setting, ledger, carried
         self._restored = False
+        if not setting.endless:  # a loop takes answers without a model, for days
+            self.ready()
 
     @classmethod
     def open(
