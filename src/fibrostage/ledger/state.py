@@ -41,7 +41,7 @@ class Reading:
     seq: int
     reason: str = ""
     comment: str = ""
-    at: str = ""
+    at: str = field(default="", compare=False)  # when it was said is no part of what was said
 
 
 @dataclass(frozen=True)
