@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from fibrostage.csv_tables.reader import read_csv
 from fibrostage.ground.errors import Problems, StatisticsError, nearest
 from fibrostage.ground.files import Json
+from fibrostage.ledger.events import NO_STAGE
 from fibrostage.stats.agreement import confusion, kappa
 from fibrostage.stats.estimate import Estimate, undefined
 from fibrostage.stats.reader_study import ReaderStudy, model_against_readers
 from fibrostage.stats.readers import UNREAD, gwet_ac2, krippendorff_alpha, with_interval
 
-NO_STAGE = ("unusable", "unsure", "")
 SCORE = "p_ge_"  # columns of a model's table: the chance of a cut or above
 RESAMPLES = 1000
 
@@ -123,8 +123,8 @@ def read_readings(path: Path, classes: Sequence[str], encoding: str = "utf-8") -
     said = []
     for number, row in table.rows:
         stage = row["stage"]
-        if stage not in classes and stage.lower() not in NO_STAGE:
-            allowed = ", ".join((*classes, *NO_STAGE[:2]))
+        if stage not in classes and stage.lower() not in (*NO_STAGE, ""):
+            allowed = ", ".join((*classes, *NO_STAGE))
             problems.add(path.name, f"stage {stage!r}{nearest(stage, classes)}; allowed are {allowed}", row=number)
             continue
         if not row["reader"] or not row["patient_id"]:

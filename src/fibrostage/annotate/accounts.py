@@ -29,7 +29,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from fibrostage.ground.errors import RunError
@@ -191,18 +190,19 @@ class Accounts:
             return [Reader(row.name, row.role) for row in connection.execute(select(READERS).order_by(READERS.c.name))]
 
     def lease(self, item: str, name: str, minutes: int, again: bool) -> Lease:
-        """Gives an item to a reader for so many minutes."""
+        """Gives an item to a reader for so many minutes; leases that have ended are forgotten."""
         token, began = secrets.token_urlsafe(18), now()
         with self.engine.begin() as connection:
+            connection.execute(delete(LEASES).where(LEASES.c.ends < began))
             values = {"token": token, "item": item, "name": name, "began": began, "again": int(again)}
             connection.execute(insert(LEASES).values(ends=began + minutes * 60, **values))
         return Lease(token, item, name, began, again)
 
     def leases(self) -> list[Lease]:
-        """What is open now; those that have ended are forgotten."""
-        with self.engine.begin() as connection:
-            connection.execute(delete(LEASES).where(LEASES.c.ends < now()))
-            return [lease_of(row) for row in connection.execute(select(LEASES).order_by(LEASES.c.began))]
+        """What is open now."""
+        with self.engine.connect() as connection:
+            open_ = select(LEASES).where(LEASES.c.ends >= now()).order_by(LEASES.c.began)
+            return [lease_of(row) for row in connection.execute(open_)]
 
     def end_lease(self, token: str) -> None:
         """Gives an item back."""
@@ -213,18 +213,14 @@ class Accounts:
         """Gives an item back, to come last for this reader."""
         with self.engine.begin() as connection:
             connection.execute(delete(LEASES).where(LEASES.c.token == lease.token))
-            forget(connection, lease)
+            again = SKIPPED.c.item == lease.item, SKIPPED.c.name == lease.name
+            connection.execute(delete(SKIPPED).where(*again))
             connection.execute(insert(SKIPPED).values(item=lease.item, name=lease.name))
 
     def skipped(self, name: str) -> set[str]:
         """Items, by text, that a reader has skipped."""
         with self.engine.connect() as connection:
             return set(connection.execute(select(SKIPPED.c.item).where(SKIPPED.c.name == name)).scalars())
-
-
-def forget(connection: Connection, lease: Lease) -> None:
-    """Takes away that a reader skipped an item before."""
-    connection.execute(delete(SKIPPED).where(SKIPPED.c.item == lease.item, SKIPPED.c.name == lease.name))
 
 
 def lease_of(row: Any) -> Lease:

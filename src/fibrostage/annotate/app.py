@@ -3,8 +3,6 @@ token as well."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import tempfile
 from pathlib import Path
@@ -21,6 +19,7 @@ from fibrostage.annotate.accounts import Session
 from fibrostage.annotate.desk import Desk, NotYoursError, Told
 from fibrostage.annotate.lead import agreement_of_readers, lead_view, preview_of, timeline
 from fibrostage.annotate.security import LARGEST, Guard, Patience
+from fibrostage.csv_tables.writer import csv_text
 from fibrostage.ground.errors import FibrostageError, RunError
 from fibrostage.ledger.export import HEADER as ANSWER_COLUMNS
 from fibrostage.ledger.export import answer_rows
@@ -292,12 +291,9 @@ def worklist(desk: Here, session: Who) -> Response:
 def answers_csv(desk: Here, session: Who) -> Response:
     """The answers that stand, as 'loop export' writes them."""
     may(session, "lead")
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(
-        [ANSWER_COLUMNS, *answer_rows(read_events(desk.folder, desk.url))]
-    )
+    text = csv_text(ANSWER_COLUMNS, answer_rows(read_events(desk.folder, desk.url)))
     headers = {"Content-Disposition": 'attachment; filename="answers.csv"'}
-    return PlainTextResponse(buffer.getvalue(), media_type="text/csv", headers=headers)
+    return PlainTextResponse(text, media_type="text/csv", headers=headers)
 
 
 @pages.post("/lead/import")

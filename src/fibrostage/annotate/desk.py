@@ -18,7 +18,7 @@ from fibrostage.ground.files import Json
 from fibrostage.ledger.events import ANSWERS
 from fibrostage.ledger.ledger import read_events
 from fibrostage.ledger.names import as_worked
-from fibrostage.loop.answers import Answer, settle, take, withdraw
+from fibrostage.loop.answers import Answer, settle, take
 from fibrostage.loop.apart import take_fitted
 from fibrostage.loop.fitting import stop
 from fibrostage.loop.opened import Loop, open_loop
@@ -263,11 +263,6 @@ class Desk:
             taken = take(self.loop, answers, who)
             self.tick()
             return taken
-
-    def withdraw(self, key: str, who: str, reason: str) -> int:
-        """Takes answers back; raises `RunError` where there is none."""
-        with self.lock:
-            return withdraw(self.loop, key, who, reason)
 
     def stop(self, who: str, reason: str) -> None:
         """Ends the loop."""

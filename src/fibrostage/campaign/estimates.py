@@ -103,18 +103,15 @@ def audit_sample(setting: CampaignSetting, state: State, said: Mapping[int, NDAr
     came with the same cohort."""
     stages = patient_stages(setting, state, audited_patients(setting, state))
     rows = np.array(sorted(row for row in stages if row in said), dtype=np.int64)
-    weights = np.ones(len(rows))
-    for arrival, counts in arrivals(setting, state).items():
-        here = setting.reserve.arrival[rows] == arrival
-        weights[here] = counts.patients / max(int(here.sum()), 1)
-    return sample(setting, rows, stages, lambda row: said[row], weights)
+    return sample(setting, rows, stages, lambda row: said[row], weights_by_arrival(setting, state, rows))
 
 
 def asked_sample(setting: CampaignSetting, state: State) -> tuple[Sample, str]:
     """The patients whom the strategy asked about and who have a stage, each staged by a model fitted without it; and
     why not, where that cannot be had. All weigh the same."""
-    asked = {row for query in state.issued for row in owners(setting, set(query.items) - set(query.audit))}
-    stages = patient_stages(setting, state, frozenset(asked) - audited_patients(setting, state))
+    stages = patient_stages(
+        setting, state, frozenset(asked_patients(setting, state)) - audited_patients(setting, state)
+    )
     rows = np.array(sorted(stages), dtype=np.int64)
     folds = setting.plan.loop.folds(setting.plan.training.finetune)
     empty = Sample(rows[:0], rows[:0], np.empty((0, len(setting.cohort.staging.classes))), np.empty(0))
@@ -143,7 +140,7 @@ def cross_fitted(
 def weighted_together(setting: CampaignSetting, state: State, audits: Sample, asked: Sample) -> Sample | None:
     """Audited and asked patients together, each weighted by the inverse of the chance with which it came to be
     answered; None before anybody was audited."""
-    wanted = {row for query in state.issued for row in owners(setting, set(query.items) - set(query.audit))}
+    wanted = asked_patients(setting, state)
     wanted |= {row for query in state.issued for row in owners(setting, query.passed)}
     rows = np.concatenate([audits.rows, asked.rows])
     weights = np.zeros(len(rows))
@@ -182,6 +179,20 @@ def arrivals(setting: CampaignSetting, state: State) -> dict[int, Arrival]:
         int(number): Arrival(int((open_ == number).sum()), int((came[kept] == number).sum()))
         for number in np.unique(open_[open_ >= 0])
     }
+
+
+def weights_by_arrival(setting: CampaignSetting, state: State, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How many patients each audited one (rows [n]) stands for, [n]: an equal part of those of the same arrival."""
+    weights = np.ones(len(rows))
+    for arrival, counts in arrivals(setting, state).items():
+        here = setting.reserve.arrival[rows] == arrival
+        weights[here] = counts.patients / max(int(here.sum()), 1)
+    return weights
+
+
+def asked_patients(setting: CampaignSetting, state: State) -> set[int]:
+    """The rows of the patients whom the strategy asked about."""
+    return {row for query in state.issued for row in owners(setting, set(query.items) - set(query.audit))}
 
 
 def owners(setting: CampaignSetting, items: Collection[int]) -> set[int]:

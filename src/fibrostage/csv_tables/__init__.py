@@ -1,1 +1,1 @@
-"""Tables that people write: read with every fault named."""
+"""Tables that people write, read with every fault named, and tables that they take away."""

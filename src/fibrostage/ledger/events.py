@@ -24,6 +24,7 @@ KINDS = (
 )  # fmt: skip
 ANSWERS = ("labelled", "rejected", "volunteered", "reread")
 UNUSABLE = -1  # the answer to an item that cannot be staged
+NO_STAGE = ("unusable", "unsure")  # why it cannot: the pictures, or the reader
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fibrostage.csv_tables.writer import csv_text
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, write_text
 from fibrostage.ledger.events import ANSWERS, Event, sound_part
@@ -39,9 +38,7 @@ def export(folder: Path, target: Path, url: str | None = None) -> tuple[int, boo
         count = len(events)
     else:
         rows = answer_rows(events)
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows([HEADER, *rows])
-        text, count = buffer.getvalue(), len(rows)
+        text, count = csv_text(HEADER, rows), len(rows)
     write_text(target, text)
     return count, sound
 

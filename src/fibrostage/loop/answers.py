@@ -10,11 +10,10 @@ from pathlib import Path
 from fibrostage.csv_tables.reader import CsvTable, read_csv
 from fibrostage.ground.errors import IntakeError, Problems, RunError, nearest
 from fibrostage.ground.files import Json
-from fibrostage.ledger.events import UNUSABLE
+from fibrostage.ledger.events import NO_STAGE, UNUSABLE
 from fibrostage.loop.opened import Loop
 from fibrostage.results.loop_report import TakenAnswers
 
-NO_STAGE = ("unusable", "unsure")  # what can be said instead of a stage
 KEYS = ("item", "patient_id")
 LONGEST = 2000  # signs of a comment
 NOTHING: Mapping[str, Json] = {}

@@ -11,19 +11,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from fibrostage.campaign.campaign import closing, restore
-from fibrostage.campaign.item_names import CohortItems
 from fibrostage.campaign.next_query import issuing, next_query
 from fibrostage.campaign.rounds import has_model
-from fibrostage.cohort.joined import join
 from fibrostage.ground.errors import FibrostageError, RunError
 from fibrostage.ground.files import read_json, write_json
-from fibrostage.ground.progress import SILENT
 from fibrostage.ledger.events import Event
 from fibrostage.ledger.ledger import read_events
 from fibrostage.ledger.names import as_stored, as_worked
 from fibrostage.ledger.state import State, replay
 from fibrostage.loop.fitting import save
-from fibrostage.loop.opened import Loop, found_cohort, recorded, setting_for, standing
+from fibrostage.loop.opened import Loop, found_cohort, over, recorded, standing
 
 RESULT = "fitted.json"
 
@@ -43,9 +40,7 @@ def fitted(folder: Path, ledger_url: str | None) -> list[Event]:
     Raises `RunError` where nothing can be learned from.
     """
     run, payload, added, plan = recorded(folder, ledger_url)
-    joined = join(tuple(found_cohort(each, folder) for each in standing(added)), plan.fused)
-    setting = setting_for(joined, plan, payload, run, SILENT)
-    names = CohortItems(joined, setting.units)
+    setting, names = over([found_cohort(each, folder) for each in standing(added)], plan, payload, run)
     state = replay(as_worked(event, names) for event in read_events(folder, ledger_url))
     round_ = len(state.closed)
     restore(setting, state)
@@ -92,7 +87,7 @@ def still_open(state: State, events: Sequence[Event]) -> list[Event]:
     result = []
     for event in events:
         if event.kind != "issued":
-            result.append(replace(event, seq=-1, at="", digest=""))
+            result.append(event)
             continue
         items, scores = event.payload["items"], event.payload["scores"]
         keep = [at for at, item in enumerate(items) if item not in known]
@@ -102,5 +97,5 @@ def still_open(state: State, events: Sequence[Event]) -> list[Event]:
             "audit": [item for item in event.payload["audit"] if item not in known],
         }
         if keep:
-            result.append(replace(event, payload=payload, seq=-1, at="", digest=""))
+            result.append(replace(event, payload=payload))
     return result

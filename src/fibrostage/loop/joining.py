@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from fibrostage.campaign.campaign import Campaign
-from fibrostage.campaign.item_names import CohortItems
 from fibrostage.cohort.joined import join, shared_pictures
 from fibrostage.cohort.store import Cohort, open_cohort
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ledger.events import Event
 from fibrostage.ledger.ledger import Ledger
-from fibrostage.loop.opened import Loop, found_cohort, joining, recorded, setting_for, standing
+from fibrostage.loop.opened import Loop, found_cohort, joining, over, recorded, standing
 from fibrostage.results.loop_report import JoinedExams
 
 
@@ -26,13 +25,11 @@ def add(out: Path, folder: Path, ledger_url: str | None = None, progress: Progre
     newcomer = open_cohort(folder)
     before = standing(added)
     moved = any(each["fingerprint"] == newcomer.fingerprint for each in before)
-    rest = [each for each in before if each["fingerprint"] != newcomer.fingerprint]
-    cohorts = [newcomer if each not in rest else found_cohort(each, out) for each in before]
+    cohorts = [newcomer if each["fingerprint"] == newcomer.fingerprint else found_cohort(each, out) for each in before]
     if not moved:
         cohorts.append(newcomer)
-    joined = join(cohorts, plan.fused)
-    setting = setting_for(joined, plan, payload, run, progress)
-    names = CohortItems(joined, setting.units)
+    setting, names = over(cohorts, plan, payload, run, progress)
+    joined = setting.cohort
     with Campaign(setting, Ledger(out, ledger_url, names)) as campaign:
         loop = Loop(campaign, names, tuple(cohorts), str(payload["loop"]))
         event = Event("added", campaign.round, payload=joining(newcomer, out))

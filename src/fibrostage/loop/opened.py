@@ -163,9 +163,7 @@ def open_loop(out: Path, ledger_url: str | None = None, progress: Progress = SIL
     where a cohort of it is gone or is another one now."""
     run, payload, added, plan = recorded(out, ledger_url)
     cohorts = tuple(found_cohort(each, out) for each in standing(added))
-    joined = join(cohorts, plan.fused)
-    setting = setting_for(joined, plan, payload, run, progress)
-    names = CohortItems(joined, setting.units)
+    setting, names = over(cohorts, plan, payload, run, progress)
     ledger = Ledger(out, ledger_url, names)
     if len(ledger.state().cohorts) != len(added):
         ledger.close()
@@ -238,6 +236,18 @@ def setting_for(
     askable = without_stage(task)
     setting = setting_of(task, fold, askable, np.setdiff1d(train, aside), aside, run, progress)
     return replace(setting, endless=True, reserve=reserve_of(task, askable))
+
+
+def over(
+    cohorts: Sequence[Cohort],
+    plan: Plan,
+    payload: Mapping[str, Any],
+    run: RunFolder,
+    progress: Progress = SILENT,
+) -> tuple[CampaignSetting, CohortItems]:
+    """A loop's setting over cohorts that join, and the names of its items; raises `CohortError` as `join` does."""
+    setting = setting_for(join(cohorts, plan.fused), plan, payload, run, progress)
+    return setting, CohortItems(setting.cohort, setting.units)
 
 
 def reserve_of(task: Task, askable: NDArray[np.int64]) -> Reserve:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from fibrostage.csv_tables.writer import csv_text
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, write_text
 from fibrostage.ledger.events import ANSWERS
@@ -63,7 +62,5 @@ def write_rows(target: Path, columns: Sequence[str], rows: Iterable[Sequence[Jso
     if target.exists():
         raise RunError(f"{target} exists; choose another --out")
     made = list(rows)
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows([columns, *made])
-    write_text(target, buffer.getvalue())
+    write_text(target, csv_text(columns, made))
     return len(made)

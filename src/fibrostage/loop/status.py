@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fibrostage.campaign.budget import total_cost
-from fibrostage.campaign.estimates import arrivals, patient_stages
+from fibrostage.campaign.estimates import patient_stages, weights_by_arrival
 from fibrostage.campaign.rounds import audited_patients
 from fibrostage.ground.errors import RunError
 from fibrostage.loop.opened import Loop
@@ -82,10 +82,7 @@ def curve_of(loop: Loop) -> tuple[tuple[CurvePoint, ...], NDArray[np.bool_], NDA
     stages = patient_stages(setting, state, audited_patients(setting, state))
     rows = np.array(sorted(stages), dtype=np.int64)
     truth = np.array([stages[row] for row in rows.tolist()], dtype=np.int64)
-    weights = np.ones(len(rows))
-    for arrival, counts in arrivals(setting, state).items():
-        here = setting.reserve.arrival[rows] == arrival
-        weights[here] = counts.patients / max(int(here.sum()), 1)
+    weights = weights_by_arrival(setting, state, rows)
     points, columns = [], []
     for closed in state.closed:
         if closed.round >= len(state.measured):

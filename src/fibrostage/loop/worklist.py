@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fibrostage import RESEARCH_USE, SIMULATED
+from fibrostage.csv_tables.writer import csv_text
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import replace_file, write_text
+from fibrostage.ledger.events import NO_STAGE
 from fibrostage.loop.opened import Loop
 from fibrostage.loop.questions import image_ids, rows_shown
 from fibrostage.results.loop_report import AskedItem, AskedItems
@@ -40,12 +40,8 @@ def write_worklist(asked: AskedItems, target: Path) -> None:
     """
     if target.exists():
         raise RunError(f"{target} exists; somebody may be filling it in: choose another --worklist")
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for item in asked.items:
-        writer.writerow((asked.loop, asked.round, item.item, item.patient_id, " ".join(item.images), "", ""))
-    write_text(target, buffer.getvalue())
+    rows = [(asked.loop, asked.round, one.item, one.patient_id, " ".join(one.images), "", "") for one in asked.items]
+    write_text(target, csv_text(COLUMNS, rows))
 
 
 def write_sheet(loop: Loop, asked: AskedItems, folder: Path) -> Path:
@@ -81,7 +77,7 @@ def article(loop: Loop, asked: AskedItem, number: int, item: int, folder: Path) 
             write_picture(loop.setting.cohort.pixels(modality)[row], folder / file)
             caption = html.escape(f"{modality} · {image_id}")
             figures.append(f'<figure><img src="{file}" alt="{caption}"><figcaption>{caption}</figcaption></figure>')
-    stages = "".join(f"<span>{html.escape(name)}</span>" for name in (*loop.classes, "unusable", "unsure"))
+    stages = "".join(f"<span>{html.escape(name)}</span>" for name in (*loop.classes, *NO_STAGE))
     called = html.escape(asked.patient_id if loop.units.whole_patient else f"{asked.patient_id} · {asked.item}")
     return (
         f"<article><h2>{number}. {called}</h2>{''.join(figures)}"
