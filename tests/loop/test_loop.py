@@ -190,6 +190,19 @@ def test_audits_are_a_fifth_and_nobody_learns_from_them(cut: Cut, tmp_path: Path
         assert "has ended: enough" in status(loop).sentence
 
 
+def test_a_loop_without_audits_is_measured_by_nothing(cut: Cut, tmp_path: Path, cohort: Cohort) -> None:
+    with started(cut, tmp_path, "loop.audit=0") as loop:
+        asked, _ = next_question(loop)
+        other = next(one for one in loop.patient_ids[5:] if one not in [item.patient_id for item in asked.items])
+        take(loop, [Answer("F4", patient_id=other)], "surgery")
+        answered(loop, cohort)
+        fit(loop)
+        stands = status(loop)
+        assert (stands.labels, stands.audited, stands.n_audit) == (5, 0, 0)
+        assert stands.estimates["audit"]["accuracy"].value is None
+        assert stands.curve == ()
+
+
 def test_exams_join_and_everything_keeps_its_name(cut: Cut, tmp_path: Path, cohort: Cohort) -> None:
     with started(cut, tmp_path, patients=12) as loop:
         answered(loop, cohort)

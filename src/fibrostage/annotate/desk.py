@@ -22,7 +22,7 @@ from fibrostage.loop.answers import Answer, settle, take
 from fibrostage.loop.apart import take_fitted
 from fibrostage.loop.fitting import stop
 from fibrostage.loop.opened import Loop, open_loop
-from fibrostage.loop.questions import next_question, opinion_of, ready_to_fit
+from fibrostage.loop.questions import opinion_of, ready_to_fit
 from fibrostage.loop.reading import next_item, read_by, readings_of
 from fibrostage.plan.loop import LoopPlan
 from fibrostage.results.loop_report import TakenAnswers
@@ -65,7 +65,7 @@ class Desk:
             for event in read_events(folder, ledger_url):
                 if event.kind in ANSWERS:
                     self._note(as_worked(event, self.loop.items).payload)
-            next_question(self.loop)
+            self.loop.campaign.ask()
         except BaseException:
             self.loop.leave()
             raise

@@ -253,8 +253,6 @@ def over(
 def reserve_of(task: Task, askable: NDArray[np.int64]) -> Reserve:
     """Who is kept for audits; those patients came when the network could first see them."""
     plan, cohort = task.plan, task.cohort
-    if not plan.loop.audit:
-        return Reserve(0.0, NOBODY)
     return reserve(cohort.patient_ids, askable, arrivals_of(cohort, plan), plan.loop.audit, plan.seed)
 
 
