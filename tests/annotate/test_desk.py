@@ -245,3 +245,12 @@ def test_accounts_keep_no_secret(opened: Opened) -> None:
     with pytest.raises(RunError, match="10 to 200"):
         desk.accounts.accept(desk.accounts.invite("Cy", "reader"), "short")
     assert isinstance(desk.accounts, Accounts)
+
+
+def test_the_colour_bar_runs_from_its_top_down() -> None:
+    from fibrostage.annotate.exam import ColourBar, bar_of
+
+    row = {"bar_colours": "0000ff00ff00ff0000", "bar_top": 4.0, "bar_unit": "m/s"}
+    assert bar_of(row) == ColourBar(("#ff0000", "#00ff00", "#0000ff"), ("4 m/s", "2", "0"))
+    assert bar_of({}) is None, "a cohort of before"
+    assert bar_of(row | {"bar_colours": None, "bar_top": None}) is None

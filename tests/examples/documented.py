@@ -19,6 +19,8 @@ from PIL import Image
 
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.take_in import Sources, take_in
+from fibrostage.loop.answers import Answer, take
+from fibrostage.loop.opened import open_loop
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.phantom.recipe import Recipe
 from fibrostage.phantom.write import write_phantom
@@ -90,9 +92,18 @@ def clinic_of_a_loop(folder: Path) -> None:
     )
     sources = Sources(folder / "JAN", folder / "JAN_patients.csv", folder / "JAN_images.csv")
     take_in(sources, folder / "COHORT", Plan.load(folder / "plan.toml"), Choices())
-    shutil.move(folder / "MAY_patients.csv", folder / "may.csv")
-    shutil.move(folder / "MAY_images.csv", folder / "may_images.csv")
+    for month in ("JAN", "MAY"):
+        shutil.move(folder / f"{month}_patients.csv", folder / f"{month.lower()}.csv")
+        shutil.move(folder / f"{month}_images.csv", folder / f"{month.lower()}_images.csv")
     shutil.copytree(folder / "COHORT", folder / "OTHER_COHORT")
+
+
+def draw_a_box(folder: Path) -> None:
+    """A reader of the loop in `folder` says a stage, and draws a box anew on an elastogram."""
+    with open_loop(folder) as loop:
+        one = loop.setting.cohort.images_of("LSTE").row(7, named=True)
+        box = {"boxes": {one["sha256"]: [60, 70, 90, 80]}}
+        take(loop, [Answer("F2", patient_id=one["patient_id"])], "Dr Reader", box)
 
 
 def fill_in(worklist: Path) -> None:

@@ -136,6 +136,8 @@ def test_every_command_of_a_document_runs(document: Path, tmp_path: Path, monkey
             clear_target(words)
             if words[:2] == ["loop", "answer"]:
                 documented.fill_in(Path(words[3]))
+            if words[:2] == ["loop", "export"] and "--boxes" in words:
+                documented.draw_a_box(Path(words[2]))
             fibrostage(cheaper(words))
         else:
             assert [program, *words] in ELSEWHERE

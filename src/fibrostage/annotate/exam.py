@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fibrostage.cohort.store import Cohort
-from fibrostage.cohort.tables import BOX
+from fibrostage.cohort.tables import BAR, BOX
 from fibrostage.loop.opened import Loop
 from fibrostage.loop.questions import rows_shown
 
@@ -22,15 +22,25 @@ KEPT = 256  # pictures ready to be sent
 
 
 @dataclass(frozen=True)
+class ColourBar:
+    """The colour bar that a map's stiffness was read by: its colours from the top down, as #rrggbb, and what stands at
+    its top, middle and bottom."""
+
+    colours: tuple[str, ...]
+    marks: tuple[str, str, str]
+
+
+@dataclass(frozen=True)
 class ExamPicture:
-    """A picture: its hash, its side in pixels, the region's box in them, the stiffness in kPa, and which loop of frames
-    it belongs to, 0 for none."""
+    """A picture: its hash, its side in pixels, the region's box in them, the stiffness in kPa, which loop of frames
+    it belongs to, 0 for none, and its colour bar."""
 
     sha: str
     size: int
     box: Box | None
     kpa: float | None
     loop: int
+    bar: ColourBar | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,17 @@ def picture_of(row: Mapping[str, object], size: int, moved: Mapping[str, Box]) -
     if box is None and all(isinstance(each, int) for each in corners):
         x, y, w, h = (int(str(each)) for each in corners)
         box = (x, y, w, h)
-    return ExamPicture(sha, size, box, float(kpa) if isinstance(kpa, float) else None, int(str(row["_loop"])))
+    stiffness = float(kpa) if isinstance(kpa, float) else None
+    return ExamPicture(sha, size, box, stiffness, int(str(row["_loop"])), bar_of(row))
+
+
+def bar_of(row: Mapping[str, object]) -> ColourBar | None:
+    """The colour bar of a picture of the images table; None where no stiffness was read from its colours."""
+    colours, top, unit = (row.get(name) for name in BAR)
+    if not isinstance(colours, str) or not isinstance(top, float):
+        return None
+    each = [f"#{colours[at : at + 6]}" for at in range(0, len(colours), 6)]
+    return ColourBar(tuple(reversed(each)), (f"{top:g} {unit}", f"{top / 2:g}", "0"))
 
 
 def png_of(loop: Loop, sha: str) -> bytes | None:

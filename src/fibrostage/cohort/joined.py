@@ -6,7 +6,7 @@ A picture that comes again, by the hash of its stored pixels, is one picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, SupportsIndex, overload
@@ -21,6 +21,7 @@ from fibrostage.ground.errors import CohortError
 
 CAME = "cohort"  # an images column: which cohort a picture came with, from 0
 ROW = "row"  # and its row within its modality there
+SAME_CUT = ["patient_id", "modality", "source", "frame", "crop"]  # two pictures alike in these are cuts of one
 
 
 class StackedPixels:
@@ -86,16 +87,17 @@ class JoinedCohort(Cohort):
         return pixels
 
 
-def join(cohorts: Sequence[Cohort], needed: Sequence[str]) -> Cohort:
+def join(cohorts: Sequence[Cohort], needed: Sequence[str], recut: Collection[int] = ()) -> Cohort:
     """Joins cohorts of the same stages, in the order in which they came; one without repeated pictures is itself.
 
-    `needed` are modalities that each of them must hold. Raises `CohortError` where one has other stages, lacks such a
+    `needed` are modalities that each of them must hold; `recut` are those, by number from 0, whose pictures take the
+    place of earlier ones of the same file. Raises `CohortError` where one has other stages, lacks such a
     modality, stores one otherwise than the first, or is simulated and the first is not.
     """
     first = cohorts[0]
     for other in cohorts:
         check_alike(first, other, needed)
-    images = joined_images(cohorts)
+    images = joined_images(cohorts, recut)
     if len(cohorts) == 1 and len(images) == len(first.images):
         return first
     patients = joined_patients(cohorts)
@@ -157,20 +159,35 @@ def joined_patients(cohorts: Sequence[Cohort]) -> pl.DataFrame:
     return together.group_by("patient_id", maintain_order=True).agg(pl.col("stage").first(), *latest)
 
 
-def joined_images(cohorts: Sequence[Cohort]) -> pl.DataFrame:
-    """A row a picture, with where its pixels are; a picture that a patient has had before is left out."""
-    known, tables = cohorts[0].modality_names, []
+def joined_images(cohorts: Sequence[Cohort], recut: Collection[int] = ()) -> pl.DataFrame:
+    """A row a picture, with where its pixels are; a picture that a patient has had before is left out, and so is one
+    that a later cohort of `recut` has cut anew."""
+    known = cohorts[0].modality_names
+    tables: list[pl.DataFrame] = []
     for number, cohort in enumerate(cohorts):
         own = cohort.images.with_columns(
             pl.lit(number, dtype=pl.Int64).alias(CAME),
             pl.int_range(pl.len()).over("modality").cast(pl.Int64).alias(ROW),
         )
-        tables.append(own.filter(pl.col("modality").is_in(list(known))))
+        own = own.filter(pl.col("modality").is_in(list(known)))
+        if number in recut:
+            tables = [table.join(own, SAME_CUT, how="anti", nulls_equal=True) for table in tables]
+        tables.append(own)
     together = pl.concat(tables, how="diagonal_relaxed")
     distinct = together.unique(["patient_id", "modality", "sha256"], keep="first", maintain_order=True)
     twice = distinct["image_id"].is_duplicated()
     renamed = pl.when(twice & (pl.col(CAME) > 0)).then(pl.format("{}-{}", "image_id", CAME)).otherwise("image_id")
     return distinct.with_columns(image_id=renamed)
+
+
+def cut_before(earlier: Cohort, newcomer: Cohort) -> pl.DataFrame:
+    """Pictures of a cohort, as rows of its images table, that another one holds with other pixels: cuts of the same
+    frame of the same file and patient."""
+    before = earlier.images.select(*SAME_CUT, "sha256").rename({"sha256": "_before"})
+    both = newcomer.images.join(before, SAME_CUT, nulls_equal=True)
+    known = earlier.images.select("patient_id", "modality", "sha256")
+    other = both.join(known, ["patient_id", "modality", "sha256"], how="anti")
+    return other.drop("_before").unique("image_id", maintain_order=True)
 
 
 def shared_pictures(cohorts: Sequence[Cohort]) -> dict[str, list[str]]:

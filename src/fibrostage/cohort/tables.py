@@ -38,6 +38,13 @@ IMAGES: dict[str, type[pl.DataType]] = {
     "kpa_iqr": pl.Float64,  # IQR/median
     "kpa_filled": pl.Float64,  # share of the box
     "kpa_residual": pl.Float64,  # grey levels between its colours and the bar's
+    "bar_colours": pl.String,  # of the colour bar that kpa was read by, from its bottom to its top, six hex digits each
+    "bar_top": pl.Float64,  # what the bar's top means; its bottom means 0
+    "bar_unit": pl.String,  # kPa or m/s
+    "crop_x": pl.Int64,  # which part of the source picture is stored, in its pixels; what lies outside it is black
+    "crop_y": pl.Int64,
+    "crop_w": pl.Int64,
+    "crop_h": pl.Int64,
     "box_x": pl.Int64,  # an elastogram's region, in stored pixels
     "box_y": pl.Int64,
     "box_w": pl.Int64,
@@ -48,6 +55,8 @@ IMAGES: dict[str, type[pl.DataType]] = {
 
 GOOD = "good"
 BOX = ("box_x", "box_y", "box_w", "box_h")
+BAR = ("bar_colours", "bar_top", "bar_unit")
+CROP = ("crop_x", "crop_y", "crop_w", "crop_h")
 
 EXCLUSIONS: dict[str, type[pl.DataType]] = {
     "kind": pl.String,  # patient, picture or value

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -162,8 +162,9 @@ def open_loop(out: Path, ledger_url: str | None = None, progress: Progress = SIL
     """Opens a loop's folder. Raises `RunError` where it is none, is in use, or its plan was changed, and `CohortError`
     where a cohort of it is gone or is another one now."""
     run, payload, added, plan = recorded(out, ledger_url)
-    cohorts = tuple(found_cohort(each, out) for each in standing(added))
-    setting, names = over(cohorts, plan, payload, run, progress)
+    stand = standing(added)
+    cohorts = tuple(found_cohort(each, out) for each in stand)
+    setting, names = over(cohorts, plan, payload, run, progress, recuts(stand))
     ledger = Ledger(out, ledger_url, names)
     if len(ledger.state().cohorts) != len(added):
         ledger.close()
@@ -244,9 +245,11 @@ def over(
     payload: Mapping[str, Any],
     run: RunFolder,
     progress: Progress = SILENT,
+    recut: Collection[int] = (),
 ) -> tuple[CampaignSetting, CohortItems]:
-    """A loop's setting over cohorts that join, and the names of its items; raises `CohortError` as `join` does."""
-    setting = setting_for(join(cohorts, plan.fused), plan, payload, run, progress)
+    """A loop's setting over cohorts that join, and the names of its items; `recut` are those, by number, whose pictures
+    take the place of earlier cuts. Raises `CohortError` as `join` does."""
+    setting = setting_for(join(cohorts, plan.fused, recut), plan, payload, run, progress)
     return setting, CohortItems(setting.cohort, setting.units)
 
 
@@ -261,19 +264,23 @@ def arrivals_of(cohort: Cohort, plan: Plan) -> NDArray[np.int64]:
     patients = len(cohort.patients)
     if not isinstance(cohort, JoinedCohort):
         return np.zeros(patients, dtype=np.int64)
-    never = len(cohort.joins)
-    first = np.full((patients, len(plan.fused)), never, dtype=np.int64)
-    for column, name in enumerate(plan.fused):
-        np.minimum.at(first[:, column], cohort.owners(name), cohort.origin(name)[0])
+    row = {patient_id: number for number, patient_id in enumerate(cohort.patient_ids)}
+    first = np.full((patients, len(plan.fused)), len(cohort.joins), dtype=np.int64)
+    for number, came in reversed(list(enumerate(cohort.joins))):
+        for column, name in enumerate(plan.fused):
+            seen = came.images_of(name)["patient_id"].unique() if name in came.modality_names else ()
+            first[[row[patient_id] for patient_id in seen], column] = number
     return first.min(axis=1) if plan.network.missing == "keep" else first.max(axis=1)
 
 
-def joining(cohort: Cohort, out: Path) -> dict[str, Any]:
-    """What the ledger notes of a cohort that joins: where it lies from the loop's folder, its name and fingerprint."""
+def joining(cohort: Cohort, out: Path, recut: bool = False) -> dict[str, Any]:
+    """What the ledger notes of a cohort that joins: where it lies from the loop's folder, its name and fingerprint, and
+    whether its pictures take the place of earlier cuts."""
     where = str(cohort.path.resolve())
     with suppress(ValueError):  # another drive
         where = os.path.relpath(where, out.resolve())
-    return {"path": where, "name": cohort.name, "fingerprint": cohort.fingerprint}
+    noted = {"path": where, "name": cohort.name, "fingerprint": cohort.fingerprint}
+    return noted | {"recut": True} if recut else noted
 
 
 def standing(added: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -282,6 +289,11 @@ def standing(added: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     for each in added:
         latest[each["fingerprint"]] = each
     return list(latest.values())
+
+
+def recuts(stand: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Which of the cohorts that joined, by number, brought pictures to take the place of earlier cuts."""
+    return [number for number, each in enumerate(stand) if each.get("recut")]
 
 
 def found_cohort(each: Mapping[str, Any], out: Path) -> Cohort:

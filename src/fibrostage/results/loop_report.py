@@ -80,7 +80,8 @@ class TakenAnswers:
 @dataclass(frozen=True)
 class JoinedExams:
     """What a cohort brought to a loop: new patients and pictures, pictures that were there already, stages that were
-    news, and patients who had another stage before."""
+    news, and patients who had another stage before. `replaced` pictures took the place of earlier cuts of their frames;
+    `other_cuts` did not, and stand beside them."""
 
     name: str
     patients: int
@@ -90,6 +91,8 @@ class JoinedExams:
     conflicts: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
     moved: bool = False
+    replaced: int = 0
+    other_cuts: int = 0
 
     def as_dict(self) -> dict[str, Json]:
         """What --json prints."""

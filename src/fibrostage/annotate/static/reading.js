@@ -48,7 +48,7 @@ async function next() {
 class Panel {
   constructor(section) {
     this.section = section; this.grey = section.dataset.grey === "yes";
-    this.canvas = section.querySelector("canvas"); this.facts = section.querySelector(".facts");
+    this.canvas = section.querySelector("canvas"); this.scaleBar = section.querySelector(".scale"); this.facts = section.querySelector(".facts");
     this.thumbs = [...section.querySelectorAll(".thumb")];
     this.at = 0; this.zoom = 1; this.x = 0; this.y = 0; this.images = {}; this.timer = null; this.draft = null;
     this.thumbs.forEach((thumb, at) => thumb.addEventListener("click", () => { activate(panels.indexOf(this)); this.pick(at); }));
@@ -74,7 +74,18 @@ class Panel {
     }
     const kpa = this.thumb.dataset.kpa;
     this.facts.textContent = "picture " + (this.at + 1) + " of " + this.thumbs.length + (kpa ? " · " + kpa + " kPa" : "");
+    this.showBar();
     this.draw();
+  }
+  showBar() {
+    const colours = this.thumb.dataset.bar ? this.thumb.dataset.bar.split(",") : [], bar = this.scaleBar.querySelector("canvas");
+    this.scaleBar.hidden = !colours.length;
+    if (!colours.length) { return; }
+    const pen = bar.getContext("2d"), step = bar.height / colours.length;
+    colours.forEach((colour, at) => { pen.fillStyle = colour; pen.fillRect(0, at * step, bar.width, step + 1); });
+    const marks = this.thumb.dataset.marks.split(",");
+    this.scaleBar.querySelectorAll("li").forEach((item, at) => { item.textContent = marks[at]; });
+    bar.setAttribute("aria-label", "colour bar from " + marks[2] + " to " + marks[0]);
   }
   scale(by) { this.zoom = Math.min(8, Math.max(1, this.zoom * by)); if (this.zoom === 1) { this.x = this.y = 0; } this.draw(); }
   draw() {

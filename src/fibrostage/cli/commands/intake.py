@@ -76,6 +76,10 @@ def intake(
         bool,
         typer.Option("--group-near-duplicates", help="Keep patients who share pictures on one side of every split."),
     ] = False,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="Boxes that readers drew anew, of 'loop export --boxes': cut those pictures around them."),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Do not ask whether the rules took the files for the right thing.")
     ] = False,
@@ -101,7 +105,7 @@ def intake(
     refuse_unread(sets or [], INTAKE)
     data, source = read_plan(plan, INTAKE)
     parsed = Plan.parse(data, sets or [], source)
-    sources = Sources(src[0], patients, images, encoding, tuple(src[1:]), images_encoding)
+    sources = Sources(src[0], patients, images, encoding, tuple(src[1:]), images_encoding, boxes)
     choices = Choices(
         skip_bad, key, accept_unmasked, allow_duplicates, accept_identity, group_near_duplicates, link, workers,
         None if yes or images is not None else confirm,

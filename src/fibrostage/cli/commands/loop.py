@@ -153,11 +153,20 @@ def status(folder: LoopFolder, url: Url = None, as_json: AsJson = False) -> None
 
 
 @loop.command()
-def add(folder: LoopFolder, cohort: CohortFolder, url: Url = None, as_json: AsJson = False) -> None:
+def add(
+    folder: LoopFolder,
+    cohort: CohortFolder,
+    recut: Annotated[
+        bool,
+        typer.Option("--recut", help="Its pictures take the place of those cut from the same frames before."),
+    ] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
     """Bring new exams: a cohort joins, or is found again where it lies now. No pixel is copied."""
     from fibrostage.loop.joining import add as add_now
 
-    joined = add_now(folder, cohort, url, make_progress())
+    joined = add_now(folder, cohort, url, make_progress(), recut)
     if as_json:
         print_json(joined.as_dict())
     if joined.moved:
@@ -167,6 +176,10 @@ def add(folder: LoopFolder, cohort: CohortFolder, url: Url = None, as_json: AsJs
         f"{joined.patients} new patients, {joined.pictures} new pictures, {joined.again} that were there already; "
         f"{joined.stages} patients who were there have a new stage"
     )
+    if joined.replaced:
+        tell(f"{joined.replaced} pictures take the place of those that were cut from the same frames before")
+    if joined.other_cuts:
+        tell(f"{joined.other_cuts} pictures are other cuts of frames that the loop has already; --recut replaces those")
     for conflict in joined.conflicts:
         err.print(f"[yellow]two stages[/]: {conflict}; settle it: fibrostage loop settle", soft_wrap=True)
     for pair in joined.shared:

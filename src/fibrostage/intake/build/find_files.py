@@ -36,7 +36,7 @@ class Sources:
     """What `intake` reads: a folder (or a file), its CSVs and their encoding, and any `more` folders.
 
     Without `images` the files themselves say whose they are and the plan's rules what; without `patients` nobody has
-    a stage.
+    a stage. `boxes` is a table of boxes that readers drew anew.
     """
 
     folder: Path
@@ -45,6 +45,7 @@ class Sources:
     encoding: str = "utf-8"
     more: tuple[Path, ...] = ()
     images_encoding: str | None = None  # of the table of pictures, where it has another
+    boxes: Path | None = None
 
     @property
     def folders(self) -> tuple[Path, ...]:

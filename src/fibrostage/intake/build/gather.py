@@ -38,6 +38,7 @@ from fibrostage.intake.build.journal import Journal, Place
 from fibrostage.intake.build.left_out import is_simulated, names_of
 from fibrostage.intake.person import HashedPerson
 from fibrostage.intake.privacy import identifies, identifying_columns
+from fibrostage.intake.read.drawn import PictureKey
 from fibrostage.markers import measured
 from fibrostage.plan.run_plan import Plan
 
@@ -144,7 +145,25 @@ def find_near_twins(of: Gathered) -> None:
         note_pairs(of.pictures, of.pairs, of.intake.problems, of.named)
 
 
-GATHERING = (collect, order, tell_people_apart, drop_copies, find_near_twins)
+def find_drawn(of: Gathered) -> None:
+    """A problem for each box that a reader drew on a picture that was not read."""
+    sources, setting = of.intake.sources, of.intake.setting
+    if sources.boxes is None:
+        return
+    clicked = {name for name, modality in setting.modalities.items() if modality.fit == "click"}
+    read = {
+        PictureKey(source, modality, frame, None if modality in clicked else crop)
+        for source, modality, frame, crop in of.pictures.select("source", "modality", "frame", "crop").iter_rows()
+    }
+    for key in setting.drawn:
+        if key not in read:
+            of.intake.problems.add(
+                sources.boxes.name,
+                f"no picture is {key}: its file is not among those that were read, or another key named it",
+            )
+
+
+GATHERING = (collect, find_drawn, order, tell_people_apart, drop_copies, find_near_twins)
 
 
 def read_entries(of: Gathered) -> None:

@@ -73,9 +73,12 @@ def code_of(job: ReadingJob, setting: ReadingRules) -> str:
 
 
 def digest_of(setting: ReadingRules) -> str:
-    """Returns a hash of what every entry depends on: version, plan, key and whether unmasked screens are accepted."""
+    """Returns a hash of what every entry depends on: version, plan, key, boxes drawn anew, and whether
+    unmasked screens are accepted."""
     plan = setting.plan.model_dump(mode="json")
-    text = json.dumps([__version__, plan, setting.privacy.digest("journal", ""), setting.accept_unmasked])
+    drawn = sorted((str(key), key.panel or 0, box.corners) for key, box in setting.drawn.items())
+    key = setting.privacy.digest("journal", "")
+    text = json.dumps([__version__, plan, key, setting.accept_unmasked, drawn])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -29,6 +29,8 @@ from fibrostage.intake.build.journal import Journal, alone_at, code_of, folder_b
 from fibrostage.intake.build.workers import read_all
 from fibrostage.intake.build.write_cohort import finish
 from fibrostage.intake.privacy import KEY_BYTES, Privacy, default_key, read_key, refuse_key_inside
+from fibrostage.intake.read.drawn import COLUMNS as BOX_COLUMNS
+from fibrostage.intake.read.drawn import parse_drawn
 from fibrostage.intake.read.outcome import Outcome, ReadingRules
 from fibrostage.intake.read.tables import Request, parse_patients, parse_requests
 from fibrostage.markers import measured
@@ -114,7 +116,11 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
     privacy = Privacy()
     if dicom or sources.images is None or choices.key is not None:
         privacy = Privacy(key_for(choices.key or default_key(), out))
-    setting = ReadingRules(plan, privacy, choices.accept_unmasked)
+    drawn = {}
+    if sources.boxes is not None:
+        clicked = frozenset(modality.name for modality in plan.modality if modality.fit == "click")
+        drawn = parse_drawn(read_csv(sources.boxes, BOX_COLUMNS, problems), clicked, problems)
+    setting = ReadingRules(plan, privacy, choices.accept_unmasked, drawn)
     return Intake(sources, plan, choices, jobs, patients, setting, dicom, problems, notes)
 
 

@@ -31,6 +31,7 @@ FLAT = 4  # rows of one colour in a row that end a bar
 LEVEL = 0.06  # share of a bar that may be one colour
 LIT = 40  # grey levels; a bar's rows are not black
 GAP = 0.5  # of the bar, that may be nearly grey
+WRITTEN = 32  # places of a bar that a cohort keeps
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,13 @@ class Bar:
 
     roi: Rectangle
     colours: NDArray[np.float32]
+
+
+def written(bar: Bar) -> str:
+    """Returns a bar's colours from its bottom to its top at WRITTEN even places, six hex digits each."""
+    wanted = np.linspace(0, len(bar.colours) - 1, WRITTEN)
+    even = [np.interp(wanted, np.arange(len(bar.colours)), bar.colours[:, channel]) for channel in range(3)]
+    return np.clip(np.rint(np.stack(even, axis=1)), 0, 255).astype(np.uint8).tobytes().hex()
 
 
 def find_bar(pixels: NDArray[np.uint8], outside: Rectangle | None = None) -> Bar | None:

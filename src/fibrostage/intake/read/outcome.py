@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fibrostage.ground.geometry import Rectangle
 from fibrostage.intake.person import HashedPerson
 from fibrostage.intake.privacy import Privacy
+from fibrostage.intake.read.drawn import PictureKey
 from fibrostage.intake.read.tables import Request
 from fibrostage.plan.intake import ModalityPlan
 from fibrostage.plan.run_plan import Plan
@@ -32,10 +35,16 @@ class ReadingRules:
     plan: Plan
     privacy: Privacy = field(default_factory=Privacy)
     accept_unmasked: bool = False
+    drawn: Mapping[PictureKey, Rectangle] = field(default_factory=dict)  # boxes that readers drew anew
 
     @property
     def modalities(self) -> dict[str, ModalityPlan]:
         return {modality.name: modality for modality in self.plan.modality}
+
+    def drawn_on(self, request: Request, frame: int | None, panel: int | None) -> Rectangle | None:
+        """The box that a reader drew on a picture of a row or rule, in pixels of its source; None where nobody did."""
+        one = None if self.modalities[request.modality].fit == "click" else panel
+        return self.drawn.get(PictureKey(self.privacy.source(request.file), request.modality, frame, one))
 
 
 @dataclass

@@ -29,14 +29,15 @@ RGB_MODES = ("RGB", "RGBA", "P", "L", "LA", "1")
 
 @dataclass(frozen=True)
 class Picture:
-    """Stored pixels uint8 [S, S, C] of one picture, and what its source was like; `box` is an elastogram's region in
-    them."""
+    """Stored pixels uint8 [S, S, C] of one picture, and what its source was like; `crop` is the part of the source that
+    they show, `box` an elastogram's region in them."""
 
     pixels: NDArray[np.uint8]
     source_format: str
     width: int
     height: int
     quality: Quality
+    crop: Rectangle
     box: Area | None = None
 
 
@@ -74,7 +75,8 @@ def pictures_of(
             raise UnreadableImageError(f"zero variance: every pixel is {pixels.min()}")
         box = None if square is None or roi is None else stored_box(roi, square, modality)
         lit = stored_picture(roi, modality, width, height) if square is None else None
-        pictures.append(Picture(pixels, source_format, width, height, measure(pixels, box, lit), box))
+        crop = crop_of(square, modality, roi or Rectangle(0, 0, width, height))
+        pictures.append(Picture(pixels, source_format, width, height, measure(pixels, box, lit), crop, box))
     return pictures
 
 
@@ -146,6 +148,17 @@ def whole_square(image: Image.Image, modality: ModalityPlan, roi: Rectangle | No
     if modality.fit == "stretch":
         return image.resize(size, Image.Resampling.BILINEAR)
     return ImageOps.pad(image, size, Image.Resampling.BILINEAR, color=0)
+
+
+def crop_of(square: Square | None, modality: ModalityPlan, area: Rectangle) -> Rectangle:
+    """Returns the part of the source picture, in its pixels, that the stored square shows: the square that was cut, or
+    of the whole of an `area` the area itself where it is stretched, and the square around it where it is padded."""
+    if square is not None:
+        return Rectangle(square.x, square.y, square.side, square.side)
+    if modality.fit == "stretch":
+        return area
+    side = max(area.width, area.height)
+    return Rectangle(area.x - (side - area.width) // 2, area.y - (side - area.height) // 2, side, side)
 
 
 def stored_picture(roi: Rectangle | None, modality: ModalityPlan, width: int, height: int) -> Area | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -13,13 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fibrostage.cohort.store import hash_pixels
-from fibrostage.cohort.tables import BOX
+from fibrostage.cohort.tables import BOX, CROP
 from fibrostage.dicom.regions import Region
 from fibrostage.ground.errors import UnreadableImageError
 from fibrostage.ground.geometry import Rectangle, shared
 from fibrostage.ground.quantities import KPA
 from fibrostage.intake.find.box_finder import FoundBox, find_box
-from fibrostage.intake.find.colour_bar import bar_at, find_bar
+from fibrostage.intake.find.colour_bar import Bar, bar_at, find_bar, written
 from fibrostage.intake.find.fingerprint import fingerprint
 from fibrostage.intake.find.stiffness import MisfitError, Scale, Stiffness, read_stiffness
 from fibrostage.intake.find.tissue import find_tissue
@@ -30,9 +31,30 @@ from fibrostage.intake.read.outcome import Outcome, ReadingRules, Refusal, Taken
 from fibrostage.intake.read.raster import Picture, pictures_of
 from fibrostage.intake.read.tables import Request
 from fibrostage.intake.read.thumbnail import mosaic_of, thumb_of
-from fibrostage.plan.intake import ModalityPlan
+from fibrostage.plan.intake import ModalityPlan, StiffnessPlan
 
 GRAINY = 0.5  # of what is lit in a still of tissue that fills little of its screen
+
+
+@dataclass(frozen=True)
+class ReadMap:
+    """The stiffness of a colour map, the bar it was read by, and what the plan says the bar means."""
+
+    stiffness: Stiffness
+    bar: Bar
+    meant: StiffnessPlan
+
+
+@dataclass(frozen=True)
+class PicturePlace:
+    """A part of a frame that becomes pictures: which frame, its screen, the region or None for the whole, the found box
+    if it is one, and which of two panels it is, None where there is one."""
+
+    frame: int
+    shown: ShownScreen
+    roi: Rectangle | None
+    box: FoundBox | None
+    panel: int | None
 
 
 def read_request(medium: Medium, request: Request, setting: ReadingRules, outcome: Outcome) -> None:
@@ -51,7 +73,7 @@ def read_request(medium: Medium, request: Request, setting: ReadingRules, outcom
             continue
         for roi, box in places:
             try:
-                read_place(medium, request, setting, outcome, (index, shown, roi, box))
+                read_place(medium, request, setting, outcome, PicturePlace(index, shown, roi, box, shown.number(roi)))
             except UnreadableImageError as error:
                 failed.append((index, error, frame))
     if failed and len(outcome.taken) == before:
@@ -79,24 +101,28 @@ def read_place(
     request: Request,
     setting: ReadingRules,
     outcome: Outcome,
-    place: tuple[int, ShownScreen, Rectangle | None, FoundBox | None],
+    place: PicturePlace,
 ) -> None:
     """Adds the picture, or the crops, of one part of a frame. Raises `UnreadableImageError` as `pictures_of` and
     `refuse_lettering` do."""
-    index, shown, roi, box = place
-    modality = setting.modalities[request.modality]
-    pictures = pictures_of(Image.fromarray(shown.masked), medium.format, modality, roi, request.click)
-    stored = stored_part(modality, roi, request.click, shown.masked)
+    modality, shown, click = setting.modalities[request.modality], place.shown, request.click
+    frame = place.frame if medium.count != 1 else request.frame
+    drawn = setting.drawn_on(request, frame, place.panel)
+    if drawn is not None:
+        place, click = replace(place, roi=drawn, box=None), None
+    roi, box = place.roi, place.box
+    pictures = pictures_of(Image.fromarray(shown.masked), medium.format, modality, roi, click)
+    stored = stored_part(modality, roi, click, shown.masked)
     if not setting.accept_unmasked and request.roi is None:  # a region of the user's own was looked at
         lettering = refuse_lettering(medium, shown, stored)
         if lettering is not None:
             outcome.note(lettering)
-    stiffness = stiffness_of(shown, roi, request, setting, outcome)
+    read = map_of(shown, roi, request, setting, outcome)
     for crop, picture in enumerate(pictures):
-        number = crop if modality.fit == "click" else shown.number(roi)
-        record = record_of(medium, request, picture, index, roi, setting)
+        number = crop if modality.fit == "click" else place.panel
+        record = record_of(medium, request, picture, place.frame, roi, setting)
         record |= {"crop": number, "box_confidence": None if box is None else box.confidence}
-        add_stiffness(record, request, stiffness)
+        add_stiffness(record, request, read)
         thumb = thumb_of(shown.masked, roi, stored) if not crop else b""
         outcome.taken.append(Taken(record, picture.pixels, fingerprint(picture.pixels), thumb))
 
@@ -168,9 +194,9 @@ def places_of(
     return [(area, None) for area in areas]
 
 
-def stiffness_of(
+def map_of(
     shown: ShownScreen, roi: Rectangle | None, request: Request, setting: ReadingRules, outcome: Outcome
-) -> Stiffness | None:
+) -> ReadMap | None:
     """Returns the stiffness that a map's colours say, where the plan says what its bar means; else None. It never
     raises for a map that cannot be read: the reason goes to `outcome.refused`."""
     if setting.modalities[request.modality].kind != "elastogram" or roi is None or shown.whole.ndim != 3:
@@ -187,7 +213,7 @@ def stiffness_of(
             found = read_stiffness(shown.whole, roi, bar, scale, shown.lossy, shown.tint)
             if refusal := KPA.refusal(found.median):
                 raise MisfitError(refusal)
-            return found
+            return ReadMap(found, bar, meant)
         except (MisfitError, ValueError) as error:
             outcome.refused.append(Refusal(f"no stiffness could be read: {error}", request, value=True))
             return None
@@ -200,6 +226,8 @@ def record_of(
     """Returns the images-table row of a picture, but for its id and its place."""
     header = medium.header
     box = dict(zip(BOX, picture.box or (None,) * 4, strict=True))
+    crop = picture.crop
+    cut = dict(zip(CROP, (crop.x, crop.y, crop.width, crop.height), strict=True))
     loop = medium.count != 1
     return {
         "patient_id": setting.privacy.patient(request.patient_id),
@@ -216,6 +244,7 @@ def record_of(
         "line": request.row,
         "instance": setting.privacy.source(header.instance) if header and header.instance else None,
         **box,
+        **cut,
         "quality": picture.quality.verdict(setting.plan.quality),
     }
 
@@ -229,10 +258,11 @@ def spacing_at(regions: Sequence[Region], roi: Rectangle | None) -> float | None
     return told[0].spacing_mm if told else None
 
 
-def add_stiffness(record: dict[str, Any], request: Request, stiffness: Stiffness | None) -> None:
-    """Adds a picture's stiffness in kPa to its record: a value of the CSV goes before one of the colours; a report's,
-    known later, goes before both."""
-    if stiffness is not None:
+def add_stiffness(record: dict[str, Any], request: Request, read: ReadMap | None) -> None:
+    """Adds a picture's stiffness in kPa, and the bar it was read by, to its record: a value of the CSV goes before one
+    of the colours; a report's, known later, goes before both."""
+    if read is not None:
+        stiffness = read.stiffness
         record |= {
             "kpa": stiffness.median,
             "kpa_from": "colour",
@@ -241,6 +271,9 @@ def add_stiffness(record: dict[str, Any], request: Request, stiffness: Stiffness
             "kpa_iqr": stiffness.iqr,
             "kpa_filled": stiffness.filled,
             "kpa_residual": stiffness.residual,
+            "bar_colours": written(read.bar),
+            "bar_top": read.meant.scale,
+            "bar_unit": read.meant.unit,
         }
     if request.kpa is not None:
         record |= {"kpa": request.kpa, "kpa_from": "csv"}
