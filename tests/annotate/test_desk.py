@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
 
 from fibrostage.annotate.accounts import Accounts
+from fibrostage.annotate.background import QUEUE
 from fibrostage.annotate.desk import Desk, NotYoursError, Told
 from fibrostage.ground.errors import RunError
 from fibrostage.ledger.ledger import read_events
@@ -202,10 +204,8 @@ def test_the_page_of_a_killed_server_goes_on(opened: Opened) -> None:
     assert stale.token
 
 
-def test_the_next_question_comes_from_a_model_fitted_beside(opened: Opened) -> None:
-    import time
-
-    desk = opened()
+def fitted_beside(desk: Desk) -> None:
+    """A reader answers all that was asked, and the worker's model asks the next question."""
     assert read_all(desk, "A", "F2") == 6
     assert desk.exam("A") is None
     assert desk.background.busy, "everything is answered: a model is wanted"
@@ -220,6 +220,25 @@ def test_the_next_question_comes_from_a_model_fitted_beside(opened: Opened) -> N
     assert desk.exam("A") is not None
     assert status(desk.loop).rounds == 1
     assert desk.loop.setting.run.model_file().is_file()
+
+
+def test_the_next_question_comes_from_a_model_fitted_beside(opened: Opened) -> None:
+    desk = opened()
+    fitted_beside(desk)
+    assert (desk.folder / QUEUE).is_file()
+
+
+def test_with_a_ledger_in_postgresql_the_queue_is_there_too(opened: Opened, postgres: str) -> None:
+    from sqlalchemy import create_engine, text
+
+    desk = opened(url=postgres)
+    fitted_beside(desk)
+    assert not (desk.folder / QUEUE).exists(), "nothing of the queue lies beside the loop"
+    with create_engine(postgres.replace("postgresql://", "postgresql+psycopg://")).connect() as database:
+        tables = set(database.execute(text("select tablename from pg_tables")).scalars())
+        waiting = database.execute(text("select count(*) from huey_task")).scalar()
+    assert {"huey_task", "huey_kv"} <= tables
+    assert waiting == 0, "what was wished for was done"
 
 
 def test_accounts_keep_no_secret(opened: Opened) -> None:

@@ -11,19 +11,27 @@ import time
 from pathlib import Path
 from typing import Any
 
-from huey import SqliteHuey
+from huey import Huey, PostgresHuey, SqliteHuey
 
-from fibrostage.ledger.ledger import VARIABLE
+from fibrostage.ledger.ledger import VARIABLE, Store
 from fibrostage.loop.apart import fit_apart
 
+NAME = "fibrostage"
 QUEUE = "tasks.sqlite"
 TASK = "fit"
 WATCHED = 1.0  # seconds between looks at whether the server is still there
 
 
-def queue_of(folder: Path) -> tuple[SqliteHuey, Any]:
-    """The queue of a loop's folder, and the task that fits; the ledger's URL, with its password, is in neither."""
-    queue = SqliteHuey("fibrostage", filename=str(folder / QUEUE), fsync=True)
+def queue_of(folder: Path, ledger_url: str | None = None) -> tuple[Huey, Any]:
+    """The queue of a loop, where its ledger is, and the task that fits; the ledger's URL, with its password, is in no
+    task."""
+    store = Store(folder, ledger_url)
+    store.close()
+    if store.url.get_backend_name() == "sqlite":
+        queue: Huey = SqliteHuey(NAME, filename=str(folder / QUEUE), fsync=True)
+    else:
+        address = store.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        queue = PostgresHuey(f"{NAME}-{store.run}", dsn=address)
 
     @queue.task(name=TASK)  # type: ignore[untyped-decorator]
     def fit() -> None:
@@ -37,7 +45,7 @@ class Background:
 
     def __init__(self, folder: Path, ledger_url: str | None = None) -> None:
         self.folder, self.url = folder, ledger_url
-        self.queue, self._fit = queue_of(folder)
+        self.queue, self._fit = queue_of(folder, ledger_url)
         self.queue.flush()  # wishes of a server that is gone: what is wanted now is seen from the ledger
         self.busy = False
         self._worker: subprocess.Popen[bytes] | None = None
@@ -71,5 +79,5 @@ def work(folder: Path, server: int) -> None:
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
-    queue, _ = queue_of(folder)
+    queue, _ = queue_of(folder)  # the environment has the ledger's URL
     queue.create_consumer(workers=1, worker_type="thread", periodic=False, initial_delay=0.05, max_delay=0.5).run()
