@@ -75,7 +75,7 @@ def doubts_of(predictions: pl.DataFrame, staging: Staging) -> pl.DataFrame:
         {
             "patient_id": patients,
             "stage": [staging.classes[k] for k in stages],
-            "called": [staging.classes[k] for k in probabilities.argmax(axis=1)],
+            "called": [staging.classes[k] for k in held_out.called],
             "quality": get_label_quality_scores(labels, known),
             "doubtful": doubtful,
         }

@@ -65,7 +65,7 @@ def at_cut(
 def agreement_of(method: str, predictions: pl.DataFrame, staging: Staging, confidence: float) -> Agreement:
     """Agreement of called and true stage, of the test patients in a predictions table."""
     found = scores_of(predictions, staging)
-    called = found.probabilities.argmax(axis=1)
-    counts = confusion(found.stages, called, len(staging.classes))
-    near = int((np.abs(called - found.stages) <= 1).sum())
-    return Agreement(method, len(called), kappa(counts, "quadratic", confidence), wilson(near, len(called), confidence))
+    counts = confusion(found.stages, found.called, len(staging.classes))
+    near = int((np.abs(found.called - found.stages) <= 1).sum())
+    n = len(found)
+    return Agreement(method, n, kappa(counts, "quadratic", confidence), wilson(near, n, confidence))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fibrostage.views.table import TableView, view
+from fibrostage.views.table import TableView, marked, number_text, view
 
 
 class Growing:
@@ -40,6 +40,29 @@ def stats_view(content: dict[str, Any]) -> TableView:
         times = (f"{1000 * row[name]:.3g}" for name in ("ours_s", "other_s"))
         table.add_row(task, f"{row['n']:,}", row["other"], *times, f"{row['ratio']:.3g}×", f"{row['apart']:.1e}")
     return table.view()
+
+
+def calibration_view(content: dict[str, Any]) -> TableView:
+    names = list(content["rows"][0]["figures"])
+    title = (
+        f"{content['patients']} patients, {' ⊕ '.join(content['modalities'])}, five folds × {content['seeds']} seeds"
+    )
+    table = Growing(marked(title, content["simulated"]))
+    table.add_column("mean (least to most of the seeds)")
+    for row in content["rows"]:
+        table.add_column(row["way"])
+    if content["best_reader"]:
+        table.add_column("best reader")
+    best = {"log loss": "log_loss", "accuracy": "accuracy", "kappa": "kappa"}
+    for name in names:
+        known = content["best_reader"].get(best.get(name, name.replace("AUC ", "auc_at_")))
+        cells = [spread_text(row["figures"].get(name)) for row in content["rows"]]
+        table.add_row(name, *cells, *([number_text(known)] if content["best_reader"] else []))
+    return table.view()
+
+
+def spread_text(found: dict[str, float] | None) -> str:
+    return f"{found['mean']:.3f} ({found['least']:.2f} to {found['most']:.2f})" if found else number_text(None)
 
 
 def pool_views(content: dict[str, Any]) -> Iterator[TableView]:

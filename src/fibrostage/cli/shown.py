@@ -43,7 +43,7 @@ def show_run(target: Path, cohort: Cohort, as_json: bool) -> None:
     """A finished run's figures, and what to do next."""
     from fibrostage.analysis.few_patients import too_few
     from fibrostage.results.run_folder import RunFolder
-    from fibrostage.views.run import figures_view
+    from fibrostage.views.run import figures_view, stages_view
 
     run = RunFolder(target)
     metrics = run.read_metrics()
@@ -51,7 +51,11 @@ def show_run(target: Path, cohort: Cohort, as_json: bool) -> None:
     if as_json:
         print_json(metrics.as_dict())
     else:
-        show(figures_view(metrics, metrics.staging(cohort.staging.name)))
+        staging = metrics.staging(cohort.staging.name)
+        show(figures_view(metrics, staging))
+        called = stages_view(metrics, staging)
+        if called is not None:
+            show(called)
     tell(f"run in {target}; next: fibrostage report {target}")
 
 

@@ -20,23 +20,26 @@ from torch import Tensor
 
 from fibrostage import __version__
 from fibrostage.cohort.store import Cohort
-from fibrostage.ground.errors import RunError, WeightsError
+from fibrostage.ground.errors import RunError, StatisticsError, WeightsError
 from fibrostage.ground.files import replace_file
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, make_head, slot
 from fibrostage.networks.stream import Bounds
 from fibrostage.networks.weights import backbone_of, check_numbers, weights_hash
 from fibrostage.plan.run_plan import Plan
+from fibrostage.stats.calling import Calling, calling_from
 
 FORMAT = "fibrostage-mmfn-1"
-TRAINED_ON = "trained_on"
+TRAINED_ON, CALLING = "trained_on", "calling"
 PICTURE_DIGITS = 16  # of a hash: 64 bits
 RENAMED = {"head.bias": "head.link.bias"}  # in models from before there was another link
 
 
-def save_network(path: Path, network: MMFN, plan: Plan, cohort: Cohort, trained_on: NDArray[np.int64]) -> None:
+def save_network(
+    path: Path, network: MMFN, plan: Plan, cohort: Cohort, trained_on: NDArray[np.int64], calling: Calling | None = None
+) -> None:
     """The network, ready to be loaded with its plan; `trained_on` [p] are the rows of the patients it learned from,
-    whose pictures it will know again."""
+    whose pictures it will know again, and `calling` is how its answers become a stage."""
     frozen = plan.training.finetune == "head"
     tensors = dict(network.head.state_dict(prefix="head."))
     if not frozen:
@@ -47,6 +50,7 @@ def save_network(path: Path, network: MMFN, plan: Plan, cohort: Cohort, trained_
         "cohort": cohort.fingerprint,
         "cohort_name": cohort.name,
         "simulated": "yes" if cohort.simulated else "no",
+        CALLING: json.dumps((calling or Calling()).as_dict()),
         TRAINED_ON: " ".join(sorted(pictures_of(cohort, plan.fused, trained_on))),
         "tool": __version__,
         "backbone_hash": weights_hash(network.backbone(network.head.modalities[0])) if frozen else "",
@@ -73,12 +77,29 @@ def training_pictures(path: Path) -> frozenset[str] | None:
 
     Raises `RunError` where the file cannot be read.
     """
+    told = told_by(path).get(TRAINED_ON)
+    return None if told is None else frozenset(told.split())
+
+
+def calling_of(path: Path) -> Calling:
+    """How a model's answers become a stage; of models from before there was a choice, as they are.
+
+    Raises `RunError` where the file cannot be read, or does not say it rightly.
+    """
+    told = told_by(path).get(CALLING)
+    try:
+        return Calling() if told is None else calling_from(json.loads(told))
+    except (ValueError, StatisticsError) as error:
+        raise RunError(f"cannot read the model {path}: {error}") from None
+
+
+def told_by(path: Path) -> dict[str, str]:
+    """What a model's file says of itself; raises `RunError` where it cannot be read."""
     try:
         with safe_open(path, framework="pt") as file:
-            told = (file.metadata() or {}).get(TRAINED_ON)
+            return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
         raise RunError(f"cannot read the model {path}: {error}") from None
-    return None if told is None else frozenset(told.split())
 
 
 def load_network(path: Path) -> tuple[MMFN, Plan]:

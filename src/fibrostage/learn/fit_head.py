@@ -144,7 +144,7 @@ def fit_frozen(
                 loss = fused_loss(head, tables, batch.rows, batch.stages, weights, plan.stream_loss, plan.loss)
                 penalty = torch.stack([matrix.square().sum() for matrix in matrices]).sum()
                 optimiser.zero_grad(set_to_none=True)
-                (loss + plan.frozen_l2 / 2 * penalty).backward()
+                (loss + plan.penalty / 2 * penalty).backward()
                 optimiser.step()
                 schedule.step()
                 total += float(loss.detach()) * len(part)

@@ -17,7 +17,7 @@ from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.stage import Staging
-from fibrostage.learn.checkpoint import load_network, picture_name, training_pictures
+from fibrostage.learn.checkpoint import calling_of, load_network, picture_name, training_pictures
 from fibrostage.learn.features import features_of
 from fibrostage.learn.learner import probabilities_of, resolve_precision
 from fibrostage.learn.plan_for_cohort import check_modality
@@ -26,6 +26,7 @@ from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, AnyStream
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.run_folder import RunFolder
+from fibrostage.stats.calling import Calling, together
 from fibrostage.stats.poolings import POOLINGS
 
 
@@ -53,7 +54,7 @@ class Staged:
 
 @dataclass(frozen=True)
 class Model:
-    """The networks of a finished run, one a fold, whose probabilities are averaged.
+    """The networks of a finished run, one a fold, whose probabilities are averaged, each calibrated as `callings` say.
 
     `trained_on` names the pictures that any of them was trained on, None where that is not known.
     """
@@ -62,6 +63,7 @@ class Model:
     digest: str
     members: tuple[tuple[MMFN, Plan], ...]
     trained_on: frozenset[str] | None = None
+    callings: tuple[Calling, ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -85,18 +87,18 @@ class Model:
         patients, table, far = self._probabilities(pictures, progress)
         classes, names = self.staging.classes, pictures.patient_ids
         seen = {name: np.bincount(pictures.owners(name), minlength=len(names)) for name in self.plan.fused}
-        known = self._trained_on(pictures)
+        known, called = self._trained_on(pictures), together(self.callings)(table)
         return [
             Staged(
                 names[row],
-                classes[int(own.argmax())],
+                classes[int(stage)],
                 dict(zip(classes, own.tolist(), strict=True)),
                 {name: int(counts[row]) for name, counts in seen.items()},
                 self.digest,
                 {name: int(counts[row]) for name, counts in far.items()},
                 None if known is None else row in known,
             )
-            for row, own in zip(patients.tolist(), table, strict=True)
+            for row, own, stage in zip(patients.tolist(), table, called, strict=True)
         ]
 
     def _trained_on(self, pictures: Pictures) -> set[int] | None:
@@ -116,9 +118,11 @@ class Model:
         """Patients' rows [P], the members' mean probabilities [P, K], and how many pictures of each modality of every
         patient all members find far outside."""
         found = [predict_patients(network, plan, pictures, progress) for network, plan in self.members]
-        mean = np.asarray(np.sum([table for _, table, _ in found], axis=0) / len(found))
-        if not np.isfinite(mean).all():
+        if not all(np.isfinite(table).all() for _, table, _ in found):
             raise RunError(f"the model of {self.name} gives probabilities that are not numbers; train it again")
+        callings = self.callings or (Calling(),) * len(found)
+        told = [each.probabilities(table) for each, (_, table, _) in zip(callings, found, strict=True)]
+        mean = np.asarray(np.sum(told, axis=0) / len(found))
         far = {}
         for name in self.plan.fused:
             agreed = np.logical_and.reduce([own[name] for *_, own in found])
@@ -139,7 +143,8 @@ def open_model(run: Path) -> Model:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     told = [training_pictures(path) for path in paths]
     known = None if None in told else frozenset().union(*(own for own in told if own is not None))
-    return Model(str(run), digest.hexdigest(), tuple(load_network(path) for path in paths), known)
+    networks = tuple(load_network(path) for path in paths)
+    return Model(str(run), digest.hexdigest(), networks, known, tuple(calling_of(path) for path in paths))
 
 
 def predict_patients(

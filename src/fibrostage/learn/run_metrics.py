@@ -28,7 +28,8 @@ def evaluate_predictions(predictions: pl.DataFrame, task: Task, split: str = TES
     """Figures per patient, over all folds together (and repeats averaged)."""
     staging, settings = task.plan.staging.resolve(), task.plan.evaluation
     found = scores_of(predictions, staging, split)
-    return evaluate(found.stages, found.probabilities, staging, settings.bootstrap, task.plan.seed, settings.confidence)
+    resamples, confidence = settings.bootstrap, settings.confidence
+    return evaluate(found.stages, found.probabilities, staging, resamples, task.plan.seed, confidence, found.called)
 
 
 def evaluate_pictures(predictions: pl.DataFrame, task: Task, split: str) -> PictureFigures | None:

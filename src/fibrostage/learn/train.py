@@ -12,13 +12,14 @@ from fibrostage.cohort.splits import Fold
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.checkpoint import save_network
+from fibrostage.learn.cross_fit import CrossFit, cross_fit
 from fibrostage.learn.learner import make_learner
 from fibrostage.learn.patient_predictions import predictions_of, test_predictions
 from fibrostage.learn.run_metrics import supervised_metrics
 from fibrostage.learn.task import Task, examples_of, make_task, set_aside
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.metrics import Metrics
-from fibrostage.results.predictions import TRAINING
+from fibrostage.results.predictions import TRAINING, with_calls
 from fibrostage.results.run_folder import RunFolder, write_parquet
 
 
@@ -47,14 +48,25 @@ def train_fold(task: Task, fold: Fold, run: RunFolder, progress: Progress) -> pl
     cohort, plan, several = task.cohort, task.plan, len(task.folds) > 1
     if several:
         progress.say(f"fold {fold.label}: {len(fold.train)} patients train, {len(fold.test)} test")
-    learner = make_learner(cohort, plan, task.space, fold.train, plan.seed, progress)
     aside = set_aside(task, fold)
     training = np.setdiff1d(fold.train, aside)
     validation = examples_of(task, aside, plan.seed) if len(aside) else None
+    chosen = cross_fit(task, fold, training, validation, progress)
+    tell(chosen, fold, run, progress)
+    learner = make_learner(cohort, chosen.plan, task.space, fold.train, plan.seed, progress)
     for record in learner.fit(examples_of(task, training, plan.seed), plan.seed, validation):
         run.log(event="epoch", fold=fold.label, **record)
-    save_network(run.model_file(fold.label if several else None), learner.network(), plan, cohort, fold.train)
+    model = run.model_file(fold.label if several else None)
+    save_network(model, learner.network(), chosen.plan, cohort, fold.train, chosen.calling)
     found = test_predictions(learner, task, fold)
     if plan.evaluation.training:
         found = pl.concat([found, predictions_of(learner, task, fold, fold.train, TRAINING)])
-    return found
+    return with_calls(found, chosen.calling, cohort.staging)
+
+
+def tell(chosen: CrossFit, fold: Fold, run: RunFolder, progress: Progress) -> None:
+    """Notes what was chosen on a fold's training patients, and says why nothing was where something was asked for."""
+    losses = {f"{penalty:g}": loss for penalty, loss in chosen.losses.items()}
+    run.log(event="chosen", fold=fold.label, losses=losses, calling=chosen.calling.as_dict(), why=chosen.why)
+    if chosen.why:
+        progress.say(f"fold {fold.label}: {chosen.why}")

@@ -11,6 +11,7 @@ from fibrostage.ground.errors import PlanError
 from fibrostage.ground.files import Json
 from fibrostage.plan.intake import ModalityPlan
 from fibrostage.plan.run_plan import Plan
+from fibrostage.plan.training import CHOSEN
 
 STORED = ("name", "kind", "size", "channels", "fit")  # of a modality, as a cohort holds it
 
@@ -42,9 +43,10 @@ INTAKE = Reads(
     ),
     tuple(ModalityPlan.model_fields),
 )  # fmt: skip
-TRAIN = Reads("train", ("seed", "staging", "modality", "split", "network", "training", "evaluation"))
-ACTIVE = Reads("active", (*TRAIN.sections, "active", "oracle", "cost", "stopping"))
-LOOP = Reads("loop", (*TRAIN.sections, "active", "cost", "stopping", "loop"))
+FIT = ("seed", "staging", "modality", "split", "network", "training", "evaluation")
+TRAIN = Reads("train", (*FIT, "calibration", "decision"))
+ACTIVE = Reads("active", (*FIT, "active", "oracle", "cost", "stopping"))
+LOOP = Reads("loop", (*FIT, "active", "cost", "stopping", "loop"))
 READERS = (INTAKE, TRAIN, ACTIVE, LOOP)
 
 FROZEN = ("frozen_batch", "frozen_lr", "frozen_l2", "mirror", "components")  # of a head on cached features
@@ -73,6 +75,8 @@ def idle_keys(plan: Plan) -> dict[str, str]:
         found["training.together"] = 'training.cover = "candidates"'
     if tune != "last":
         found["training.boundary"] = f'training.finetune = "{tune}"'
+    if tune != "head" or plan.training.frozen_l2 != CHOSEN:
+        found["calibration.penalties"] = f"training.{'frozen_l2' if tune == 'head' else 'finetune'} as it is"
     others = (key for name, keys in SCHEME.items() if name != scheme for key in keys)
     return found | {f"split.{key}": f'split.scheme = "{scheme}"' for key in others}
 
@@ -115,6 +119,8 @@ def content_read(plan: Plan, reads: Reads) -> dict[str, Json]:
     for (section, name), usual in ADDED_LATER.items():
         if section in data and data[section].get(name) == usual:
             del data[section][name]
+    if "calibration" not in reads.sections and plan.training.frozen_l2 == CHOSEN and "frozen_l2" in data["training"]:
+        data["training"]["frozen_l2"] = plan.training.penalty
     if "network" in data and plan.network.source is not None:
         data["network"]["weights"] = data["network"].pop("source")["sha256"]
     return data

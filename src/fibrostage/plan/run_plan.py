@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from fibrostage.ground.errors import PlanError, nearest
 from fibrostage.plan.asking import ActivePlan, CostPlan, OraclePlan, StoppingPlan
+from fibrostage.plan.calibration import CalibrationPlan, DecisionPlan
 from fibrostage.plan.evaluation import EvaluationPlan
 from fibrostage.plan.file import apply_override, explain, read_plan_file
 from fibrostage.plan.intake import (
@@ -63,6 +64,8 @@ class Plan(PlanSection):
     cost: CostPlan = CostPlan()
     stopping: StoppingPlan = StoppingPlan()
     evaluation: EvaluationPlan = EvaluationPlan()
+    calibration: CalibrationPlan = CalibrationPlan()
+    decision: DecisionPlan = DecisionPlan()
     loop: LoopPlan = LoopPlan()
 
     @model_validator(mode="before")
@@ -111,6 +114,19 @@ class Plan(PlanSection):
             raise PlanError(
                 'network.stream = "unreduced" leaves a frozen backbone\'s features to be reduced by nothing; it needs '
                 'training.finetune = "last" or "all"'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _costs(self) -> Plan:
+        classes = self.staging.resolve().classes
+        costs, rows = self.decision.costs, len(classes)
+        square = len(costs) == rows and all(len(row) == rows for row in costs)
+        right = square and not any(costs[k][k] for k in range(rows)) and min(min(row) for row in costs) >= 0
+        if costs and not right:
+            raise PlanError(
+                f"decision.costs is {rows} rows of {rows} numbers, a row a true stage and a column a called one, of "
+                f"{', '.join(classes)}: none is negative, and those of the right stage are 0"
             )
         return self
 

@@ -36,8 +36,16 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
 
 
+class CutFigures(Record):
+    """Calibration in the large and slope of the probabilities at a cut."""
+
+    intercept: InJson
+    slope: InJson
+
+
 class PatientFigures(Record):
-    """Figures of a set of patients. `confusion[i][j]`: patients of true stage i called j."""
+    """Figures of a set of patients. `confusion[i][j]`: patients of true stage i called j. What runs from before did not
+    say is None, or empty."""
 
     n_patients: int
     classes: tuple[str, ...]
@@ -46,6 +54,12 @@ class PatientFigures(Record):
     auc_macro: InJson
     auc_at_cut: dict[str, InJson]
     confusion: tuple[tuple[int, ...], ...]
+    kappa: InJson | None = None
+    within_one: InJson | None = None
+    recall: dict[str, InJson] = {}
+    log_loss: InJson | None = None
+    brier: InJson | None = None
+    calibration: dict[str, CutFigures] = {}
 
 
 class PictureFigures(Record):
@@ -157,7 +171,7 @@ class Metrics(PatientFigures, RunHead):
 
 def patient_figures(evaluation: Evaluation) -> dict[str, object]:
     """The fields of `PatientFigures`, of an evaluation."""
-    classes = evaluation.staging.classes
+    classes, at_cuts = evaluation.staging.classes, evaluation.calibration.items()
     return {
         "n_patients": evaluation.n_patients,
         "classes": classes,
@@ -166,6 +180,12 @@ def patient_figures(evaluation: Evaluation) -> dict[str, object]:
         "auc_macro": evaluation.auc_macro,
         "auc_at_cut": evaluation.auc_at_cut,
         "confusion": tuple(map(tuple, evaluation.confusion.tolist())),
+        "kappa": evaluation.kappa,
+        "within_one": evaluation.within_one,
+        "recall": evaluation.recall,
+        "log_loss": evaluation.log_loss,
+        "brier": evaluation.brier,
+        "calibration": {cut: {"intercept": one.intercept, "slope": one.slope} for cut, one in at_cuts},
     }
 
 

@@ -9,8 +9,13 @@ from fibrostage.stats.estimate import Estimate
 from fibrostage.views.table import BEST_READER, Cell, TableView, figure_text, marked, method_text, reached, view
 
 PER_PATIENT = (
-    "Per patient: a patient's probabilities are the mean over the patient's candidates. Accuracy with Wilson's "
-    "interval, AUC at a cut with DeLong's, the average AUC with a bootstrap over patients."
+    "Per patient: a patient's probabilities are the mean over the patient's candidates, calibrated where the plan says "
+    "so. Accuracy and share within one stage with Wilson's interval, kappa weighted by squared distance, AUC at a cut "
+    "with DeLong's interval, the average AUC with a bootstrap over patients."
+)
+CALIBRATED = (
+    "Shares with Wilson's interval. Calibration of the probability of a stage at or above it: slope 1 and intercept 0 "
+    "mean what they say; a slope above 1 is too timid, below 1 too sure."
 )
 ALIKE = (
     "Pictures of one patient are alike: their interval takes the patient as the cluster. What is reached on training "
@@ -33,13 +38,37 @@ def figures_view(metrics: Metrics, staging: Staging) -> TableView:
         ["accuracy", cell("accuracy", metrics.accuracy), str(n), ""],
         ["average one-vs-rest AUC", cell("auc_macro", metrics.auc_macro), str(n), ""],
     ]
+    for name, title, figure in (
+        ("kappa", "weighted kappa", metrics.kappa),
+        ("within_one", "within one stage", metrics.within_one),
+    ):
+        if figure is not None:
+            rows.insert(1 if name == "kappa" else 2, [title, cell(name, figure), str(n), ""])
     rows += [
         [f"AUC {staging.cut_name(cut)}", cell(AT_CUT + cut, figure), str(n), str(positives[cut])]
         for cut, figure in metrics.auc_at_cut.items()
     ]
+    for title, loss, name in (("log loss", metrics.log_loss, "log_loss"), ("Brier score", metrics.brier, "")):
+        if loss is not None:
+            known = (f"{best[name]:.3f} the best reader's",) if name in best else ()
+            rows.append([title, Cell(figure_text(loss), known), str(n), ""])
     note = PER_PATIENT + (BEST_READER if best else "")
     columns = ("figure", f"value [{round(100 * metrics.confidence)} % CI]", "test patients", "positive")
     return view(marked(f"{method_text(metrics.method)} · test patients", metrics.simulated), columns, rows, note)
+
+
+def stages_view(metrics: Metrics, staging: Staging) -> TableView | None:
+    """How often each stage is called rightly, and whether the probabilities at each cut mean what they say; None for
+    runs from before that was told."""
+    if not metrics.recall:
+        return None
+    rows = []
+    for name in staging.classes:
+        known = metrics.calibration.get(name)
+        parts = ("", "") if known is None else (figure_text(known.slope), figure_text(known.intercept))
+        rows.append([name, str(metrics.n_by_stage[name]), figure_text(metrics.recall[name]), *parts])
+    columns = ("stage", "test patients", "of them called so", "slope at or above", "intercept at or above")
+    return view(marked("stages called, and calibration", metrics.simulated), columns, rows, CALIBRATED)
 
 
 def beside_view(metrics: Metrics, staging: Staging) -> TableView | None:

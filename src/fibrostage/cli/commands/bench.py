@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from fibrostage.cli.commands.spec import Command
-from fibrostage.cli.console import make_progress, print_json
-from fibrostage.cli.options import AsJson
+from fibrostage.cli.console import make_progress, print_json, show_caveats
+from fibrostage.cli.options import AsJson, CohortFolder, Sets
 from fibrostage.cli.render import show
 
 bench = typer.Typer(no_args_is_help=True, help="Ours beside others, on the same inputs in one run.")
@@ -67,6 +67,27 @@ def bench_training(
         print_json(content)
     else:
         show(train_view(content))
+
+
+@bench.command("calibration")
+def bench_probabilities(
+    cohort: CohortFolder,
+    seeds: Annotated[int, typer.Option(min=1, help="How many divisions into five folds.")] = 10,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether probabilities mean what they say: before and after calibration, beside a logistic regression."""
+    from fibrostage.bench.calibration import bench_calibration
+    from fibrostage.bench.tables import calibration_view
+    from fibrostage.cohort.store import open_cohort
+
+    opened = open_cohort(cohort)
+    content = bench_calibration(opened, seeds, tuple(sets or ()), make_progress())
+    show_caveats(opened.caveats, opened.simulated)
+    if as_json:
+        print_json(content)
+    else:
+        show(calibration_view(content))
 
 
 @bench.command("intake")

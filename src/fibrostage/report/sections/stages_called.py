@@ -28,7 +28,7 @@ def blocks(results: Results) -> list[Block]:
     counted = []
     for method, table in results.predictions.items():
         found = scores_of(table, results.staging)
-        counted.append((method, confusion(found.stages, found.probabilities.argmax(axis=1), len(classes))))
+        counted.append((method, confusion(found.stages, found.called, len(classes))))
     seldom = [
         ("", f"{method_text(method)}: {line}") for method, table in counted for line in seldom_called(table, classes)
     ]

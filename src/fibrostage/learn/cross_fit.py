@@ -1,0 +1,101 @@
+"""Fits inside the training patients, before the one that is kept: they choose its penalty and calibrate what it says.
+
+Each fit leaves a part of the training patients out and stages them, so that everybody is staged once by a model that
+never saw them. Test patients choose nothing. On cached features such a fit is a fraction of a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fibrostage.cohort.splits import Fold, groups_of, kfolds
+from fibrostage.ground.draws import Draws
+from fibrostage.ground.progress import Progress
+from fibrostage.learn.fit_head import Examples
+from fibrostage.learn.learner import Learner, make_learner, predict
+from fibrostage.learn.soundness import never_certain
+from fibrostage.learn.task import Task, examples_of
+from fibrostage.plan.run_plan import Plan
+from fibrostage.plan.training import CHOSEN
+from fibrostage.stats.calling import Calling
+from fibrostage.stats.decisions import Decision
+from fibrostage.stats.poolings import POOLINGS
+from fibrostage.stats.recalibration import mean_log_loss, recalibrate, youden_thresholds
+
+FEWEST_PATIENTS = 30  # who train; of fewer, nothing can be chosen or calibrated
+THRESHOLDS = "thresholds"
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """What was chosen: the plan with its penalty, and how stages are called. `losses` are the mean log loss of patients
+    by penalty, `why` says why nothing was chosen where something was asked for."""
+
+    plan: Plan
+    calling: Calling
+    losses: dict[float, float]
+    why: str = ""
+
+
+def cross_fit(
+    task: Task, fold: Fold, training: NDArray[np.int64], validation: Examples | None, progress: Progress
+) -> CrossFit:
+    """Chooses for the training patients (rows [n]) of a fold what the plan leaves to them."""
+    plan = task.plan
+    frozen = plan.training.finetune == "head"
+    choose = frozen and plan.training.frozen_l2 == CHOSEN
+    calibrate = plan.calibration.map not in ("none", "auto") or (plan.calibration.map == "auto" and frozen)
+    settled = Decision(plan.decision.rule, plan.decision.costs)
+    penalties = plan.calibration.penalties if choose else (plan.training.penalty,)
+    if not (choose or calibrate or settled.rule == THRESHOLDS):
+        return CrossFit(plan, Calling(decision=settled), {})
+    stages = task.cohort.stages[training]
+    most = len(np.unique(groups_of(task.cohort)[training]))
+    if most < FEWEST_PATIENTS:
+        halves = (0.5,) * (len(task.cohort.staging.classes) - 1) if settled.rule == THRESHOLDS else ()
+        why = f"{most} patients train, too few to choose a penalty or calibrate on ({FEWEST_PATIENTS} are enough)"
+        return CrossFit(plan, Calling(decision=Decision(settled.rule, settled.costs, halves)), {}, why)
+    parts = parts_of(task, training, plan.calibration.folds)
+    said: dict[float, NDArray[np.float64]] = {}
+    with progress.task("cross-fitting", len(penalties) * len(parts)) as advance:
+        for penalty in penalties:
+            each = with_penalty(plan, penalty) if frozen else plan
+            said[penalty] = np.empty((len(training), len(task.cohort.staging.classes)))
+            for left_out in parts:
+                own = np.isin(training, left_out)
+                learner = make_learner(task.cohort, each, task.space, fold.train, plan.seed)
+                learner.fit(examples_of(task, training[~own], plan.seed), plan.seed, validation)
+                said[penalty][own] = of_patients(learner, task, training[own])
+                advance(1)
+    losses = {penalty: mean_log_loss(stages, table) for penalty, table in said.items()}
+    best = min(losses, key=lambda penalty: losses[penalty])
+    table = said[best]
+    recalibration = recalibrate(stages, table, plan.calibration.map) if calibrate else None
+    table = table if recalibration is None else recalibration(table)
+    thresholds = youden_thresholds(stages, table) if settled.rule == THRESHOLDS else ()
+    decision = Decision(settled.rule, settled.costs, thresholds)
+    return CrossFit(with_penalty(plan, best) if frozen else plan, Calling(recalibration, decision), losses)
+
+
+def parts_of(task: Task, training: NDArray[np.int64], folds: int) -> list[NDArray[np.int64]]:
+    """Divides training patients (rows [n]) into parts of like stages; patients who share pictures stay together."""
+    groups = groups_of(task.cohort)[training]
+    first = training[np.unique(groups, return_index=True)[1]]
+    own = groups_of(task.cohort)
+    drawn = kfolds(first, task.cohort.strata, min(folds, len(first)), 1, task.plan.seed)
+    return [training[np.isin(groups, own[part.test])] for part in drawn]
+
+
+def with_penalty(plan: Plan, penalty: float) -> Plan:
+    """A plan with another penalty."""
+    return plan.model_copy(update={"training": plan.training.model_copy(update={"frozen_l2": penalty})})
+
+
+def of_patients(learner: Learner, task: Task, patients: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What a learner says of patients (rows [p], ascending): probabilities [p, K], pooled as the plan says."""
+    ids = task.space.draw(patients, task.plan.evaluation.candidates, Draws.EVALUATED.of(task.plan.seed))
+    pooled = POOLINGS[task.plan.evaluation.pooling](task.space.patient_of(ids), predict(learner, ids))
+    return never_certain(pooled[1])

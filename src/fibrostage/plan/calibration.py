@@ -1,0 +1,45 @@
+"""How probabilities are made to mean what they say, and how a stage is called from them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from fibrostage.plan.section import PlanSection
+
+
+class CalibrationPlan(PlanSection):
+    """Fits inside the training patients, each on all but a part of them, that stage the patients of that part.
+
+    They choose the penalty of a head on frozen features among `penalties` (where training.frozen_l2 is "chosen"), by
+    the mean log loss of patients, and fit a `map` of the probabilities at each cut (`stats.recalibration`). With `map`
+    = "auto" a trained backbone has none, as that takes as many fits more as there are `folds`; a head has Platt's, or
+    isotonic ones where patients are many."""
+
+    map: Literal["auto", "none", "platt", "isotonic"] = "auto"
+    folds: int = Field(5, ge=2, le=20)
+    penalties: tuple[float, ...] = Field((0.3, 0.1, 0.03, 0.01, 0.003), min_length=1)
+
+    @field_validator("penalties")
+    @classmethod
+    def _not_negative(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if any(value < 0 for value in values):
+            raise ValueError("a penalty is not negative")
+        return values
+
+
+class DecisionPlan(PlanSection):
+    """Which stage is called of a patient's probabilities: the most probable ("mode"), the middle one ("median"), the
+    one of least expected distance in stages ("least_error"), the one of least expected cost ("least_cost", with
+    `costs`, a row a true stage and a column a called one), or as far up as thresholds are reached that were chosen on
+    training patients ("thresholds", Youden's at each cut)."""
+
+    rule: Literal["mode", "median", "least_error", "least_cost", "thresholds"] = "mode"
+    costs: tuple[tuple[float, ...], ...] = ()
+
+    @model_validator(mode="after")
+    def _costs(self) -> DecisionPlan:
+        if (self.rule == "least_cost") != bool(self.costs):
+            raise ValueError('costs go with rule = "least_cost", and that rule with costs')
+        return self

@@ -1,0 +1,57 @@
+"""From what a network says of a patient to what a reader is told: calibrated probabilities, and a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fibrostage.ground.errors import StatisticsError
+from fibrostage.ground.files import Json
+from fibrostage.stats.decisions import USUAL, Decision
+from fibrostage.stats.recalibration import Recalibration, recalibration_from
+
+
+@dataclass(frozen=True)
+class Calling:
+    """What was settled on the training patients: a recalibration, or None, and how a stage is called."""
+
+    recalibration: Recalibration | None = None
+    decision: Decision = USUAL
+
+    def probabilities(self, pooled: ArrayLike) -> NDArray[np.float64]:
+        """A patient's probabilities [P, K] of those that the network's answers were pooled to [P, K]."""
+        table = np.asarray(pooled, dtype=np.float64)
+        return table if self.recalibration is None else self.recalibration(table)
+
+    def as_dict(self) -> dict[str, Json]:
+        """What JSON holds."""
+        return {
+            "recalibration": None if self.recalibration is None else self.recalibration.as_dict(),
+            "rule": self.decision.rule,
+            "costs": [list(row) for row in self.decision.costs],
+            "thresholds": list(self.decision.thresholds),
+        }
+
+
+def calling_from(content: Mapping[str, Json]) -> Calling:
+    """The calling that JSON holds; raises `StatisticsError` where it holds none."""
+    try:
+        told = content["recalibration"]
+        maps = None if told is None else recalibration_from(told)  # type: ignore[arg-type]
+        costs = tuple(tuple(float(each) for each in row) for row in content["costs"])  # type: ignore[union-attr,arg-type]
+        thresholds = tuple(float(each) for each in content["thresholds"])  # type: ignore[union-attr,arg-type]
+        return Calling(maps, Decision(str(content["rule"]), costs, thresholds))
+    except (KeyError, TypeError, ValueError) as error:
+        raise StatisticsError(f"not how a stage is called: {error}") from None
+
+
+def together(callings: tuple[Calling, ...]) -> Decision:
+    """The decision of several models of one plan: the same rule, and the mean of their thresholds."""
+    first = callings[0].decision if callings else USUAL
+    if not first.thresholds:
+        return first
+    mean = np.mean([each.decision.thresholds for each in callings], axis=0)
+    return Decision(first.rule, first.costs, tuple(mean.tolist()))
