@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fibrostage.bench import intake, pool, stats, train
+from fibrostage.bench import calibration, intake, pool, stats, train
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
@@ -26,7 +26,7 @@ CHEAPER = {
 }
 FROZEN = ["--set", "network.backbone=efficientnet_lite0", "--set", "training.finetune=head"]  # in place of ResNet-50
 FEWER = {"--patients": "8", "--excluded": "2", "--pictures": "1"}  # of a phantom
-BENCHMARKS = ("bench_stats", "bench_pool", "bench_train", "bench_intake", "bench_boxes")
+BENCHMARKS = ("bench_stats", "bench_pool", "bench_train", "bench_intake", "bench_boxes", "bench_calibration")
 ELSEWHERE = (
     ["pip", "install", "."],
     ["pip", "install", ".[dicom,video]"],
@@ -59,7 +59,7 @@ def bench_is_called(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         raise InsteadError
 
     with monkeypatch.context() as patch:
-        for module in (intake, pool, stats, train):
+        for module in (calibration, intake, pool, stats, train):
             for name in BENCHMARKS:
                 patch.setattr(module, name, stands_in, raising=False)
         with pytest.raises(InsteadError):
@@ -96,7 +96,7 @@ def prepare(name: str, folder: Path) -> None:
         documented.crops_cohorts(folder)
     if name == "recipes.md":
         documented.cohorts_of_the_papers(folder)
-    if name == "active-learning.md":
+    if name in ("active-learning.md", "predict.md"):
         documented.cohort_of(folder, "COHORT")
 
 

@@ -24,6 +24,7 @@ from fibrostage.learn.train import train
 from fibrostage.plan.commands import ACTIVE, LOOP, TRAIN, content_read, refuse_unread
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.predictions import scores_of
+from fibrostage.results.run_folder import RunFolder
 from fibrostage.stats.decisions import Decision
 from tests.conftest import make_source, plan_data
 
@@ -148,3 +149,21 @@ def test_rounds_that_ask_are_the_same_runs_as_before(tiny_plan: Build) -> None:
     assert {"calibration", "decision"} <= set(content_read(plan, TRAIN))
     with pytest.raises(PlanError, match="calibration.penalties is not read with training.frozen_l2 as it is"):
         refuse_unread(["calibration.penalties=[1]"], TRAIN, tiny_plan("training.frozen_l2=0.1"))
+
+
+def test_a_network_for_new_patients_learns_from_everybody_and_is_not_the_one_that_was_tested(
+    many: Cohort, tiny_plan: Build, tmp_path: Path
+) -> None:
+    plan = tiny_plan(*QUICK, "split.scheme=kfold", "split.folds=2")
+    metrics = train(many, plan, tmp_path / "run", deploy=True)
+    alone = train(many, plan, tmp_path / "alone")
+    assert metrics.deployed == 50
+    assert metrics.model_copy(update={"deployed": None}) == alone, "the figures are those of the folds"
+    assert "deployed" not in json.loads((tmp_path / "alone" / "metrics.json").read_text())
+    folder = RunFolder(tmp_path / "run")
+    assert [path.name for path in folder.models()] == ["model-all.safetensors"]
+    assert [path.name for path in folder.fold_models()] == ["model-0.0.safetensors", "model-0.1.safetensors"]
+    assert all(one.trained_on for one in open_model(tmp_path / "run").stage(many))
+    tested = open_model(tmp_path / "run", of_folds=True)
+    assert len(tested.members) == 2
+    assert tested.digest == open_model(tmp_path / "alone").digest

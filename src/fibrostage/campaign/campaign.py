@@ -21,6 +21,7 @@ from fibrostage.campaign.next_query import RoundQuery, issuing, next_query
 from fibrostage.campaign.rounds import fit_round, has_model, learned_from, taught
 from fibrostage.campaign.setting import CampaignSetting
 from fibrostage.campaign.stopping import reason_to_stop
+from fibrostage.cohort.store import taken_in_with
 from fibrostage.ground.errors import PlanError, RunError
 from fibrostage.ground.files import Json
 from fibrostage.learn.checkpoint import load_state
@@ -287,6 +288,7 @@ def open_ledger(setting: CampaignSetting, resume: bool, url: str | None, carried
     if not resume:
         run.make()
         run.write_plan(plan.model_dump(mode="json"))
+        run.write_intake(taken_in_with(setting.cohort))
     elif not run.begun:
         raise RunError(f"nothing to resume in {run.path}: it holds no {run.plan_file.name}")
     ledger = Ledger(run.path, url)

@@ -56,6 +56,11 @@ def show_run(target: Path, cohort: Cohort, as_json: bool) -> None:
         called = stages_view(metrics, staging)
         if called is not None:
             show(called)
+    if metrics.deployed is not None:
+        tell(
+            f"for new patients: a network fitted on all {metrics.deployed} patients. The figures are not its own, but "
+            "of networks fitted the same way and tested on patients they had not seen"
+        )
     tell(f"run in {target}; next: fibrostage report {target}")
 
 

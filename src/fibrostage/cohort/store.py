@@ -1,6 +1,6 @@
 """A cohort on disk: tables, memory-mapped pixels, and the fingerprint that names exactly this data.
 
-    COHORT/ cohort.json  patients.parquet  images.parquet  exclusions.parquet  pixels/<modality>.npy
+    COHORT/ cohort.json  patients.parquet  images.parquet  exclusions.parquet  pixels/<modality>.npy  intake.json
 
 Written once, to a temporary name beside the target, then renamed: a cohort folder is either whole or absent.
 Row i of pixels/<modality>.npy is the i-th row of images.parquet within that modality.
@@ -28,10 +28,11 @@ from numpy.typing import DTypeLike, NDArray
 from fibrostage import __version__
 from fibrostage.cohort.tables import GOOD, check_images, check_patients
 from fibrostage.ground.errors import CohortError, nearest
-from fibrostage.ground.files import is_abandoned, owner
+from fibrostage.ground.files import Json, is_abandoned, owner, read_json
 from fibrostage.ground.stage import UNLABELLED, Staging
 
 MARKER = "cohort.json"
+TAKEN_IN = "intake.json"  # the plan that the cohort was taken in with: new pictures are read the same way
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,14 @@ def compute_fingerprint(
     for table in (patients, images.drop("source", strict=False)):
         digest.update(table.select(sorted(table.columns)).write_csv().encode())
     return digest.hexdigest()
+
+
+def taken_in_with(cohort: Cohort) -> dict[str, Json] | None:
+    """The plan that a cohort was taken in with, as JSON; None of cohorts from before it was kept.
+
+    Raises `RunError` where it is damaged.
+    """
+    return read_json(cohort.path / TAKEN_IN) if (cohort.path / TAKEN_IN).is_file() else None
 
 
 def is_cohort(path: Path) -> bool:

@@ -75,7 +75,7 @@ def explain_run(
     """
     if how not in HOWS:
         raise PlanError(f"--by {how!r}{nearest(how, HOWS)}; attributions are by {' or '.join(HOWS)}")
-    model = open_model(run)
+    model = open_model(run, RunFolder(run).read_metrics().cohort.fingerprint == cohort.fingerprint)
     plan = model.plan
     check_fit(cohort, plan)
     name = modality or plan.fused[0]
@@ -127,9 +127,9 @@ def unseen_patients(run: RunFolder, cohort: Cohort, model: Model) -> dict[str, U
         every = tuple(range(len(model.members)))
         return {one.patient_id: UnseenPatient(every, classes.index(one.stage)) for one in model.stage(cohort)}
     predictions = run.read_predictions().filter(pl.col("split") == TEST)
-    files = run.models()
+    files = run.fold_models()
     found = scores_of(predictions, model.staging)
-    called = dict(zip(found.patients.tolist(), found.probabilities.argmax(axis=1).tolist(), strict=True))
+    called = dict(zip(found.patients.tolist(), found.called.tolist(), strict=True))
     fold_of = dict(predictions.select("patient_id", "fold").iter_rows())
     return {
         patient: UnseenPatient((files.index(run.model_file(fold)) if len(files) > 1 else 0,), called[patient])

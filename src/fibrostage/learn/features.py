@@ -52,8 +52,9 @@ def features_of(
     precision: str = "float32",
     progress: Progress = SILENT,
     mirror: bool = False,
+    keep: bool = True,
 ) -> NDArray[np.float32]:
-    """z [n, C] of every image of a modality, from the cache or computed and cached.
+    """z [n, C] of every image of a modality, from the cache, or computed and, with `keep`, cached.
 
     With `mirror`, the mean of the image's and its mirror image's. Raises `RunError` where the backbone gives no
     numbers, or the same for every image.
@@ -67,7 +68,8 @@ def features_of(
         return of_each_join(pictures, modality, spec, backbone, precision, progress, mirror)
     features = extract(pictures.pixels(modality), spec, backbone, precision, progress, modality, mirror)
     check_features(features, pictures.pixels(modality), modality, spec.name)
-    store(path, features)
+    if keep:
+        store(path, features)
     return features
 
 

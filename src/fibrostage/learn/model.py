@@ -74,8 +74,9 @@ class Model:
     def staging(self) -> Staging:
         return self.plan.staging.resolve()
 
-    def stage(self, pictures: Pictures, progress: Progress = SILENT) -> list[Staged]:
+    def stage(self, pictures: Pictures, progress: Progress = SILENT, keep: bool = True) -> list[Staged]:
         """Stages every patient who has pictures that the model can use, in their order; the others are left out.
+        Without `keep` nothing of the pictures stays in the cache of features.
 
         Raises `PlanError` where the pictures are stored otherwise than the model was trained on, and `RunError` where
         the model gives no numbers.
@@ -84,7 +85,7 @@ class Model:
             if modality.name in self.plan.fused:
                 own = Modality(modality.name, modality.kind, modality.size, modality.stored_channels, modality.fit)
                 check_modality(pictures, own)
-        patients, table, far = self._probabilities(pictures, progress)
+        patients, table, far = self._probabilities(pictures, progress, keep)
         classes, names = self.staging.classes, pictures.patient_ids
         seen = {name: np.bincount(pictures.owners(name), minlength=len(names)) for name in self.plan.fused}
         known, called = self._trained_on(pictures), together(self.callings)(table)
@@ -113,11 +114,11 @@ class Model:
         }
 
     def _probabilities(
-        self, pictures: Pictures, progress: Progress
+        self, pictures: Pictures, progress: Progress, keep: bool
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], dict[str, NDArray[np.int64]]]:
         """Patients' rows [P], the members' mean probabilities [P, K], and how many pictures of each modality of every
         patient all members find far outside."""
-        found = [predict_patients(network, plan, pictures, progress) for network, plan in self.members]
+        found = [predict_patients(network, plan, pictures, progress, keep) for network, plan in self.members]
         if not all(np.isfinite(table).all() for _, table, _ in found):
             raise RunError(f"the model of {self.name} gives probabilities that are not numbers; train it again")
         callings = self.callings or (Calling(),) * len(found)
@@ -130,11 +131,12 @@ class Model:
         return found[0][0], never_certain(mean), far
 
 
-def open_model(run: Path) -> Model:
-    """The model of a finished run, or a loop's latest; raises `RunError` where there is none, or it cannot be rebuilt
+def open_model(run: Path, of_folds: bool = False) -> Model:
+    """The model of a finished run, or a loop's latest; `of_folds` is the one that was tested, also where another was
+    fitted on everybody. Raises `RunError` where there is none, or it cannot be rebuilt
     exactly."""
     folder = RunFolder(run)
-    paths = folder.models()
+    paths = folder.fold_models() if of_folds else folder.models()
     if not paths or not (folder.finished or folder.loop_file.is_file()):
         raise RunError(f"{run} holds no model of a finished run; make one with 'fibrostage train'")
     digest = hashlib.sha256()
@@ -148,7 +150,7 @@ def open_model(run: Path) -> Model:
 
 
 def predict_patients(
-    network: MMFN, plan: Plan, pictures: Pictures, progress: Progress
+    network: MMFN, plan: Plan, pictures: Pictures, progress: Progress, keep: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], dict[str, NDArray[np.bool_]]]:
     """Patients' rows [P] and mean probabilities [P, K] over at most `evaluation.candidates` each, and by modality which
     pictures [n] lie far outside what the network was trained on."""
@@ -156,7 +158,9 @@ def predict_patients(
     precision = resolve_precision(plan.training.precision)
     mirror = plan.training.finetune == "head" and plan.training.mirror  # as the head was fitted
     features = {
-        name: torch.from_numpy(features_of(pictures, name, spec, network.backbone(name), precision, progress, mirror))
+        name: torch.from_numpy(
+            features_of(pictures, name, spec, network.backbone(name), precision, progress, mirror, keep)
+        )
         for name in plan.fused
     }
     space = space_of(pictures, plan.fused, plan.network.missing == "keep")

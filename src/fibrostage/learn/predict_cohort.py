@@ -24,7 +24,8 @@ LEFT_OUT = ("patient_id", "reason")
 @dataclass(frozen=True)
 class PredictedCohort:
     """What a model says of a cohort's patients; `left_out` is who could not be staged, with why, and `given` the ids
-    that people know patients by, where they were asked for."""
+    that people know patients by, where they were asked for. Of files, `refused` are those that were not taken, or
+    values of them, with why."""
 
     staged: tuple[Staged, ...]
     left_out: Mapping[str, str]
@@ -32,6 +33,7 @@ class PredictedCohort:
     simulated: bool
     model: str
     given: Mapping[str, str] | None = None
+    refused: tuple[tuple[str, str], ...] = ()
 
     def table(self) -> pl.DataFrame:
         """One row a patient who was staged: patient_id, the stage called, p_<class>, p_ge_<cut>, and what to know."""
@@ -65,6 +67,7 @@ class PredictedCohort:
             "notice": RESEARCH_USE,
             "patients": patients,
             "left_out": [{"patient_id": patient, "reason": reason} for patient, reason in left],
+            "refused": [{"file": file, "reason": reason} for file, reason in self.refused],
         }
 
 
@@ -74,22 +77,19 @@ def predict_cohort(
     target: Path | None = None,
     progress: Progress = SILENT,
     given: Mapping[str, str] | None = None,
+    keep: bool = True,
 ) -> PredictedCohort:
     """Stages a cohort's patients; writes the table to `target`, and who was left out beside it (STEM.left_out.csv).
 
-    `given` leads from patients' ids to those that people know them by. Raises `RunError` where a file exists or cannot
+    `given` leads from patients' ids to those that people know them by; without `keep` nothing of the pictures stays in
+    the cache of features. Raises `RunError` where a file exists or cannot
     be written, or the run holds no model, and `PlanError` where the cohort is of other stages or otherwise stored
     pictures than the model.
     """
-    beside = None if target is None else target.with_name(f"{target.stem}.left_out.csv")
-    for path in filter(None, (target, beside)):
-        if path.exists():
-            raise RunError(f"{path} exists; choose another --out")
-        if not path.parent.is_dir():
-            raise RunError(f"cannot write {path}: there is no folder {path.parent}")
+    beside = check_target(target)
     model = open_model(run)
     check_fit(cohort, model.plan)
-    staged = tuple(model.stage(cohort, progress))
+    staged = tuple(model.stage(cohort, progress, keep))
     left_out = reasons(cohort, {one.patient_id for one in staged}, model.plan.fused)
     found = PredictedCohort(staged, left_out, model.staging, cohort.simulated, model.digest, given)
     if target is not None and beside is not None:
@@ -97,6 +97,18 @@ def predict_cohort(
         if left_out:
             replace_file(beside, pl.DataFrame(list(left_out.items()), schema=LEFT_OUT, orient="row").write_csv)
     return found
+
+
+def check_target(target: Path | None) -> Path | None:
+    """Where those who were left out are written, beside `target`; raises `RunError` where either file exists, or there
+    is no folder for it."""
+    beside = None if target is None else target.with_name(f"{target.stem}.left_out.csv")
+    for path in filter(None, (target, beside)):
+        if path.exists():
+            raise RunError(f"{path} exists; choose another --out")
+        if not path.parent.is_dir():
+            raise RunError(f"cannot write {path}: there is no folder {path.parent}")
+    return beside
 
 
 def reasons(cohort: Cohort, staged: set[str], fused: Sequence[str]) -> dict[str, str]:

@@ -87,8 +87,9 @@ def known_best(task: Task) -> dict[str, float]:
     return found if at_cut is None else {name: found[name] for name in (AT_CUT + at_cut,) if name in found}
 
 
-def supervised_metrics(predictions: pl.DataFrame, task: Task) -> Metrics:
-    """metrics.json of a supervised run: pictures beside patients, who trained, and the training cohort if asked for."""
+def supervised_metrics(predictions: pl.DataFrame, task: Task, deployed: int | None = None) -> Metrics:
+    """metrics.json of a supervised run: pictures beside patients, who trained, and the training cohort if asked for;
+    `deployed` is on how many the network for new patients was fitted, where there is one."""
     training = None
     if task.plan.evaluation.training:
         fitted = evaluate_predictions(predictions, task, TRAINING)
@@ -101,6 +102,7 @@ def supervised_metrics(predictions: pl.DataFrame, task: Task) -> Metrics:
         flow=participant_flow(task),
         pictures=evaluate_pictures(predictions, task, TEST),
         training=training,
+        deployed=deployed,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from fibrostage.cohort.splits import Fold
-from fibrostage.cohort.store import Cohort
+from fibrostage.cohort.store import Cohort, taken_in_with
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.checkpoint import save_network
 from fibrostage.learn.cross_fit import CrossFit, cross_fit
@@ -23,8 +23,11 @@ from fibrostage.results.predictions import TRAINING, with_calls
 from fibrostage.results.run_folder import RunFolder, write_parquet
 
 
-def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT) -> Metrics:
+def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT, deploy: bool = False) -> Metrics:
     """Fits and evaluates every fold of the plan's split; writes the run folder; returns what stands in metrics.json.
+
+    With `deploy` another network is fitted on everybody, for new patients: the figures are those of the folds, each
+    tested on patients whom it had not seen.
 
     A run that fails or is stopped leaves nothing behind: it cannot be resumed, so its folder would be in the way.
     Raises `RunError` where there is something at `out` already, `PlanError` where the split cannot be drawn.
@@ -33,9 +36,11 @@ def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT) ->
     run.make()
     try:
         run.write_plan(plan.model_dump(mode="json"))
+        run.write_intake(taken_in_with(cohort))
         predictions = pl.concat([train_fold(task, fold, run, progress) for fold in task.folds])
         write_parquet(run.predictions_file, predictions)
-        metrics = supervised_metrics(predictions, task)
+        deployed = train_deployed(task, run, progress) if deploy else None
+        metrics = supervised_metrics(predictions, task, deployed)
         run.write_metrics(metrics)
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
@@ -62,6 +67,23 @@ def train_fold(task: Task, fold: Fold, run: RunFolder, progress: Progress) -> pl
     if plan.evaluation.training:
         found = pl.concat([found, predictions_of(learner, task, fold, fold.train, TRAINING)])
     return with_calls(found, chosen.calling, cohort.staging)
+
+
+def train_deployed(task: Task, run: RunFolder, progress: Progress) -> int:
+    """Fits on everybody who trains or tests in a fold, saves that network, and returns how many they are."""
+    everybody = np.unique(np.concatenate([np.concatenate([fold.train, fold.test]) for fold in task.folds]))
+    fold = Fold(0, 0, everybody, everybody[:0])
+    progress.say(f"for new patients: all {len(everybody)} patients train")
+    aside = set_aside(task, fold)
+    training = np.setdiff1d(everybody, aside)
+    validation = examples_of(task, aside, task.plan.seed) if len(aside) else None
+    chosen = cross_fit(task, fold, training, validation, progress)
+    run.log(event="chosen", fold="all", calling=chosen.calling.as_dict(), why=chosen.why)
+    learner = make_learner(task.cohort, chosen.plan, task.space, everybody, task.plan.seed, progress)
+    for record in learner.fit(examples_of(task, training, task.plan.seed), task.plan.seed, validation):
+        run.log(event="epoch", fold="all", **record)
+    save_network(run.deployed_file, learner.network(), chosen.plan, task.cohort, everybody, chosen.calling)
+    return len(everybody)
 
 
 def tell(chosen: CrossFit, fold: Fold, run: RunFolder, progress: Progress) -> None:

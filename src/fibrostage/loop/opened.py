@@ -27,7 +27,7 @@ from fibrostage.campaign.reserve import Reserve, reserve
 from fibrostage.campaign.setting import NOBODY, CampaignSetting, setting_of, untested, without_stage
 from fibrostage.cohort.joined import JoinedCohort, join
 from fibrostage.cohort.splits import Fold
-from fibrostage.cohort.store import Cohort, open_cohort
+from fibrostage.cohort.store import Cohort, open_cohort, taken_in_with
 from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import CohortError, PlanError, RunError
 from fibrostage.ground.files import write_json
@@ -147,6 +147,7 @@ def begin(
         )
     run.make()
     run.write_plan(plan.model_dump(mode="json"))
+    run.write_intake(taken_in_with(opened))
     write_json(run.loop_file, {"loop": str(payload["loop"]), "cohort": opened.name})
     names = CohortItems(joined, setting.units)
     ledger = Ledger(out, ledger_url, names)

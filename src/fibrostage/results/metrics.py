@@ -126,9 +126,11 @@ class RunHead(Record):
 
 class Metrics(PatientFigures, RunHead):
     """metrics.json as a whole, of test patients unless said otherwise. `best_reader` is what the best reader of a
-    simulated cohort reaches with the same modalities."""
+    simulated cohort reaches with the same modalities; `deployed` on how many patients the network for new patients was
+    fitted, where everybody trained it and nobody was left to test it on."""
 
     n_training: int | None = None
+    deployed: int | None = None
     flow: ParticipantFlow | None = None
     pictures: PictureFigures | None = None
     training: TrainingFigures | None = None
@@ -160,6 +162,7 @@ class Metrics(PatientFigures, RunHead):
             order += ["strategy", "strategy_title", "unit", "fold", "labelled", "pool", "rounds", "stopped"]
             order += ["flow"] if self.flow is not None else []
         order += ["best_reader"] if self.best_reader else []
+        order += ["deployed"] if self.deployed is not None else []
         result = {key: content[key] for key in order}
         if self.flow is not None:
             result["flow"] = self.flow.as_dict()

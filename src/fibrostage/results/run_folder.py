@@ -65,6 +65,11 @@ class RunFolder:
         return self.path / "loop.json"
 
     @property
+    def intake_file(self) -> Path:
+        """The plan that the run's cohort was taken in with: pictures that come later are read the same way."""
+        return self.path / "intake.json"
+
+    @property
     def begun(self) -> bool:
         return self.plan_file.is_file()
 
@@ -76,9 +81,18 @@ class RunFolder:
         """The network of a fold, or of a run that has one."""
         return self.path / f"{MODEL}{'' if fold is None else f'-{fold}'}{TENSORS}"
 
+    @property
+    def deployed_file(self) -> Path:
+        """The network that was fitted on everybody, for new patients; nobody was left to test it on."""
+        return self.model_file("all")
+
     def models(self) -> list[Path]:
-        """The networks of every fold."""
-        return sorted(self.path.glob(f"{MODEL}*{TENSORS}"))
+        """The networks that stage new patients: the one fitted on everybody, or those of every fold."""
+        return [self.deployed_file] if self.deployed_file.is_file() else self.fold_models()
+
+    def fold_models(self) -> list[Path]:
+        """The networks of every fold, which have not seen the patients whom it tests."""
+        return sorted(path for path in self.path.glob(f"{MODEL}*{TENSORS}") if path != self.deployed_file)
 
     def state_file(self, round_: int) -> Path:
         """What the model had learned by the end of a round, for going on from there."""
@@ -106,6 +120,12 @@ class RunFolder:
     def write_plan(self, plan: JsonObject) -> None:
         """Writes the run's plan, whole or not at all; raises `RunError` where that cannot be done."""
         write_json(self.plan_file, plan)
+
+    def write_intake(self, plan: JsonObject | None) -> None:
+        """Keeps the plan that the run's cohort was taken in with, where it is known; raises `RunError` where that
+        cannot be done."""
+        if plan is not None:
+            write_json(self.intake_file, plan)
 
     def read_metrics(self) -> Metrics:
         """Reads the run's figures; raises `RunError` when they are missing or damaged."""

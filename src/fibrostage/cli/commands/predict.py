@@ -10,14 +10,17 @@ import typer
 from fibrostage import RESEARCH_USE
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import err, make_progress, print_json, show_caveats, tell
-from fibrostage.cli.options import AsJson, CohortFolder
+from fibrostage.cli.options import AsJson
 from fibrostage.cli.shown import LEFT_OUT
 from fibrostage.ground.errors import PlanError
 
 
 def predict(
     run: Annotated[Path, typer.Argument(help="A run folder with a model.")],
-    cohort: CohortFolder,
+    src: Annotated[
+        list[Path],
+        typer.Argument(metavar="SRC…", help="A cohort; or files and folders, read as the training pictures were."),
+    ],
     target: Annotated[
         Path | None, typer.Option("--out", help="A new CSV of patients and probabilities; or give --json.")
     ] = None,
@@ -26,27 +29,46 @@ def predict(
     ] = None,
     key: Annotated[Path | None, typer.Option(help="The key of intake; with --patients, in place of --link.")] = None,
     patients: Annotated[Path | None, typer.Option(help="A CSV with the ids you know, in patient_id.")] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="I.csv: file, patient_id, modality, … of pictures that do not say it themselves."),
+    ] = None,
+    write_link: Annotated[
+        Path | None, typer.Option(help="Write what leads from pseudonyms back to ids and files here, for you alone.")
+    ] = None,
+    accept_unmasked: Annotated[
+        bool, typer.Option("--accept-unmasked", help="Take pictures that may have names burned into them.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Stage the patients of a cohort with a trained model.
+    """Stage the patients of a cohort, or of the exams just made, with a trained model.
 
     \f
-    Raises `PlanError` where there is neither --out nor --json, or --key without --patients.
+    Raises `PlanError` where there is neither --out nor --json, or --key without --patients, or a cohort comes with what
+    is for files.
     """
-    from fibrostage.cohort.store import open_cohort
+    from fibrostage.cohort.store import is_cohort, open_cohort
     from fibrostage.intake.given_ids import ids_from_key, ids_from_link
     from fibrostage.learn.predict_cohort import predict_cohort
+    from fibrostage.learn.predict_files import Exams, predict_files
 
     if target is None and not as_json:
         raise PlanError("predict needs --out, a new CSV (or --json)")
-    if (key is None) != (patients is None):
+    whole = len(src) == 1 and is_cohort(src[0])
+    if whole and (images is not None or write_link is not None or accept_unmasked):
+        raise PlanError("--images, --write-link and --accept-unmasked are for files; a cohort has been taken in")
+    if (patients is not None and key is None) or (whole and (key is None) != (patients is None)):
         raise PlanError("--key and --patients go together: the ids in the CSV are hashed with the key")
     given = None if link is None else ids_from_link(link)
     if key is not None and patients is not None:
         given = (given or {}) | ids_from_key(key, patients)
-    opened = open_cohort(cohort)
-    found = predict_cohort(run, opened, target, make_progress(), given)
-    show_caveats(opened.caveats, opened.simulated)
+    if whole:
+        opened = open_cohort(src[0])
+        found, caveats = predict_cohort(run, opened, target, make_progress(), given), opened.caveats
+    else:
+        exams = Exams(tuple(src), images, key, write_link, accept_unmasked)
+        found, caveats = predict_files(run, exams, target, make_progress(), given)
+    show_caveats(caveats, found.simulated)
     staged = len(found.staged)
     trained = sum(bool(one.trained_on) for one in found.staged)
     if trained:
@@ -66,6 +88,10 @@ def predict(
         err.print(f"left out: {patient} {reason}", markup=False, soft_wrap=True)
     if len(found.left_out) > LEFT_OUT:
         err.print(f"… and {len(found.left_out) - LEFT_OUT} more", markup=False)
+    for file, reason in found.refused[:LEFT_OUT]:
+        err.print(f"not taken: {file}: {reason}", markup=False, soft_wrap=True)
+    if len(found.refused) > LEFT_OUT:
+        err.print(f"… and {len(found.refused) - LEFT_OUT} more; --json has them all", markup=False)
     if as_json:
         print_json(found.as_dict())
     where = "" if target is None else f" in {target}"

@@ -19,6 +19,9 @@ def train(
     plan: PlanFile = None,
     recipe: RecipeName = None,
     sets: Sets = None,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="Then fit on every labelled patient too, for new patients.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """One supervised run, evaluated on held-out patients (on every fold, with kfold or column)."""
@@ -32,7 +35,7 @@ def train(
     parsed = plan_for(opened, data, sets or [], source, TRAIN)
     refuse_unread(sets or [], TRAIN, parsed)
     tell_what_runs(parsed, recipe, "mmfn")
-    run(opened, parsed, target, make_progress())
+    run(opened, parsed, target, make_progress(), everybody)
     show_run(target, opened, as_json)
 
 

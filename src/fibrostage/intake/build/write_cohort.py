@@ -12,9 +12,10 @@ import polars as pl
 from fibrostage import SIMULATED
 from fibrostage.cohort.best_reader import CEILING
 from fibrostage.cohort.confounding import check_confounding
-from fibrostage.cohort.store import Modality, new_array, write_tables
+from fibrostage.cohort.store import TAKEN_IN, Modality, new_array, write_tables
 from fibrostage.cohort.tables import IMAGES
 from fibrostage.ground.errors import IntakeError, Problems
+from fibrostage.ground.files import write_json
 from fibrostage.ground.progress import Progress
 from fibrostage.ground.units import suspicions
 from fibrostage.intake.build.assemble import PLACE, with_days, with_markers
@@ -24,6 +25,7 @@ from fibrostage.intake.build.gather import Gathered, gather
 from fibrostage.intake.build.journal import Journal, Place
 from fibrostage.intake.build.left_out import exclusions_of, write_link
 from fibrostage.markers import measured
+from fibrostage.plan.commands import INTAKE
 from fibrostage.plan.run_plan import Plan
 
 
@@ -38,6 +40,12 @@ def finish(
     write_pictures(of, work)
     write_rows(of, work, intake.plan.cohort.name or out.name)
     keep_ceiling(of, work)
+
+
+def keep_plan(of: Gathered, work: Path) -> None:
+    """What the files were read by, so that others can be read the same way later."""
+    told = of.plan.model_dump(mode="json")
+    write_json(work / TAKEN_IN, {name: told[name] for name in INTAKE.sections})
 
 
 def keep_ceiling(of: Gathered, work: Path) -> None:
@@ -86,6 +94,7 @@ def write_pictures(of: Gathered, work: Path) -> None:
 
 def write_rows(of: Gathered, work: Path, name: str) -> None:
     """The tables, and the user's own link back to ids where it was asked for."""
+    keep_plan(of, work)
     studied = set(of.named.patients.values()) | set(of.patients["patient_id"])
     write_tables(
         work,
