@@ -201,5 +201,5 @@ def test_ten_readers_and_thirty_kills(tmp_path: Path, database: str, request: py
     asked = [*FIELDS, "loop.readers=5", "active.initial=1.0"]
     begin(tmp_path / "clinic", tmp_path / "loop", {}, asked, ledger_url=url).leave()
     confirmed, stored = played(tmp_path / "loop", url, 10, 30, (0.5, 3.0))
-    print(f"{database}: {stored} answers of 10 readers, {confirmed} confirmed before a kill, 30 kills")
+    print(f"{database}: {stored} answers of 10 readers stored, {confirmed} confirmed, 30 kills")
     assert stored > 2000
