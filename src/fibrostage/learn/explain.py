@@ -75,7 +75,9 @@ def explain_run(
     """
     if how not in HOWS:
         raise PlanError(f"--by {how!r}{nearest(how, HOWS)}; attributions are by {' or '.join(HOWS)}")
-    model = open_model(run, RunFolder(run).read_metrics().cohort.fingerprint == cohort.fingerprint)
+    folder = RunFolder(run)
+    of_folds = folder.finished and folder.read_metrics().cohort.fingerprint == cohort.fingerprint
+    model = open_model(run, of_folds)
     plan = model.plan
     check_fit(cohort, plan)
     name = modality or plan.fused[0]
