@@ -51,19 +51,24 @@ def test_what_is_told_of_test_patients_is_what_the_model_says_later(
     train(many, plan, tmp_path / "run")
     predictions = pl.read_parquet(tmp_path / "run" / "predictions.parquet")
     assert {"q_0", "q_4", "called"} <= set(predictions.columns)
-    own = predictions.unique(["patient_id", *(f"q_{k}" for k in range(5)), "called"])
+    own = predictions.unique(["patient_id", "stage", *(f"q_{k}" for k in range(5)), "called", "possible"])
     assert own["patient_id"].n_unique() == len(own) == 10, "the same in all rows of a patient"
     staged = {one.patient_id: one for one in open_model(tmp_path / "run").stage(many)}
     for row in own.iter_rows(named=True):
         one = staged[row["patient_id"]]
         assert list(one.probabilities.values()) == pytest.approx([row[f"q_{k}"] for k in range(5)], abs=1e-6)
         assert one.stage == row["called"]
+        assert " ".join(one.possible) == row["possible"]
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     found = scores_of(predictions, many.staging)
     assert metrics["accuracy"]["value"] == pytest.approx((found.called == found.stages).mean())
     truth = found.probabilities[np.arange(10), found.stages]
     assert metrics["log_loss"]["value"] == pytest.approx(-np.log(truth).mean())
     assert set(metrics["recall"]) == set(many.staging.classes)
+    held = [row["stage"] in row["possible"].split() for row in own.iter_rows(named=True)]
+    assert metrics["sets"]["covered"]["value"] == pytest.approx(np.mean(held))
+    assert metrics["sets"]["asked"] == 0.9
+    assert set(metrics["sets"]["by_stage"]) == set(own["stage"])
     (log,) = [
         event
         for event in map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())

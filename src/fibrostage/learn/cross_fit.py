@@ -21,6 +21,7 @@ from fibrostage.learn.task import Task, examples_of
 from fibrostage.plan.run_plan import Plan
 from fibrostage.plan.training import CHOSEN
 from fibrostage.stats.calling import Calling
+from fibrostage.stats.conformal import stage_sets
 from fibrostage.stats.decisions import Decision
 from fibrostage.stats.poolings import POOLINGS
 from fibrostage.stats.recalibration import mean_log_loss, recalibrate, youden_thresholds
@@ -77,7 +78,8 @@ def cross_fit(
     table = table if recalibration is None else recalibration(table)
     thresholds = youden_thresholds(stages, table) if settled.rule == THRESHOLDS else ()
     decision = Decision(settled.rule, settled.costs, thresholds)
-    return CrossFit(with_penalty(plan, best) if frozen else plan, Calling(recalibration, decision), losses)
+    sets = stage_sets(stages, table) if calibrate else None
+    return CrossFit(with_penalty(plan, best) if frozen else plan, Calling(recalibration, decision, sets), losses)
 
 
 def parts_of(task: Task, training: NDArray[np.int64], folds: int) -> list[NDArray[np.int64]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, AnyStream
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.run_folder import RunFolder
-from fibrostage.stats.calling import Calling, together
+from fibrostage.stats.calling import Calling, limits_together, together
+from fibrostage.stats.conformal import possible
 from fibrostage.stats.poolings import POOLINGS
 
 
@@ -36,7 +38,8 @@ class Staged:
 
     `model` is the SHA-256 of the model's files; `pictures` are how many of each modality were seen, `far` how many of
     those lie far outside what the model was trained on. `trained_on` says whether one of the patient's pictures trained
-    the model, which then knows the answer; None where the model does not say what it was trained on.
+    the model, which then knows the answer; None where the model does not say what it was trained on. `possible` are the
+    stages that cannot be excluded, empty where that was not learned.
     """
 
     patient_id: str
@@ -46,6 +49,7 @@ class Staged:
     model: str
     far: dict[str, int] = field(default_factory=dict)
     trained_on: bool | None = None
+    possible: tuple[str, ...] = ()
 
     def at_or_above(self, staging: Staging, cut: str) -> float:
         """The probability of a stage at or above a cut; raises `PlanError` for a cut that is none."""
@@ -89,6 +93,8 @@ class Model:
         classes, names = self.staging.classes, pictures.patient_ids
         seen = {name: np.bincount(pictures.owners(name), minlength=len(names)) for name in self.plan.fused}
         known, called = self._trained_on(pictures), together(self.callings)(table)
+        limits = limits_together(self.callings, self.plan.decision.coverage)
+        inside = np.zeros(table.shape, dtype=bool) if limits is None else possible(table, limits)
         return [
             Staged(
                 names[row],
@@ -98,8 +104,9 @@ class Model:
                 self.digest,
                 {name: int(counts[row]) for name, counts in far.items()},
                 None if known is None else row in known,
+                tuple(compress(classes, each)),
             )
-            for row, own, stage in zip(patients.tolist(), table, called, strict=True)
+            for row, own, stage, each in zip(patients.tolist(), table, called, inside, strict=True)
         ]
 
     def _trained_on(self, pictures: Pictures) -> set[int] | None:

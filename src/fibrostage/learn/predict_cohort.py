@@ -53,6 +53,7 @@ class PredictedCohort:
                 "stage": one.stage,
                 "probabilities": dict(one.probabilities),
                 "at_or_above": {cut: one.at_or_above(self.staging, cut) for cut in cuts},
+                "possible": list(one.possible),
                 "pictures": dict(one.pictures),
                 "far_outside": dict(one.far),
                 "trained_on": one.trained_on,
@@ -124,8 +125,8 @@ def reasons(cohort: Cohort, staged: set[str], fused: Sequence[str]) -> dict[str,
 
 def staged_table(staged: Sequence[Staged], staging: Staging) -> pl.DataFrame:
     """One row a patient: patient_id, the stage called, p_<class> of every stage, p_ge_<cut> of being at or above each
-    cut, how many of the pictures lie far outside the training ones, and whether the patient trained the model (null
-    where the model does not say whom it was trained on)."""
+    cut, which stages cannot be excluded, how many of the pictures lie far outside the training ones, and whether the
+    patient trained the model (null where the model does not say whom it was trained on)."""
     classes = staging.classes
     columns: dict[str, list[str] | list[float] | list[int] | pl.Series] = {
         "patient_id": [one.patient_id for one in staged],
@@ -134,6 +135,7 @@ def staged_table(staged: Sequence[Staged], staging: Staging) -> pl.DataFrame:
     columns |= {f"p_{name}": [one.probabilities[name] for one in staged] for name in classes}
     cuts = staging.cuts if len(classes) > 2 else ()  # of two classes the second is the cut
     columns |= {f"p_ge_{cut}": [one.at_or_above(staging, cut) for one in staged] for cut in cuts}
+    columns["possible"] = [" ".join(one.possible) for one in staged]
     columns["far_outside"] = [sum(one.far.values()) for one in staged]
     columns["trained_on"] = pl.Series([one.trained_on for one in staged], dtype=pl.Boolean)
     return pl.DataFrame(columns)

@@ -13,11 +13,18 @@ from fibrostage.cohort.best_reader import best_reader
 from fibrostage.cohort.flow import flow_of
 from fibrostage.learn.patient_predictions import method_name
 from fibrostage.learn.task import Task, n_training
-from fibrostage.results.metrics import Metrics, ParticipantFlow, PictureFigures, TrainingFigures, patient_figures
-from fibrostage.results.predictions import TEST, TRAINING, scores_of
+from fibrostage.results.metrics import (
+    Metrics,
+    ParticipantFlow,
+    PictureFigures,
+    SetFigures,
+    TrainingFigures,
+    patient_figures,
+)
+from fibrostage.results.predictions import POSSIBLE, TEST, TRAINING, scores_of
 from fibrostage.results.rounds import AT_CUT, OVER_CANDIDATES
 from fibrostage.stats.auc import auc_or_why
-from fibrostage.stats.estimate import Estimate
+from fibrostage.stats.estimate import Estimate, wilson
 from fibrostage.stats.evaluate import Evaluation, evaluate
 from fibrostage.stats.macro import macro_auc
 
@@ -103,7 +110,30 @@ def supervised_metrics(predictions: pl.DataFrame, task: Task, deployed: int | No
         pictures=evaluate_pictures(predictions, task, TEST),
         training=training,
         deployed=deployed,
+        sets=set_figures(predictions, task),
     )
+
+
+def set_figures(predictions: pl.DataFrame, task: Task) -> SetFigures | None:
+    """How often the test patients' sets of possible stages hold the true one; None where there are none. A patient who
+    was tested several times counts once, by the first."""
+    if POSSIBLE not in predictions.columns:
+        return None
+    own = predictions.filter(pl.col("split") == TEST).unique("patient_id", keep="first", maintain_order=True)
+    own = own.drop_nulls(POSSIBLE)
+    if not len(own):
+        return None
+    sets = own[POSSIBLE].str.split(" ")
+    held = np.array([stage in each for stage, each in zip(own["stage"], sets, strict=True)])
+    confidence, of_stage = task.plan.evaluation.confidence, own["stage"].to_numpy()
+    by_stage = {
+        name: wilson(int(held[of_stage == name].sum()), int((of_stage == name).sum()), confidence)
+        for name in task.plan.staging.resolve().classes
+        if (of_stage == name).any()
+    }
+    covered = wilson(int(held.sum()), len(own), confidence)
+    size = float(np.mean([len(each) for each in sets]))
+    return SetFigures(asked=task.plan.decision.coverage, covered=covered, by_stage=by_stage, mean_size=size)
 
 
 def participant_flow(task: Task) -> ParticipantFlow:

@@ -66,7 +66,7 @@ def train_fold(task: Task, fold: Fold, run: RunFolder, progress: Progress) -> pl
     found = test_predictions(learner, task, fold)
     if plan.evaluation.training:
         found = pl.concat([found, predictions_of(learner, task, fold, fold.train, TRAINING)])
-    return with_calls(found, chosen.calling, cohort.staging)
+    return with_calls(found, chosen.calling, cohort.staging, plan.decision.coverage)
 
 
 def train_deployed(task: Task, run: RunFolder, progress: Progress) -> int:

@@ -33,10 +33,12 @@ class DecisionPlan(PlanSection):
     """Which stage is called of a patient's probabilities: the most probable ("mode"), the middle one ("median"), the
     one of least expected distance in stages ("least_error"), the one of least expected cost ("least_cost", with
     `costs`, a row a true stage and a column a called one), or as far up as thresholds are reached that were chosen on
-    training patients ("thresholds", Youden's at each cut)."""
+    training patients ("thresholds", Youden's at each cut). `coverage` is how
+    often the set of stages that stay possible is to hold the true one, of every stage alike (`stats.conformal`)."""
 
     rule: Literal["mode", "median", "least_error", "least_cost", "thresholds"] = "mode"
     costs: tuple[tuple[float, ...], ...] = ()
+    coverage: float = Field(0.9, ge=0.5, le=0.99)
 
     @model_validator(mode="after")
     def _costs(self) -> DecisionPlan:

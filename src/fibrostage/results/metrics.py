@@ -43,6 +43,16 @@ class CutFigures(Record):
     slope: InJson
 
 
+class SetFigures(Record):
+    """How often the set of stages that stay possible holds the true one, of all patients and of each stage's; `asked`
+    is how often it should. `mean_size` is how many stages a set holds."""
+
+    asked: float
+    covered: InJson
+    by_stage: dict[str, InJson]
+    mean_size: float
+
+
 class PatientFigures(Record):
     """Figures of a set of patients. `confusion[i][j]`: patients of true stage i called j. What runs from before did not
     say is None, or empty."""
@@ -131,6 +141,7 @@ class Metrics(PatientFigures, RunHead):
 
     n_training: int | None = None
     deployed: int | None = None
+    sets: SetFigures | None = None
     flow: ParticipantFlow | None = None
     pictures: PictureFigures | None = None
     training: TrainingFigures | None = None
@@ -162,6 +173,7 @@ class Metrics(PatientFigures, RunHead):
             order += ["strategy", "strategy_title", "unit", "fold", "labelled", "pool", "rounds", "stopped"]
             order += ["flow"] if self.flow is not None else []
         order += ["best_reader"] if self.best_reader else []
+        order += ["sets"] if self.sets is not None else []
         order += ["deployed"] if self.deployed is not None else []
         result = {key: content[key] for key in order}
         if self.flow is not None:

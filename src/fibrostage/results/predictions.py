@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import polars as pl
@@ -11,11 +12,16 @@ from numpy.typing import NDArray
 
 from fibrostage.ground.stage import Staging
 from fibrostage.stats.calling import Calling
+from fibrostage.stats.conformal import possible
 from fibrostage.stats.decisions import MODE
 from fibrostage.stats.evaluate import cut_score
 from fibrostage.stats.poolings import PAIR_MEAN, POOLINGS
 
-CALIBRATED, CALLED = ("q_0",), "called"  # columns of the patient, the same in all of a patient's rows
+CALIBRATED, CALLED, POSSIBLE = (
+    ("q_0",),
+    "called",
+    "possible",
+)  # columns of the patient, the same in all of a patient's rows
 TEST, TRAINING, VALIDATION = "test", "train", "validation"  # values of `split`
 
 
@@ -70,10 +76,11 @@ def scores_of(predictions: pl.DataFrame, staging: Staging, split: str = TEST, by
     return Scores(np.array([known[unit][0] for unit in units], dtype=str), stages, table, called)
 
 
-def with_calls(predictions: pl.DataFrame, calling: Calling, staging: Staging) -> pl.DataFrame:
+def with_calls(predictions: pl.DataFrame, calling: Calling, staging: Staging, coverage: float) -> pl.DataFrame:
     """Adds what a reader is told of each patient: `q_0` … `q_K−1`, the calibrated probabilities, where there is a
-    calibration, and `called`, where the stage called is not simply the most probable one."""
-    if calling.recalibration is None and calling.decision.rule == MODE:
+    calibration, `called`, where the stage called is not simply the most probable one, and `possible`, the stages that
+    cannot be excluded at a coverage, where that is known."""
+    if calling.recalibration is None and calling.decision.rule == MODE and calling.sets is None:
         return predictions
     parts = []
     for (split,), own in predictions.group_by("split", maintain_order=True):
@@ -84,6 +91,10 @@ def with_calls(predictions: pl.DataFrame, calling: Calling, staging: Staging) ->
             told |= {f"q_{k}": pl.Series(probabilities[:, k]) for k in range(len(staging.classes))}
         if calling.decision.rule != MODE:
             told[CALLED] = pl.Series([staging.classes[at] for at in calling.decision(probabilities)], dtype=pl.String)
+        if calling.sets is not None:
+            inside = possible(probabilities, calling.sets.limits(coverage))
+            names = [" ".join(compress(staging.classes, row)) for row in inside]
+            told[POSSIBLE] = pl.Series(names, dtype=pl.String)
         parts.append(own.join(pl.DataFrame(told), "patient_id", maintain_order="left"))
     return pl.concat(parts)
 

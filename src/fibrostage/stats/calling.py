@@ -10,16 +10,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from fibrostage.ground.errors import StatisticsError
 from fibrostage.ground.files import Json
+from fibrostage.stats.conformal import StageSets
 from fibrostage.stats.decisions import USUAL, Decision
 from fibrostage.stats.recalibration import Recalibration, recalibration_from
 
 
 @dataclass(frozen=True)
 class Calling:
-    """What was settled on the training patients: a recalibration, or None, and how a stage is called."""
+    """What was settled on the training patients: a recalibration, or None, how a stage is called, and how strange their
+    own stage looked to them, or None."""
 
     recalibration: Recalibration | None = None
     decision: Decision = USUAL
+    sets: StageSets | None = None
 
     def probabilities(self, pooled: ArrayLike) -> NDArray[np.float64]:
         """A patient's probabilities [P, K] of those that the network's answers were pooled to [P, K]."""
@@ -33,6 +36,7 @@ class Calling:
             "rule": self.decision.rule,
             "costs": [list(row) for row in self.decision.costs],
             "thresholds": list(self.decision.thresholds),
+            "strangeness": None if self.sets is None else [list(own) for own in self.sets.scores],
         }
 
 
@@ -43,7 +47,9 @@ def calling_from(content: Mapping[str, Json]) -> Calling:
         maps = None if told is None else recalibration_from(told)  # type: ignore[arg-type]
         costs = tuple(tuple(float(each) for each in row) for row in content["costs"])  # type: ignore[union-attr,arg-type]
         thresholds = tuple(float(each) for each in content["thresholds"])  # type: ignore[union-attr,arg-type]
-        return Calling(maps, Decision(str(content["rule"]), costs, thresholds))
+        scores = content["strangeness"]
+        known = scores and StageSets(tuple(tuple(float(each) for each in own) for own in scores))  # type: ignore[union-attr,arg-type]
+        return Calling(maps, Decision(str(content["rule"]), costs, thresholds), known or None)
     except (KeyError, TypeError, ValueError) as error:
         raise StatisticsError(f"not how a stage is called: {error}") from None
 
@@ -55,3 +61,9 @@ def together(callings: tuple[Calling, ...]) -> Decision:
         return first
     mean = np.mean([each.decision.thresholds for each in callings], axis=0)
     return Decision(first.rule, first.costs, tuple(mean.tolist()))
+
+
+def limits_together(callings: tuple[Calling, ...], coverage: float) -> NDArray[np.float64] | None:
+    """The limits [K] of several models of one plan: the mean of theirs; None where one has none."""
+    each = [one.sets.limits(coverage) for one in callings if one.sets is not None]
+    return np.mean(each, axis=0) if each and len(each) == len(callings) else None

@@ -48,6 +48,10 @@ def figures_view(metrics: Metrics, staging: Staging) -> TableView:
         [f"AUC {staging.cut_name(cut)}", cell(AT_CUT + cut, figure), str(n), str(positives[cut])]
         for cut, figure in metrics.auc_at_cut.items()
     ]
+    if metrics.sets is not None:
+        found = metrics.sets
+        asked = f"{found.asked:.2f} is asked, {found.mean_size:.1f} stages a set"
+        rows.append(["set holds the stage", Cell(figure_text(found.covered), (asked,)), str(n), ""])
     for title, loss, name in (("log loss", metrics.log_loss, "log_loss"), ("Brier score", metrics.brier, "")):
         if loss is not None:
             known = (f"{best[name]:.3f} the best reader's",) if name in best else ()
@@ -66,8 +70,11 @@ def stages_view(metrics: Metrics, staging: Staging) -> TableView | None:
     for name in staging.classes:
         known = metrics.calibration.get(name)
         parts = ("", "") if known is None else (figure_text(known.slope), figure_text(known.intercept))
-        rows.append([name, str(metrics.n_by_stage[name]), figure_text(metrics.recall[name]), *parts])
-    columns = ("stage", "test patients", "of them called so", "slope at or above", "intercept at or above")
+        own = {} if metrics.sets is None else metrics.sets.by_stage
+        held = [figure_text(own.get(name))] if own else []
+        rows.append([name, str(metrics.n_by_stage[name]), figure_text(metrics.recall[name]), *held, *parts])
+    in_set = () if metrics.sets is None else ("in their set",)
+    columns = ("stage", "test patients", "of them called so", *in_set, "slope at or above", "intercept at or above")
     return view(marked("stages called, and calibration", metrics.simulated), columns, rows, CALIBRATED)
 
 
