@@ -19,7 +19,7 @@ from fibrostage.intake.build.take_in import take_in
 from fibrostage.intake.privacy import VARIABLE
 from fibrostage.loop.answers import Answer, take
 from fibrostage.loop.joining import add
-from fibrostage.loop.opened import Loop, begin, open_loop
+from fibrostage.loop.opened import Loop, begin, open_loop, over_added, recorded
 from fibrostage.loop.questions import next_question
 from fibrostage.loop.readings_table import in_source, write_boxes
 from tests.intake.hospital import PLAN, put, table
@@ -120,6 +120,10 @@ def test_a_box_drawn_anew_is_what_the_next_intake_cuts_around(source: Path, tmp_
         place = again.images_of("SWE")["sha256"].to_list().index(now["sha256"])
         assert np.array_equal(loop.setting.cohort.pixels("SWE")[row], again.pixels("SWE")[place])
         assert [item.patient_id for item in next_question(loop)[0].items] == asked, "the queue in hand stays"
+        fingerprint = loop.setting.cohort.fingerprint
+    run, payload, added, plan = recorded(tmp_path / "loop", None)
+    _, beside, _ = over_added(tmp_path / "loop", added, plan, payload, run)
+    assert beside.cohort.fingerprint == fingerprint, "a model that is fitted beside the page sees the new cuts too"
 
 
 def test_other_cuts_are_told_and_only_replace_when_asked(source: Path, tmp_path: Path) -> None:

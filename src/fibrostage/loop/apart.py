@@ -20,7 +20,7 @@ from fibrostage.ledger.ledger import read_events
 from fibrostage.ledger.names import as_stored, as_worked
 from fibrostage.ledger.state import State, replay
 from fibrostage.loop.fitting import save
-from fibrostage.loop.opened import Loop, found_cohort, over, recorded, standing
+from fibrostage.loop.opened import Loop, over_added, recorded
 
 RESULT = "fitted.json"
 
@@ -40,7 +40,7 @@ def fitted(folder: Path, ledger_url: str | None) -> list[Event]:
     Raises `RunError` where nothing can be learned from.
     """
     run, payload, added, plan = recorded(folder, ledger_url)
-    setting, names = over([found_cohort(each, folder) for each in standing(added)], plan, payload, run)
+    _, setting, names = over_added(folder, added, plan, payload, run)
     state = replay(as_worked(event, names) for event in read_events(folder, ledger_url))
     round_ = len(state.closed)
     restore(setting, state)

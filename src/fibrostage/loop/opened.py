@@ -163,9 +163,7 @@ def open_loop(out: Path, ledger_url: str | None = None, progress: Progress = SIL
     """Opens a loop's folder. Raises `RunError` where it is none, is in use, or its plan was changed, and `CohortError`
     where a cohort of it is gone or is another one now."""
     run, payload, added, plan = recorded(out, ledger_url)
-    stand = standing(added)
-    cohorts = tuple(found_cohort(each, out) for each in stand)
-    setting, names = over(cohorts, plan, payload, run, progress, recuts(stand))
+    cohorts, setting, names = over_added(out, added, plan, payload, run, progress)
     ledger = Ledger(out, ledger_url, names)
     if len(ledger.state().cohorts) != len(added):
         ledger.close()
@@ -252,6 +250,21 @@ def over(
     take the place of earlier cuts. Raises `CohortError` as `join` does."""
     setting = setting_for(join(cohorts, plan.fused, recut), plan, payload, run, progress)
     return setting, CohortItems(setting.cohort, setting.units)
+
+
+def over_added(
+    out: Path,
+    added: Sequence[Mapping[str, Any]],
+    plan: Plan,
+    payload: Mapping[str, Any],
+    run: RunFolder,
+    progress: Progress = SILENT,
+) -> tuple[tuple[Cohort, ...], CampaignSetting, CohortItems]:
+    """The cohorts that joined a loop, its setting over them, and the names of its items; raises `CohortError` where a
+    cohort is gone, or is another one now."""
+    stand = standing(added)
+    cohorts = tuple(found_cohort(each, out) for each in stand)
+    return cohorts, *over(cohorts, plan, payload, run, progress, recuts(stand))
 
 
 def reserve_of(task: Task, askable: NDArray[np.int64]) -> Reserve:
