@@ -12,8 +12,8 @@ from fibrostage.cohort.splits import Fold
 from fibrostage.cohort.store import Cohort, taken_in_with
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.checkpoint import save_network
-from fibrostage.learn.cross_fit import CrossFit, cross_fit
-from fibrostage.learn.learner import make_learner
+from fibrostage.learn.cross_fit import cross_fit
+from fibrostage.learn.learner import Learner, make_learner
 from fibrostage.learn.patient_predictions import predictions_of, test_predictions
 from fibrostage.learn.run_metrics import supervised_metrics
 from fibrostage.learn.task import Task, examples_of, make_task, set_aside
@@ -21,6 +21,7 @@ from fibrostage.plan.run_plan import Plan
 from fibrostage.results.metrics import Metrics
 from fibrostage.results.predictions import TRAINING, with_calls
 from fibrostage.results.run_folder import RunFolder, write_parquet
+from fibrostage.stats.calling import Calling
 
 
 def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT, deploy: bool = False) -> Metrics:
@@ -53,42 +54,37 @@ def train_fold(task: Task, fold: Fold, run: RunFolder, progress: Progress) -> pl
     cohort, plan, several = task.cohort, task.plan, len(task.folds) > 1
     if several:
         progress.say(f"fold {fold.label}: {len(fold.train)} patients train, {len(fold.test)} test")
-    aside = set_aside(task, fold)
-    training = np.setdiff1d(fold.train, aside)
-    validation = examples_of(task, aside, plan.seed) if len(aside) else None
-    chosen = cross_fit(task, fold, training, validation, progress)
-    tell(chosen, fold, run, progress)
-    learner = make_learner(cohort, chosen.plan, task.space, fold.train, plan.seed, progress)
-    for record in learner.fit(examples_of(task, training, plan.seed), plan.seed, validation):
-        run.log(event="epoch", fold=fold.label, **record)
-    model = run.model_file(fold.label if several else None)
-    save_network(model, learner.network(), chosen.plan, cohort, fold.train, chosen.calling)
+    learner, calling = fit(task, fold, fold.label, run.model_file(fold.label if several else None), run, progress)
     found = test_predictions(learner, task, fold)
     if plan.evaluation.training:
         found = pl.concat([found, predictions_of(learner, task, fold, fold.train, TRAINING)])
-    return with_calls(found, chosen.calling, cohort.staging, plan.decision.coverage)
+    return with_calls(found, calling, cohort.staging, plan.decision.coverage)
 
 
 def train_deployed(task: Task, run: RunFolder, progress: Progress) -> int:
     """Fits on everybody who trains or tests in a fold, saves that network, and returns how many they are."""
     everybody = np.unique(np.concatenate([np.concatenate([fold.train, fold.test]) for fold in task.folds]))
-    fold = Fold(0, 0, everybody, everybody[:0])
     progress.say(f"for new patients: all {len(everybody)} patients train")
-    aside = set_aside(task, fold)
-    training = np.setdiff1d(everybody, aside)
-    validation = examples_of(task, aside, task.plan.seed) if len(aside) else None
-    chosen = cross_fit(task, fold, training, validation, progress)
-    run.log(event="chosen", fold="all", calling=chosen.calling.as_dict(), why=chosen.why)
-    learner = make_learner(task.cohort, chosen.plan, task.space, everybody, task.plan.seed, progress)
-    for record in learner.fit(examples_of(task, training, task.plan.seed), task.plan.seed, validation):
-        run.log(event="epoch", fold="all", **record)
-    save_network(run.deployed_file, learner.network(), chosen.plan, task.cohort, everybody, chosen.calling)
+    fit(task, Fold(0, 0, everybody, everybody[:0]), "all", run.deployed_file, run, progress)
     return len(everybody)
 
 
-def tell(chosen: CrossFit, fold: Fold, run: RunFolder, progress: Progress) -> None:
-    """Notes what was chosen on a fold's training patients, and says why nothing was where something was asked for."""
+def fit(
+    task: Task, fold: Fold, label: str, target: Path, run: RunFolder, progress: Progress
+) -> tuple[Learner, Calling]:
+    """Fits the training patients of a fold and saves the network at `target`; what was chosen on them, and every epoch,
+    is logged under the `label`. Returns what was fitted, and how its answers become a stage."""
+    cohort, seed = task.cohort, task.plan.seed
+    aside = set_aside(task, fold)
+    training = np.setdiff1d(fold.train, aside)
+    validation = examples_of(task, aside, seed) if len(aside) else None
+    chosen = cross_fit(task, fold, training, validation, progress)
     losses = {f"{penalty:g}": loss for penalty, loss in chosen.losses.items()}
-    run.log(event="chosen", fold=fold.label, losses=losses, calling=chosen.calling.as_dict(), why=chosen.why)
+    run.log(event="chosen", fold=label, losses=losses, calling=chosen.calling.as_dict(), why=chosen.why)
     if chosen.why:
-        progress.say(f"fold {fold.label}: {chosen.why}")
+        progress.say(f"fold {label}: {chosen.why}")
+    learner = make_learner(cohort, chosen.plan, task.space, fold.train, seed, progress)
+    for record in learner.fit(examples_of(task, training, seed), seed, validation):
+        run.log(event="epoch", fold=label, **record)
+    save_network(target, learner.network(), chosen.plan, cohort, fold.train, chosen.calling)
+    return learner, chosen.calling

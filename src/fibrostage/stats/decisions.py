@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fibrostage.ground.errors import StatisticsError
+from fibrostage.stats.recalibration import at_or_above
 
 RULES = ("mode", "median", "least_error", "thresholds", "least_cost")
 MODE = "mode"
@@ -42,8 +43,7 @@ class Decision:
         if self.rule == "thresholds":
             if len(self.thresholds) != classes - 1:
                 raise StatisticsError(f"{classes} stages have {classes - 1} thresholds, got {len(self.thresholds)}")
-            above = np.cumsum(table[:, ::-1], axis=1)[:, ::-1][:, 1:]
-            return np.asarray(np.cumprod(above >= np.array(self.thresholds), axis=1).sum(axis=1))
+            return np.asarray(np.cumprod(at_or_above(table) >= np.array(self.thresholds), axis=1).sum(axis=1))
         raise StatisticsError(f"a rule is one of {', '.join(RULES)}, not {self.rule!r}")
 
 
