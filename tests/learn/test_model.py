@@ -180,7 +180,8 @@ def test_pictures_like_those_of_training_are_not_far(cohort: Cohort, trained: Pa
 
 def test_the_table_has_the_cuts(cohort: Cohort, trained: Path, tmp_path: Path) -> None:
     table = predict_cohort(trained, cohort, tmp_path / "p.csv").table()
-    assert table.columns[-6:] == ["p_ge_F2", "p_ge_F3", "p_ge_F4", "possible", "far_outside", "trained_on"]
+    assert table.columns[7:13] == ["p_ge_F2", "p_ge_F3", "p_ge_F4", "possible", "far_outside", "trained_on"]
+    assert table.columns[13:] == ["answer", "rule_F2", "rule_F3", "rule_F4", "reasons"]
     assert table["p_ge_F4"].to_list() == table["p_F4"].to_list()
     assert (table["p_ge_F2"] >= table["p_ge_F3"]).all()
 

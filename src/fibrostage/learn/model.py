@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 
@@ -27,33 +27,10 @@ from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, AnyStream
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.run_folder import RunFolder
+from fibrostage.results.staged import Staged
 from fibrostage.stats.calling import Calling, limits_together, together
 from fibrostage.stats.conformal import possible
 from fibrostage.stats.poolings import POOLINGS
-
-
-@dataclass(frozen=True)
-class Staged:
-    """What a model says of a patient: the stage called, the probability of each stage, and by which model.
-
-    `model` is the SHA-256 of the model's files; `pictures` are how many of each modality were seen, `far` how many of
-    those lie far outside what the model was trained on. `trained_on` says whether one of the patient's pictures trained
-    the model, which then knows the answer; None where the model does not say what it was trained on. `possible` are the
-    stages that cannot be excluded, empty where that was not learned.
-    """
-
-    patient_id: str
-    stage: str
-    probabilities: dict[str, float]
-    pictures: dict[str, int]
-    model: str
-    far: dict[str, int] = field(default_factory=dict)
-    trained_on: bool | None = None
-    possible: tuple[str, ...] = ()
-
-    def at_or_above(self, staging: Staging, cut: str) -> float:
-        """The probability of a stage at or above a cut; raises `PlanError` for a cut that is none."""
-        return sum(self.probabilities[name] for name in staging.classes[staging.threshold(cut) :])
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, replace_file
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.stage import Staging
-from fibrostage.learn.model import Staged, open_model
+from fibrostage.learn.model import open_model
 from fibrostage.learn.plan_for_cohort import check_fit
+from fibrostage.results.staged import Staged, staged_table
 
 LEFT_OUT = ("patient_id", "reason")
 
@@ -48,15 +49,8 @@ class PredictedCohort:
         cuts = self.staging.cuts
         patients: list[Json] = [
             {
-                "patient_id": one.patient_id,
+                **one.as_dict(self.staging),
                 **({} if self.given is None else {"given_id": self.given.get(one.patient_id)}),
-                "stage": one.stage,
-                "probabilities": dict(one.probabilities),
-                "at_or_above": {cut: one.at_or_above(self.staging, cut) for cut in cuts},
-                "possible": list(one.possible),
-                "pictures": dict(one.pictures),
-                "far_outside": dict(one.far),
-                "trained_on": one.trained_on,
             }
             for one in self.staged
         ]
@@ -121,21 +115,3 @@ def reasons(cohort: Cohort, staged: set[str], fused: Sequence[str]) -> dict[str,
             lacking = [name for name in fused if not seen[name][row]]
             result[patient] = f"has no {' and no '.join(lacking)} picture" if lacking else "has no picture to stage"
     return result
-
-
-def staged_table(staged: Sequence[Staged], staging: Staging) -> pl.DataFrame:
-    """One row a patient: patient_id, the stage called, p_<class> of every stage, p_ge_<cut> of being at or above each
-    cut, which stages cannot be excluded, how many of the pictures lie far outside the training ones, and whether the
-    patient trained the model (null where the model does not say whom it was trained on)."""
-    classes = staging.classes
-    columns: dict[str, list[str] | list[float] | list[int] | pl.Series] = {
-        "patient_id": [one.patient_id for one in staged],
-        "stage": [one.stage for one in staged],
-    }
-    columns |= {f"p_{name}": [one.probabilities[name] for one in staged] for name in classes}
-    cuts = staging.cuts if len(classes) > 2 else ()  # of two classes the second is the cut
-    columns |= {f"p_ge_{cut}": [one.at_or_above(staging, cut) for one in staged] for cut in cuts}
-    columns["possible"] = [" ".join(one.possible) for one in staged]
-    columns["far_outside"] = [sum(one.far.values()) for one in staged]
-    columns["trained_on"] = pl.Series([one.trained_on for one in staged], dtype=pl.Boolean)
-    return pl.DataFrame(columns)
