@@ -147,11 +147,16 @@ def test_what_lies_far_from_training_is_said_to() -> None:
     z[:, 4] = 3 + 1e-6 * rng.normal(size=200)  # hardly varies
     projection = fit_projection(z, 20)
     bounds = projection.bounds
-    assert not bounds.far(torch.from_numpy(z)).any()
+    assert float(bounds.far(torch.from_numpy(z), 0.01).float().mean()) <= 0.015
     other = torch.from_numpy(rng.normal(3, 2, (200, 30)).astype(np.float32))
     other[:, 4] = 3
-    assert float(bounds.far(other).float().mean()) <= 0.01
-    assert bounds.far(other * 3).all()
+    assert float(bounds.far(other, 0.01).float().mean()) <= 0.03
+    assert float(bounds.far(other, 0.1).float().mean()) == pytest.approx(0.1, abs=0.06), "as many as are asked for"
+    assert bounds.far(other * 3, 0.01).all()
+    strange = bounds.strange(other)
+    assert strange is not None
+    assert float(strange.min()) >= 1 / 201 - 1e-7
+    assert bounds.strange(other * 3).max() == pytest.approx(1 / 201)  # type: ignore[union-attr]
     odd = other.clone()
     odd[:, 4] = 9  # one that explodes if it is divided by what it varied in training
     torch.manual_seed(0)

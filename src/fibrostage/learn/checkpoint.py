@@ -22,6 +22,7 @@ from fibrostage import __version__
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import RunError, StatisticsError, WeightsError
 from fibrostage.ground.files import replace_file
+from fibrostage.learn.known import Known, known_from
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, make_head, slot
 from fibrostage.networks.stream import Bounds
@@ -30,26 +31,36 @@ from fibrostage.plan.run_plan import Plan
 from fibrostage.stats.calling import Calling, calling_from
 
 FORMAT = "fibrostage-mmfn-1"
-TRAINED_ON, CALLING = "trained_on", "calling"
+TRAINED_ON, CALLING, KNOWN = "trained_on", "calling", "known"
 PICTURE_DIGITS = 16  # of a hash: 64 bits
 RENAMED = {"head.bias": "head.link.bias"}  # in models from before there was another link
 
 
 def save_network(
-    path: Path, network: MMFN, plan: Plan, cohort: Cohort, trained_on: NDArray[np.int64], calling: Calling | None = None
+    path: Path,
+    network: MMFN,
+    plan: Plan,
+    cohort: Cohort,
+    trained_on: NDArray[np.int64],
+    calling: Calling | None = None,
+    known: Known | None = None,
 ) -> None:
     """The network, ready to be loaded with its plan; `trained_on` [p] are the rows of the patients it learned from,
-    whose pictures it will know again, and `calling` is how its answers become a stage."""
+    whose pictures it will know again, `calling` is how its answers become a stage, and `known` what is kept of the
+    training pictures."""
     frozen = plan.training.finetune == "head"
     tensors = dict(network.head.state_dict(prefix="head."))
     if not frozen:
         tensors.update(network.backbones.state_dict(prefix="backbones."))
+    for name, bounds in (known or Known()).bounds.items():
+        tensors.update(bounds.state_dict(prefix=f"head.streams.{slot(name)}.bounds."))
     metadata = {
         "format": FORMAT,
         "plan": plan.canonical(),
         "cohort": cohort.fingerprint,
         "cohort_name": cohort.name,
         "simulated": "yes" if cohort.simulated else "no",
+        KNOWN: (known or Known()).canonical(),
         CALLING: json.dumps((calling or Calling()).as_dict()),
         TRAINED_ON: " ".join(sorted(pictures_of(cohort, plan.fused, trained_on))),
         "tool": __version__,
@@ -91,6 +102,15 @@ def calling_of(path: Path) -> Calling:
         return Calling() if told is None else calling_from(json.loads(told))
     except (ValueError, StatisticsError) as error:
         raise RunError(f"cannot read the model {path}: {error}") from None
+
+
+def known_by(path: Path) -> Known:
+    """What a model's file says of its training pictures: nothing, in files from before this was kept.
+
+    Raises `RunError` where the file cannot be read, or does not say it rightly.
+    """
+    told = told_by(path).get(KNOWN)
+    return Known() if told is None else known_from(told)
 
 
 def told_by(path: Path) -> dict[str, str]:
@@ -143,7 +163,7 @@ def rebuild(path: Path, plan: Plan, tensors: Mapping[str, Tensor], metadata: Map
     for name in plan.fused:  # a head on frozen features has the bounds of those it was fitted on
         prefix = f"head.streams.{slot(name)}.bounds."
         if f"{prefix}low" in tensors:
-            network.head.stream(name).bounds = Bounds(*(tensors[prefix + part] for part in Bounds.NAMES))
+            network.head.stream(name).bounds = Bounds(*(tensors.get(prefix + part) for part in Bounds.NAMES))  # type: ignore[arg-type]
     missing, unexpected = network.load_state_dict(dict(tensors), strict=False)
     wrong = [key for key in missing if trained or key.startswith("head.")] + list(unexpected)
     if wrong:

@@ -25,6 +25,7 @@ from fibrostage.stats.conformal import stage_sets
 from fibrostage.stats.decisions import Decision
 from fibrostage.stats.poolings import POOLINGS
 from fibrostage.stats.recalibration import mean_log_loss, recalibrate, youden_thresholds
+from fibrostage.stats.rule_in_out import cut_scores
 
 FEWEST_PATIENTS = 30  # who train; of fewer, nothing can be chosen or calibrated
 THRESHOLDS = "thresholds"
@@ -78,8 +79,9 @@ def cross_fit(
     table = table if recalibration is None else recalibration(table)
     thresholds = youden_thresholds(stages, table) if settled.rule == THRESHOLDS else ()
     decision = Decision(settled.rule, settled.costs, thresholds)
-    sets = stage_sets(stages, table) if calibrate else None
-    return CrossFit(with_penalty(plan, best) if frozen else plan, Calling(recalibration, decision, sets), losses)
+    sets, cuts = (stage_sets(stages, table), cut_scores(stages, table)) if calibrate else (None, ())
+    calling = Calling(recalibration, decision, sets, cuts)
+    return CrossFit(with_penalty(plan, best) if frozen else plan, calling, losses)
 
 
 def parts_of(task: Task, training: NDArray[np.int64], folds: int) -> list[NDArray[np.int64]]:

@@ -137,7 +137,7 @@ def projected(
     def compute() -> tuple[Projection, Tensor]:
         spec = BACKBONES[plan.network.backbone]
         z = features_of(cohort, name, spec, backbone, precision, progress, training.mirror)
-        projection = fit_projection(z[own], training.components)
+        projection = fit_projection(z[own], training.components, cohort.owners(name)[own])
         return projection, torch.from_numpy(projection(z))
 
     return remembered(_PROJECTED, key, compute)

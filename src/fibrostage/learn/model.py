@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
@@ -18,17 +19,20 @@ from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.stage import Staging
-from fibrostage.learn.checkpoint import calling_of, load_network, picture_name, training_pictures
+from fibrostage.learn.checkpoint import calling_of, known_by, load_network, picture_name, training_pictures
+from fibrostage.learn.contributions import Contributions, contributions
 from fibrostage.learn.features import features_of
+from fibrostage.learn.known import Known
 from fibrostage.learn.learner import probabilities_of, resolve_precision
 from fibrostage.learn.plan_for_cohort import check_modality
 from fibrostage.learn.soundness import never_certain
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, AnyStream
+from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.run_folder import RunFolder
-from fibrostage.results.staged import Staged
-from fibrostage.stats.calling import Calling, limits_together, together
+from fibrostage.results.staged import CANNOT_SAY, RULED_IN, RULED_OUT, SeenPicture, Staged
+from fibrostage.stats.calling import Calling, cut_limits_together, limits_together, together
 from fibrostage.stats.conformal import possible
 from fibrostage.stats.poolings import POOLINGS
 
@@ -45,6 +49,7 @@ class Model:
     members: tuple[tuple[MMFN, Plan], ...]
     trained_on: frozenset[str] | None = None
     callings: tuple[Calling, ...] = ()
+    known: tuple[Known, ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -55,9 +60,16 @@ class Model:
     def staging(self) -> Staging:
         return self.plan.staging.resolve()
 
-    def stage(self, pictures: Pictures, progress: Progress = SILENT, keep: bool = True) -> list[Staged]:
+    def stage(
+        self,
+        pictures: Pictures,
+        progress: Progress = SILENT,
+        keep: bool = True,
+        asked: DecisionPlan | None = None,
+    ) -> list[Staged]:
         """Stages every patient who has pictures that the model can use, in their order; the others are left out.
-        Without `keep` nothing of the pictures stays in the cache of features.
+        Without `keep` nothing of the pictures stays in the cache of features. Of `asked`, coverage, predictive values
+        and false alarms hold instead of the plan's.
 
         Raises `PlanError` where the pictures are stored otherwise than the model was trained on, and `RunError` where
         the model gives no numbers.
@@ -66,25 +78,78 @@ class Model:
             if modality.name in self.plan.fused:
                 own = Modality(modality.name, modality.kind, modality.size, modality.stored_channels, modality.fit)
                 check_modality(pictures, own)
-        patients, table, far = self._probabilities(pictures, progress, keep)
+        asked = asked or self.plan.decision
+        found = self._look(pictures, progress, keep, asked.false_alarms)
+        table = self._probabilities(found)
         classes, names = self.staging.classes, pictures.patient_ids
-        seen = {name: np.bincount(pictures.owners(name), minlength=len(names)) for name in self.plan.fused}
         known, called = self._trained_on(pictures), together(self.callings)(table)
-        limits = limits_together(self.callings, self.plan.decision.coverage)
+        limits = limits_together(self.callings, asked.coverage)
         inside = np.zeros(table.shape, dtype=bool) if limits is None else possible(table, limits)
+        rules = self._rules(table, asked)
+        pictures_of = self._seen(pictures, found)
         return [
             Staged(
                 names[row],
-                classes[int(stage)],
-                dict(zip(classes, own.tolist(), strict=True)),
-                {name: int(counts[row]) for name, counts in seen.items()},
+                classes[int(called[index])],
+                dict(zip(classes, table[index].tolist(), strict=True)),
+                {name: sum(one.modality == name for one in seen) for name in self.plan.fused},
                 self.digest,
-                {name: int(counts[row]) for name, counts in far.items()},
+                {name: sum(one.far for one in seen if one.modality == name) for name in self.plan.fused},
                 None if known is None else row in known,
-                tuple(compress(classes, each)),
+                tuple(compress(classes, inside[index])),
+                rules[index],
+                self._shares(found, index),
+                seen,
             )
-            for row, own, stage, each in zip(patients.tolist(), table, called, inside, strict=True)
+            for index, row in enumerate(found[0].rows.tolist())
+            for seen in [pictures_of.get(row, ())]
         ]
+
+    def _shares(self, found: list[Look], index: int) -> dict[str, float]:
+        """What each modality adds for a patient on average over the members; empty where one has no mean to compare
+        with."""
+        if not self.known or not all(each.baseline for each in self.known):
+            return {}
+        return {name: float(np.mean([one.shares.patients[name][index] for one in found])) for name in self.plan.fused}
+
+    def _look(self, pictures: Pictures, progress: Progress, keep: bool, false_alarms: float) -> list[Look]:
+        """What each member sees. Raises `RunError` where one gives no numbers."""
+        known = self.known or (Known(),) * len(self.members)
+        found = [
+            look(network, plan, pictures, each, progress, keep, false_alarms)
+            for (network, plan), each in zip(self.members, known, strict=True)
+        ]
+        if not all(np.isfinite(one.probabilities).all() for one in found):
+            raise RunError(f"the model of {self.name} gives probabilities that are not numbers; train it again")
+        return found
+
+    def _probabilities(self, found: list[Look]) -> NDArray[np.float64]:
+        """The members' mean calibrated probabilities [P, K]."""
+        callings = self.callings or (Calling(),) * len(found)
+        told = [each.probabilities(one.probabilities) for each, one in zip(callings, found, strict=True)]
+        return never_certain(np.asarray(np.sum(told, axis=0) / len(found)))
+
+    def _rules(self, table: NDArray[np.float64], asked: DecisionPlan) -> list[dict[str, str]]:
+        """By patient whether each cut is ruled in or out, of their probabilities [P, K]."""
+        limits, cuts = cut_limits_together(self.callings, asked.npv, asked.ppv), self.staging.cuts
+        if limits is None:
+            return [dict.fromkeys(cuts, CANNOT_SAY) for _ in table]
+        words, at = (CANNOT_SAY, RULED_IN, RULED_OUT), [self.staging.threshold(cut) - 1 for cut in cuts]
+        return [{cut: words[own[k]] for cut, k in zip(cuts, at, strict=True)} for own in limits.ruled(table).tolist()]
+
+    def _seen(self, pictures: Pictures, found: list[Look]) -> dict[int, tuple[SeenPicture, ...]]:
+        """By patient's row every picture that was seen: far where all members find it so."""
+        result: dict[int, list[SeenPicture]] = {}
+        for name in self.plan.fused:
+            far = np.logical_and.reduce([one.far[name] for one in found])
+            shares = np.mean([one.shares.pictures[name] for one in found], axis=0)
+            told = [each for one in found if (each := one.strange[name]) is not None]
+            all_know = len(told) == len(found)
+            strange: list[float | None] = np.max(told, axis=0).tolist() if all_know else [None] * len(far)
+            for row, owner in enumerate(pictures.owners(name).tolist()):
+                seen = SeenPicture(name, row, float(shares[row]), strange[row], bool(far[row]))
+                result.setdefault(owner, []).append(seen)
+        return {owner: tuple(own) for owner, own in result.items()}
 
     def _trained_on(self, pictures: Pictures) -> set[int] | None:
         """The rows of patients with a picture that the model was trained on; None where that is not known."""
@@ -96,23 +161,6 @@ class Model:
             for owner, sha256 in zip(pictures.owners(name), pictures.picture_hashes(name), strict=True)
             if picture_name(sha256) in self.trained_on
         }
-
-    def _probabilities(
-        self, pictures: Pictures, progress: Progress, keep: bool
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64], dict[str, NDArray[np.int64]]]:
-        """Patients' rows [P], the members' mean probabilities [P, K], and how many pictures of each modality of every
-        patient all members find far outside."""
-        found = [predict_patients(network, plan, pictures, progress, keep) for network, plan in self.members]
-        if not all(np.isfinite(table).all() for _, table, _ in found):
-            raise RunError(f"the model of {self.name} gives probabilities that are not numbers; train it again")
-        callings = self.callings or (Calling(),) * len(found)
-        told = [each.probabilities(table) for each, (_, table, _) in zip(callings, found, strict=True)]
-        mean = np.asarray(np.sum(told, axis=0) / len(found))
-        far = {}
-        for name in self.plan.fused:
-            agreed = np.logical_and.reduce([own[name] for *_, own in found])
-            far[name] = np.bincount(pictures.owners(name)[agreed], minlength=len(pictures.patient_ids))
-        return found[0][0], never_certain(mean), far
 
 
 def open_model(run: Path, of_folds: bool = False) -> Model:
@@ -130,14 +178,33 @@ def open_model(run: Path, of_folds: bool = False) -> Model:
     told = [training_pictures(path) for path in paths]
     known = None if None in told else frozenset().union(*(own for own in told if own is not None))
     networks = tuple(load_network(path) for path in paths)
-    return Model(str(run), digest.hexdigest(), networks, known, tuple(calling_of(path) for path in paths))
+    callings, pictures = tuple(map(calling_of, paths)), tuple(map(known_by, paths))
+    return Model(str(run), digest.hexdigest(), networks, known, callings, pictures)
 
 
-def predict_patients(
-    network: MMFN, plan: Plan, pictures: Pictures, progress: Progress, keep: bool = True
-) -> tuple[NDArray[np.int64], NDArray[np.float64], dict[str, NDArray[np.bool_]]]:
-    """Patients' rows [P] and mean probabilities [P, K] over at most `evaluation.candidates` each, and by modality which
-    pictures [n] lie far outside what the network was trained on."""
+@dataclass(frozen=True)
+class Look:
+    """What one network sees of patients, in the order of `rows` [P]: pooled `probabilities` [P, K]; by modality which
+    pictures [n] lie `far` outside what it was trained on, how `strange` they are [n] (None where it cannot tell); and
+    what everything adds."""
+
+    rows: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    far: Mapping[str, NDArray[np.bool_]]
+    strange: Mapping[str, NDArray[np.float64] | None]
+    shares: Contributions
+
+
+def look(
+    network: MMFN,
+    plan: Plan,
+    pictures: Pictures,
+    known: Known,
+    progress: Progress,
+    keep: bool = True,
+    false_alarms: float = 0.01,
+) -> Look:
+    """Looks at all patients' pictures, over at most `evaluation.candidates` candidates each."""
     spec = BACKBONES[plan.network.backbone]
     precision = resolve_precision(plan.training.precision)
     mirror = plan.training.finetune == "head" and plan.training.mirror  # as the head was fitted
@@ -150,15 +217,31 @@ def predict_patients(
     space = space_of(pictures, plan.fused, plan.network.missing == "keep")
     usable = np.flatnonzero(space.per_patient > 0)
     ids = space.draw(usable, plan.evaluation.candidates, Draws.EVALUATED.of(plan.seed))
-    far = {name: far_outside(network.head.stream(name), z, pictures.pixels(name)) for name, z in features.items()}
-    pooled = POOLINGS[plan.evaluation.pooling](
+    rows, pooled = POOLINGS[plan.evaluation.pooling](
         space.patient_of(ids), probabilities_of(network.head, features, space, ids)
     )
-    return *pooled, far
+    unlike = {
+        name: unlikeness(network.head.stream(name), z, pictures.pixels(name), false_alarms)
+        for name, z in features.items()
+    }
+    return Look(
+        rows,
+        pooled,
+        {name: far for name, (far, _) in unlike.items()},
+        {name: strange for name, (_, strange) in unlike.items()},
+        contributions(network.head, features, space, ids, known.baseline),
+    )
 
 
-def far_outside(stream: AnyStream, z: Tensor, pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+@torch.inference_mode()
+def unlikeness(
+    stream: AnyStream, z: Tensor, pixels: NDArray[np.uint8], false_alarms: float
+) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
     """Which images [n] lie far from those of training, by features z [n, C], or show nothing at all, by `pixels`
-    [n, S, S, C]. Of a stream without bounds, which was trained with its backbone, only the latter are known."""
+    [n, S, S, C]; and how strange they are [n]. Of a stream without bounds only the former are known."""
     blank = np.array([image.min() == image.max() for image in pixels], dtype=bool)
-    return blank if stream.bounds is None else blank | np.asarray(stream.bounds.far(z).numpy())
+    if stream.bounds is None:
+        return blank, None
+    strange = stream.bounds.strange(z)
+    far = blank | stream.bounds.far(z, false_alarms).numpy()
+    return far, None if strange is None else strange.double().numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +17,8 @@ from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.stage import Staging
 from fibrostage.learn.model import open_model
 from fibrostage.learn.plan_for_cohort import check_fit
+from fibrostage.learn.reasons import out_of_scope, reasons_of
+from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.results.staged import Staged, staged_table
 
 LEFT_OUT = ("patient_id", "reason")
@@ -73,19 +75,26 @@ def predict_cohort(
     progress: Progress = SILENT,
     given: Mapping[str, str] | None = None,
     keep: bool = True,
+    asked: DecisionPlan | None = None,
 ) -> PredictedCohort:
     """Stages a cohort's patients; writes the table to `target`, and who was left out beside it (STEM.left_out.csv).
 
     `given` leads from patients' ids to those that people know them by; without `keep` nothing of the pictures stays in
-    the cache of features. Raises `RunError` where a file exists or cannot
-    be written, or the run holds no model, and `PlanError` where the cohort is of other stages or otherwise stored
-    pictures than the model.
+    the cache of features; of `asked`, coverage, predictive values and false alarms hold instead of the model's own. Who
+    has no picture like those of training is left out. Raises `RunError` where a file exists or cannot be written, or
+    the run holds no model, and `PlanError` where the cohort is of other stages or otherwise stored pictures than the
+    model.
     """
     beside = check_target(target)
     model = open_model(run)
     check_fit(cohort, model.plan)
-    staged = tuple(model.stage(cohort, progress, keep))
-    left_out = reasons(cohort, {one.patient_id for one in staged}, model.plan.fused)
+    every = model.stage(cohort, progress, keep, asked)
+    strange = {one.patient_id: why for one in every if (why := out_of_scope(one)) is not None}
+    staged = tuple(
+        replace(one, reasons=reasons_of(model, cohort, one)) for one in every if one.patient_id not in strange
+    )
+    lacking = lacking_of(cohort, {one.patient_id for one in every}, model.plan.fused)
+    left_out = {patient: why for patient in cohort.patient_ids if (why := (lacking | strange).get(patient))}
     found = PredictedCohort(staged, left_out, model.staging, cohort.simulated, model.digest, given)
     if target is not None and beside is not None:
         replace_file(target, found.table().write_csv)
@@ -106,7 +115,7 @@ def check_target(target: Path | None) -> Path | None:
     return beside
 
 
-def reasons(cohort: Cohort, staged: set[str], fused: Sequence[str]) -> dict[str, str]:
+def lacking_of(cohort: Cohort, staged: set[str], fused: Sequence[str]) -> dict[str, str]:
     """Why each patient of a cohort who was not staged was not: which modalities of the model they lack."""
     seen = {name: has_all(cohort, [name]) for name in fused}
     result = {}

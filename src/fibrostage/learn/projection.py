@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from fibrostage.ground.draws import Draws
 from fibrostage.networks.fusion import AnyStream
 from fibrostage.networks.stream import Bounds, PlainStream, Stream, distance
 
-NEAR, REACH = 0.99, 1.25  # of the training images' distances the quantile, and how much further an image is far
+PARTS = 5  # of the training patients, each measured from the others
+KEPT_DISTANCES = 512  # at most, evenly among those in order
 MARGIN = 3.0  # of a feature's range in training, that it may lie beyond it
 SQUARED_NORM = 400.0  # of a projected image on average, whatever the backbone: what frozen_l2 is tuned to
 
@@ -27,8 +29,8 @@ SQUARED_NORM = 400.0  # of a projected image on average, whatever the backbone: 
 class Projection:
     """z ↦ (z − mean) · matrixᵀ, with mean [C] and matrix [P, C].
 
-    A network that leaves its run is asked about any picture: it brings features between `low` and `high` [C], and those
-    further than `reach` from the mean, in units of `scale` [C], are far from those of training.
+    A network that leaves its run is asked about any picture: it brings features between `low` and `high` [C], and knows
+    by `distances`, in units of `scale` [C] from the mean, how far training pictures lie from those of other patients.
     """
 
     mean: NDArray[np.float32]
@@ -36,7 +38,7 @@ class Projection:
     low: NDArray[np.float32]
     high: NDArray[np.float32]
     scale: NDArray[np.float32]
-    reach: float
+    distances: NDArray[np.float32]
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray((features - self.mean) @ self.matrix.T, dtype=np.float32)
@@ -44,15 +46,21 @@ class Projection:
     @property
     def bounds(self) -> Bounds:
         low, high, centre, scale = map(torch.from_numpy, (self.low, self.high, self.mean, self.scale))
-        return Bounds(low, high, centre, scale, torch.tensor([self.reach]))
+        return bounds_of(low, high, centre, scale, self.distances)
 
 
-def fit_projection(features: NDArray[np.float32], components: int) -> Projection:
-    """The projection of training images [n, C] on at most `components` principal components."""
+def bounds_of(low: Tensor, high: Tensor, centre: Tensor, scale: Tensor, distances: NDArray[np.float32]) -> Bounds:
+    """Bounds of features [C] that know the `distances` [n] of training images."""
+    return Bounds(low, high, centre, scale, torch.tensor([float(distances[-1])]), torch.from_numpy(distances))
+
+
+def fit_projection(
+    features: NDArray[np.float32], components: int, owners: NDArray[np.int64] | None = None
+) -> Projection:
+    """The projection of training images [n, C] on at most `components` principal components; `owners` [n] say whose
+    they are, each somebody else's where they do not."""
     mean = features.mean(axis=0, dtype=np.float64)
-    spread = features.std(axis=0, dtype=np.float64)
-    # a feature that never varies in training says nothing: it gets weight 0, not 1/0
-    inverse = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-8)
+    inverse = inverse_spread(features)
     least, most = features.min(axis=0), features.max(axis=0)
     margin = MARGIN * (most - least)
     standard = (features - mean) * inverse
@@ -61,10 +69,33 @@ def fit_projection(features: NDArray[np.float32], components: int) -> Projection
     kept = max(1, min(components, rank))
     scale = np.sqrt(SQUARED_NORM / max(1, int((inverse > 0).sum())))
     matrix = (axes[:kept] * inverse * scale).astype(np.float32)
-    found = torch.from_numpy(features), torch.from_numpy(mean).float(), torch.from_numpy(inverse).float()
-    reach = REACH * float(np.quantile(distance(*found).numpy(), NEAR))
     ends = least - margin, most + margin
-    return Projection(mean.astype(np.float32), matrix, *ends, inverse.astype(np.float32), reach)
+    distances = distances_of(features, np.arange(len(features)) if owners is None else owners)
+    return Projection(mean.astype(np.float32), matrix, *ends, inverse.astype(np.float32), distances)
+
+
+def inverse_spread(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """1 / standard deviation [C] of features [n, C]. One that never varies in training says nothing: it has weight 0,
+    not 1/0."""
+    spread = features.std(axis=0, dtype=np.float64)
+    return np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-8)
+
+
+def distances_of(features: NDArray[np.float32], owners: NDArray[np.int64]) -> NDArray[np.float32]:
+    """How far training images lie from those of other patients, ascending, at most KEPT_DISTANCES: features [n, C] of
+    each fifth of the `owners` [n] are measured from the mean of the rest, in their spread."""
+    people, whose = np.unique(owners, return_inverse=True)
+    parts = (Draws.MEASURED_APART.of(0).permutation(len(people)) % PARTS)[whose]
+    found = np.empty(len(features), dtype=np.float32)
+    for part in np.unique(parts):
+        own = parts == part
+        rest = features if own.all() else features[~own]
+        centre, scale = rest.mean(axis=0, dtype=np.float64), inverse_spread(rest)
+        told = torch.from_numpy(features[own]), torch.from_numpy(centre).float(), torch.from_numpy(scale).float()
+        found[own] = distance(*told).numpy()
+    found.sort()
+    kept = np.linspace(0, len(found) - 1, min(len(found), KEPT_DISTANCES)).round().astype(np.int64)
+    return found[kept]
 
 
 def fold(stream: AnyStream, projection: Projection) -> AnyStream:

@@ -13,6 +13,7 @@ from fibrostage.cohort.store import Cohort, taken_in_with
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.checkpoint import save_network
 from fibrostage.learn.cross_fit import cross_fit
+from fibrostage.learn.known import known_of
 from fibrostage.learn.learner import Learner, make_learner
 from fibrostage.learn.patient_predictions import predictions_of, test_predictions
 from fibrostage.learn.run_metrics import supervised_metrics
@@ -86,5 +87,6 @@ def fit(
     learner = make_learner(cohort, chosen.plan, task.space, fold.train, seed, progress)
     for record in learner.fit(examples_of(task, training, seed), seed, validation):
         run.log(event="epoch", fold=label, **record)
-    save_network(target, learner.network(), chosen.plan, cohort, fold.train, chosen.calling)
+    known = known_of(learner, task, fold.train)
+    save_network(target, learner.network(), chosen.plan, cohort, fold.train, chosen.calling, known)
     return learner, chosen.calling

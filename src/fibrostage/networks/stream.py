@@ -21,28 +21,46 @@ class Bounds(nn.Module):
     """What features [C] a head was fitted on: between `low` and `high` it is asked about them, further out about the
     nearest bound, as a feature that hardly varied in training would drown all others.
 
-    An image further than `reach` from the training images' `centre`, in their spread's `scale`, is far from them.
+    An image is measured from the training images' `centre`, in their spread's `scale`. How far it is, is told by
+    `distances` [n], ascending: those of training images from the others', patient by patient. Networks from before
+    these were kept have one `reach` instead, beyond which an image is far.
     """
 
-    def __init__(self, low: Tensor, high: Tensor, centre: Tensor, scale: Tensor, reach: Tensor) -> None:
+    def __init__(
+        self, low: Tensor, high: Tensor, centre: Tensor, scale: Tensor, reach: Tensor, distances: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.low: Tensor
         self.high: Tensor
         self.centre: Tensor
         self.scale: Tensor
         self.reach: Tensor
-        for name, value in zip(self.NAMES, (low, high, centre, scale, reach), strict=True):
+        self.distances: Tensor | None
+        for name, value in zip(self.NAMES, (low, high, centre, scale, reach, distances), strict=True):
             self.register_buffer(name, value)
 
-    NAMES = ("low", "high", "centre", "scale", "reach")
+    NAMES = ("low", "high", "centre", "scale", "reach", "distances")
 
     def forward(self, z: Tensor) -> Tensor:
         """Features z [N, C], each brought within its bounds."""
         return torch.minimum(torch.maximum(z, self.low), self.high)
 
-    def far(self, z: Tensor) -> Tensor:
-        """Which images [N] of features z [N, C] lie far from those of training."""
-        return distance(z, self.centre, self.scale) > self.reach
+    def strange(self, z: Tensor) -> Tensor | None:
+        """How large a share [N] of training images lies at least as far from the others as images of features z [N, C]
+        do, at least one in n + 1 (a conformal p value); None where that was not kept."""
+        if self.distances is None:
+            return None
+        own = distance(z, self.centre, self.scale)
+        beyond = len(self.distances) - torch.searchsorted(self.distances, own.contiguous(), side="left")
+        return (beyond + 1) / (len(self.distances) + 1)
+
+    def far(self, z: Tensor, false_alarms: float) -> Tensor:
+        """Which images [N] of features z [N, C] lie far from those of training: further than all but a share of
+        `false_alarms` of these; further than all, where they are too few to tell such a share."""
+        strange = self.strange(z)
+        if strange is None or self.distances is None:
+            return distance(z, self.centre, self.scale) > self.reach
+        return strange <= max(false_alarms, 1 / (len(self.distances) + 1))
 
 
 def distance(z: Tensor, centre: Tensor, scale: Tensor) -> Tensor:

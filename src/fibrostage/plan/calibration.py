@@ -34,11 +34,16 @@ class DecisionPlan(PlanSection):
     one of least expected distance in stages ("least_error"), the one of least expected cost ("least_cost", with
     `costs`, a row a true stage and a column a called one), or as far up as thresholds are reached that were chosen on
     training patients ("thresholds", Youden's at each cut). `coverage` is how
-    often the set of stages that stay possible is to hold the true one, of every stage alike (`stats.conformal`)."""
+    often the set of stages that stay possible is to hold the true one, of every stage alike (`stats.conformal`), and
+    `npv` and `ppv` how often a cut that is ruled out or in is to be so (`stats.rule_in_out`). `false_alarms` is the
+    share of pictures like those of training that may be told to lie far from them."""
 
     rule: Literal["mode", "median", "least_error", "least_cost", "thresholds"] = "mode"
     costs: tuple[tuple[float, ...], ...] = ()
     coverage: float = Field(0.9, ge=0.5, le=0.99)
+    npv: float = Field(0.9, gt=0.5, lt=1)
+    ppv: float = Field(0.9, gt=0.5, lt=1)
+    false_alarms: float = Field(0.01, gt=0, le=0.2)
 
     @model_validator(mode="after")
     def _costs(self) -> DecisionPlan:

@@ -55,6 +55,9 @@ WHOLE = (  # of a trained backbone
     "augment", "average",
 )  # fmt: skip
 ADDED_LATER: dict[tuple[str, str], Json] = {  # keys that do not count where they say what was always done
+    ("decision", "npv"): 0.9,
+    ("decision", "ppv"): 0.9,
+    ("decision", "false_alarms"): 0.01,
     ("split", "require"): [],
     ("training", "candidates"): 64,
     ("training", "cover"): "pictures",

@@ -13,16 +13,19 @@ from fibrostage.ground.files import Json
 from fibrostage.stats.conformal import StageSets
 from fibrostage.stats.decisions import USUAL, Decision
 from fibrostage.stats.recalibration import Recalibration, recalibration_from
+from fibrostage.stats.rule_in_out import CutLimits, CutScores, cut_limits
 
 
 @dataclass(frozen=True)
 class Calling:
     """What was settled on the training patients: a recalibration, or None, how a stage is called, and how strange their
-    own stage looked to them, or None."""
+    own stage looked to them, or None. `cuts` are the probabilities at each cut that patients had whom the model had not
+    seen, empty where that was not learned."""
 
     recalibration: Recalibration | None = None
     decision: Decision = USUAL
     sets: StageSets | None = None
+    cuts: tuple[CutScores, ...] = ()
 
     def probabilities(self, pooled: ArrayLike) -> NDArray[np.float64]:
         """A patient's probabilities [P, K] of those that the network's answers were pooled to [P, K]."""
@@ -37,6 +40,7 @@ class Calling:
             "costs": [list(row) for row in self.decision.costs],
             "thresholds": list(self.decision.thresholds),
             "strangeness": None if self.sets is None else [list(own) for own in self.sets.scores],
+            "cuts": [one.as_dict() for one in self.cuts],
         }
 
 
@@ -49,7 +53,11 @@ def calling_from(content: Mapping[str, Json]) -> Calling:
         thresholds = tuple(float(each) for each in content["thresholds"])  # type: ignore[union-attr,arg-type]
         scores = content["strangeness"]
         known = scores and StageSets(tuple(tuple(float(each) for each in own) for own in scores))  # type: ignore[union-attr,arg-type]
-        return Calling(maps, Decision(str(content["rule"]), costs, thresholds), known or None)
+        cuts = tuple(
+            CutScores(*(tuple(float(each) for each in one[side]) for side in ("below", "at")))  # type: ignore[arg-type,call-overload,index,union-attr]
+            for one in content.get("cuts") or ()  # type: ignore[union-attr]
+        )
+        return Calling(maps, Decision(str(content["rule"]), costs, thresholds), known or None, cuts)
     except (KeyError, TypeError, ValueError) as error:
         raise StatisticsError(f"not how a stage is called: {error}") from None
 
@@ -67,3 +75,12 @@ def limits_together(callings: tuple[Calling, ...], coverage: float) -> NDArray[n
     """The limits [K] of several models of one plan: the mean of theirs; None where one has none."""
     each = [one.sets.limits(coverage) for one in callings if one.sets is not None]
     return np.mean(each, axis=0) if each and len(each) == len(callings) else None
+
+
+def cut_limits_together(callings: tuple[Calling, ...], npv: float, ppv: float) -> CutLimits | None:
+    """The limits of ruling in and out of several models of one plan: the mean of theirs; None where one has none."""
+    each = [cut_limits(one.cuts, npv, ppv) for one in callings if one.cuts]
+    if not each or len(each) < len(callings):
+        return None
+    out, within = (np.mean([getattr(one, side) for one in each], axis=0) for side in ("out_up_to", "in_from"))
+    return CutLimits(tuple(out.tolist()), tuple(within.tolist()))

@@ -1,0 +1,60 @@
+"""What each modality and each picture adds to an answer, exactly: a candidate's logits are a sum of shares.
+
+A patient's answer is a mean over candidates, so a picture counts as often as it was among them. Shares are told in
+log-odds a stage up: the slope of the logits over the stages (least squares), or the number itself where stages are
+intervals of one; against the mean of the training patients, so that what all have in common says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fibrostage.cohort.candidates import CandidateSpace
+from fibrostage.networks.fusion import Head
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """By modality what it adds for every patient [P], in the order of `rows` [P], and what each picture [n] adds; a
+    patient's pictures of a modality add up to it."""
+
+    rows: NDArray[np.int64]
+    patients: Mapping[str, NDArray[np.float64]]
+    pictures: Mapping[str, NDArray[np.float64]]
+
+
+@torch.inference_mode()
+def contributions(
+    head: Head,
+    features: Mapping[str, Tensor],
+    space: CandidateSpace,
+    ids: NDArray[np.int64],
+    baseline: Mapping[str, float] | None = None,
+) -> Contributions:
+    """What modalities and pictures add to the answers about the patients of candidates `ids` [n], of features [n_m, C];
+    `baseline` is by modality what the training patients' mean is, 0 where it is not given."""
+    tables, chosen = head.tables(features), space.decode(ids)
+    rows, owner, counts = np.unique(space.patient_of(ids), return_inverse=True, return_counts=True)
+    patients, pictures = {}, {}
+    for column, name in enumerate(head.modalities):
+        own, picture = a_stage_up(tables[name]) - (baseline or {}).get(name, 0.0), chosen[:, column]
+        patients[name] = np.bincount(owner, weights=own[picture], minlength=len(rows)) / counts
+        there = picture >= 0
+        weights = 1 / counts[owner[there]]
+        pictures[name] = own[:-1] * np.bincount(picture[there], weights=weights, minlength=len(own) - 1)
+    return Contributions(rows, patients, pictures)
+
+
+def a_stage_up(shares: Tensor) -> NDArray[np.float64]:
+    """Shares of the logits [n, K], or of the one number behind the stages [n, 1], as log-odds a stage up [n]."""
+    table = shares.double().numpy()
+    if table.shape[1] == 1:
+        return np.asarray(table[:, 0])
+    stages = np.arange(table.shape[1]) - (table.shape[1] - 1) / 2
+    return np.asarray(table @ stages / (stages**2).sum())

@@ -1,0 +1,100 @@
+"""What a model keeps of the pictures that trained it, beside its weights: enough to tell when a new one is unlike them,
+and what an average patient's share is. Nothing of a single patient is in it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fibrostage.cohort.store import Cohort
+from fibrostage.ground.draws import Draws
+from fibrostage.ground.errors import RunError
+from fibrostage.learn.contributions import contributions
+from fibrostage.learn.learner import Learner
+from fibrostage.learn.projection import bounds_of, distances_of, inverse_spread
+from fibrostage.learn.task import Task
+from fibrostage.networks.stream import Bounds
+
+UNJUDGED = "not judged"
+LARGEST = float(np.finfo(np.float32).max)  # of features that nothing holds back
+
+
+@dataclass(frozen=True)
+class Known:
+    """Of the training patients, by modality: their mean share of the answer (`contributions`), which devices made the
+    pictures, and how many pictures were of which quality. `bounds` are those of features of a trained backbone; a
+    frozen one's go with the projection."""
+
+    baseline: Mapping[str, float] = field(default_factory=dict)
+    devices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    quality: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
+
+    def canonical(self) -> str:
+        """What a model's file says, as JSON; the bounds stand among its tensors."""
+        told = {
+            "baseline": dict(self.baseline),
+            "devices": {name: list(own) for name, own in self.devices.items()},
+            "quality": {name: dict(own) for name, own in self.quality.items()},
+        }
+        return json.dumps(told, ensure_ascii=False, sort_keys=True)
+
+
+def known_from(text: str) -> Known:
+    """What `canonical` wrote; raises `RunError` where it is damaged."""
+    try:
+        told = json.loads(text)
+        return Known(
+            {str(name): float(value) for name, value in told["baseline"].items()},
+            {str(name): tuple(map(str, own)) for name, own in told["devices"].items()},
+            {str(name): {str(key): int(n) for key, n in own.items()} for name, own in told["quality"].items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"what the model says of its training pictures is damaged: {error}") from None
+
+
+def known_of(learner: Learner, task: Task, patients: NDArray[np.int64]) -> Known:
+    """What is kept of the patients (rows [p]) that a fitted learner learned from."""
+    cohort, plan = task.cohort, task.plan
+    ids = task.space.draw(patients, plan.evaluation.candidates, Draws.EVALUATED.of(plan.seed))
+    means = contributions(learner.head, learner.features, task.space, ids).patients
+    own = {name: np.isin(cohort.owners(name), patients) for name in plan.fused}
+    bounds = {}
+    if plan.training.finetune != "head":
+        bounds = {
+            name: trained_bounds(learner.features[name].numpy()[own[name]], cohort.owners(name)[own[name]])
+            for name in plan.fused
+            if own[name].any()
+        }
+    return Known(
+        {name: float(values.mean()) for name, values in means.items()},
+        {name: devices_of(cohort, name, own[name]) for name in plan.fused},
+        {name: quality_of(cohort, name, own[name]) for name in plan.fused},
+        bounds,
+    )
+
+
+def trained_bounds(features: NDArray[np.float32], owners: NDArray[np.int64]) -> Bounds:
+    """Bounds of the features [n, C] of a trained backbone, which hold nothing back but know what is far."""
+    far = torch.full((features.shape[1],), LARGEST)
+    centre, scale = features.mean(axis=0, dtype=np.float64), inverse_spread(features)
+    tensors = torch.from_numpy(centre).float(), torch.from_numpy(scale).float()
+    return bounds_of(-far, far, *tensors, distances_of(features, owners))
+
+
+def devices_of(cohort: Cohort, modality: str, own: NDArray[np.bool_]) -> tuple[str, ...]:
+    """The devices that made the pictures of a modality that `own` [n] marks, where they are known."""
+    named = cohort.images_of(modality)["device"].to_list()
+    return tuple(sorted({device for device, kept in zip(named, own, strict=True) if kept and device}))
+
+
+def quality_of(cohort: Cohort, modality: str, own: NDArray[np.bool_]) -> dict[str, int]:
+    """How many pictures of a modality that `own` [n] marks are of which quality."""
+    judged = cohort.images_of(modality)["quality"].to_list()
+    return dict(sorted(Counter(each or UNJUDGED for each, kept in zip(judged, own, strict=True) if kept).items()))
