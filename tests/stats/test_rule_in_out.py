@@ -34,7 +34,8 @@ def test_few_patients_rule_nothing_in_or_out() -> None:
     assert few.out_up_to(0.9) == -math.inf
     assert few.in_from(0.9) == math.inf
     limits = cut_limits([few], 0.9, 0.9)
-    assert limits.ruled([[0.999999, 0.000001], [0.000001, 0.999999]]).tolist() == [[0], [0]]
+    sure = [[0.999999, 0.000001], [0.000001, 0.999999]]
+    assert limits.ruled(sure, [[True, False], [False, True]]).tolist() == [[0], [0]]
 
 
 def test_a_clean_gap_rules_both_ways() -> None:
@@ -42,11 +43,16 @@ def test_a_clean_gap_rules_both_ways() -> None:
     assert 0.3 <= clean.out_up_to(0.9) < 0.8
     assert 0.2 < clean.in_from(0.9) <= 0.7
     between = cut_limits([clean], 0.94, 0.94)
-    assert between.ruled([[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]]).tolist() == [[-1], [0], [1]]
+    said = [[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]]
+    assert between.ruled(said, [[True, False], [True, True], [False, True]]).tolist() == [[-1], [0], [1]]
 
 
-def test_where_both_would_hold_neither_is_said() -> None:
-    assert CutLimits((0.9,), (0.1,)).ruled([[0.5, 0.5]]).tolist() == [[0]]
+def test_what_stays_possible_is_not_ruled_out() -> None:
+    """A stage that one in ten has is missed in one of ten by calling nobody so: its NPV alone rules it out of all."""
+    rare = CutLimits((0.9, 0.4), (0.1, math.inf))
+    said = [[0.3, 0.4, 0.3]] * 3
+    stays = [[True, True, True], [True, True, False], [False, True, False]]
+    assert rare.ruled(said, stays).tolist() == [[0, 0], [0, -1], [1, -1]]
 
 
 def test_scores_are_by_cut() -> None:

@@ -30,6 +30,7 @@ from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, AnyStream
 from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.plan.run_plan import Plan
+from fibrostage.results.model_folder import check_package, is_packaged
 from fibrostage.results.run_folder import RunFolder
 from fibrostage.results.staged import CANNOT_SAY, RULED_IN, RULED_OUT, SeenPicture, Staged
 from fibrostage.stats.calling import Calling, cut_limits_together, limits_together, together
@@ -85,7 +86,7 @@ class Model:
         known, called = self._trained_on(pictures), together(self.callings)(table)
         limits = limits_together(self.callings, asked.coverage)
         inside = np.zeros(table.shape, dtype=bool) if limits is None else possible(table, limits)
-        rules = self._rules(table, asked)
+        rules = self._rules(table, inside, asked)
         pictures_of = self._seen(pictures, found)
         return [
             Staged(
@@ -129,13 +130,16 @@ class Model:
         told = [each.probabilities(one.probabilities) for each, one in zip(callings, found, strict=True)]
         return never_certain(np.asarray(np.sum(told, axis=0) / len(found)))
 
-    def _rules(self, table: NDArray[np.float64], asked: DecisionPlan) -> list[dict[str, str]]:
-        """By patient whether each cut is ruled in or out, of their probabilities [P, K]."""
+    def _rules(
+        self, table: NDArray[np.float64], inside: NDArray[np.bool_], asked: DecisionPlan
+    ) -> list[dict[str, str]]:
+        """By patient whether each cut is ruled in or out, of their probabilities [P, K] and possible stages [P, K]."""
         limits, cuts = cut_limits_together(self.callings, asked.npv, asked.ppv), self.staging.cuts
-        if limits is None:
+        if limits is None or not inside.any():
             return [dict.fromkeys(cuts, CANNOT_SAY) for _ in table]
         words, at = (CANNOT_SAY, RULED_IN, RULED_OUT), [self.staging.threshold(cut) - 1 for cut in cuts]
-        return [{cut: words[own[k]] for cut, k in zip(cuts, at, strict=True)} for own in limits.ruled(table).tolist()]
+        ruled = limits.ruled(table, inside).tolist()
+        return [{cut: words[own[k]] for cut, k in zip(cuts, at, strict=True)} for own in ruled]
 
     def _seen(self, pictures: Pictures, found: list[Look]) -> dict[int, tuple[SeenPicture, ...]]:
         """By patient's row every picture that was seen: far where all members find it so."""
@@ -164,9 +168,11 @@ class Model:
 
 
 def open_model(run: Path, of_folds: bool = False) -> Model:
-    """The model of a finished run, or a loop's latest; `of_folds` is the one that was tested, also where another was
-    fitted on everybody. Raises `RunError` where there is none, or it cannot be rebuilt
-    exactly."""
+    """The model of a finished run, a loop's latest, or one that was handed over; `of_folds` is the one that was tested,
+    also where another was fitted on everybody. Raises `RunError` where there is none, a byte of what was handed over
+    has changed, or it cannot be rebuilt exactly."""
+    if is_packaged(run):
+        check_package(run)
     folder = RunFolder(run)
     paths = folder.fold_models() if of_folds else folder.models()
     if not paths or not (folder.finished or folder.loop_file.is_file()):

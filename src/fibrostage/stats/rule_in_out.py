@@ -3,7 +3,8 @@
 Patients whom the model had not seen tell how often those whose probability is at most t are below the cut (NPV), and
 how often those whose probability is at least t are at or above it (PPV). The widest t is taken at which even the lower
 end of a one-sided 80 % interval (Clopper and Pearson 1934) reaches what is asked: the point estimate at the best of
-many t often falls short. A predictive value holds at the share of ill patients among those who told.
+many t often falls short. A predictive value holds at the share of ill patients among those who told. Sets of stages
+that stay possible (`conformal`), which cover every stage alike, have the last word.
 """
 
 from __future__ import annotations
@@ -83,12 +84,19 @@ class CutLimits:
     out_up_to: tuple[float, ...]
     in_from: tuple[float, ...]
 
-    def ruled(self, probabilities: ArrayLike) -> NDArray[np.int64]:
-        """By patient and cut [n, K − 1]: −1 ruled out, 1 ruled in, 0 neither; of probabilities [n, K]. Where both would
-        hold, which a cut that nearly everybody or nobody reaches allows, neither is said."""
+    def ruled(self, probabilities: ArrayLike, possible: ArrayLike) -> NDArray[np.int64]:
+        """By patient and cut [n, K − 1]: −1 ruled out, 1 ruled in, 0 neither; of probabilities [n, K] and which stages
+        stay `possible` [n, K].
+
+        A stage that few have is below nearly every patient's, and so "ruled out" of anybody at a high predictive value;
+        therefore no stage at or above the cut may be possible any more, nor one below it where it is ruled in.
+        """
         slack = 10.0**-DIGITS
-        upper = at_or_above(np.asarray(probabilities, dtype=np.float64))
-        out, within = upper <= np.array(self.out_up_to) + slack, upper >= np.array(self.in_from) - slack
+        upper, stays = at_or_above(np.asarray(probabilities, dtype=np.float64)), np.asarray(possible, dtype=bool)
+        above = np.logical_or.accumulate(stays[:, ::-1], axis=1)[:, ::-1][:, 1:]
+        below = np.logical_or.accumulate(stays, axis=1)[:, :-1]
+        out = (upper <= np.array(self.out_up_to) + slack) & ~above
+        within = (upper >= np.array(self.in_from) - slack) & ~below
         return within.astype(np.int64) - out.astype(np.int64)
 
 
