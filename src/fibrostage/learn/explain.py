@@ -77,6 +77,11 @@ def explain_run(
         raise PlanError(f"--by {how!r}{nearest(how, HOWS)}; attributions are by {' or '.join(HOWS)}")
     folder = RunFolder(run)
     of_folds = folder.finished and folder.read_metrics().cohort.fingerprint == cohort.fingerprint
+    if of_folds and not folder.predictions_file.is_file():
+        raise RunError(
+            f"{run} was handed over without its run: it cannot tell whom of its own cohort it has not seen; explain the "
+            "run, or another cohort"
+        )
     model = open_model(run, of_folds)
     plan = model.plan
     check_fit(cohort, plan)
@@ -128,11 +133,6 @@ def unseen_patients(run: RunFolder, cohort: Cohort, model: Model) -> dict[str, U
     if run.read_metrics().cohort.fingerprint != cohort.fingerprint:
         every = tuple(range(len(model.members)))
         return {one.patient_id: UnseenPatient(every, classes.index(one.stage)) for one in model.stage(cohort)}
-    if not run.predictions_file.is_file():
-        raise RunError(
-            f"{run.path} was handed over without its run: it cannot tell whom of its own cohort it has not seen; "
-            "explain the run, or another cohort"
-        )
     predictions = run.read_predictions().filter(pl.col("split") == TEST)
     files = run.fold_models()
     found = scores_of(predictions, model.staging)
