@@ -15,8 +15,21 @@ def ids_from_link(link: Path) -> dict[str, str]:
 
     Raises `IntakeError` where it cannot be read, or lacks one of its columns.
     """
+    return written_for(link, "patient")
+
+
+def files_from_link(link: Path) -> dict[str, str]:
+    """By what the cohort calls a source the name that the file had, from the same file.
+
+    Raises `IntakeError` where it cannot be read, or lacks one of its columns.
+    """
+    return written_for(link, "file")
+
+
+def written_for(link: Path, what: str) -> dict[str, str]:
+    """By what is written what was given, of patients or of files."""
     table = read_csv(link, LINK_COLUMNS, Problems())
-    return {row["written"]: row["given"] for _, row in table.rows if row["what"] == "patient"}
+    return {row["written"]: row["given"] for _, row in table.rows if row["what"] == what}
 
 
 def ids_from_key(key: Path, patients: Path) -> dict[str, str]:

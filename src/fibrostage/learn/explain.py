@@ -79,8 +79,8 @@ def explain_run(
     of_folds = folder.finished and folder.read_metrics().cohort.fingerprint == cohort.fingerprint
     if of_folds and not folder.predictions_file.is_file():
         raise RunError(
-            f"{run} was handed over without its run: it cannot tell whom of its own cohort it has not seen; explain the "
-            "run, or another cohort"
+            f"{run} was handed over without its run: it cannot tell whom of its own cohort it has not seen; explain "
+            "the run, or another cohort"
         )
     model = open_model(run, of_folds)
     plan = model.plan

@@ -6,23 +6,27 @@ with, and the folder goes away with the answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from fibrostage.cohort.store import Cohort
 from fibrostage.csv_tables.reader import read_csv
 from fibrostage.csv_tables.writer import csv_text
 from fibrostage.ground.errors import IntakeError, Problems, RunError
 from fibrostage.ground.files import read_json, write_text
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.choices import Choices
-from fibrostage.intake.build.find_files import Sources
+from fibrostage.intake.build.find_files import Sources, survey
 from fibrostage.intake.build.take_in import take_in
+from fibrostage.intake.given_ids import files_from_link
 from fibrostage.learn.model import open_model
 from fibrostage.learn.predict_cohort import PredictedCohort, check_target, predict_cohort
+from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.run_folder import RunFolder
 
@@ -39,12 +43,22 @@ class Exams:
     accept_unmasked: bool = False
 
 
+@dataclass(frozen=True)
+class TakenExams:
+    """Exams as a cohort that lasts as long as they are looked at; `files` leads from what the cohort calls a source to
+    the file itself."""
+
+    cohort: Cohort
+    files: Mapping[str, Path]
+
+
 def predict_files(
     run: Path,
     exams: Exams,
     target: Path | None = None,
     progress: Progress = SILENT,
     given: Mapping[str, str] | None = None,
+    asked: DecisionPlan | None = None,
 ) -> tuple[PredictedCohort, tuple[str, ...]]:
     """Stages exams from their files; returns what the model says, and the caveats of its intake.
 
@@ -52,6 +66,31 @@ def predict_files(
     can be used, and what `predict_cohort` raises.
     """
     check_target(target)
+    with taken_exams(run, exams, progress) as taken:
+        return of_taken(run, taken, target, progress, given, asked), taken.cohort.caveats
+
+
+def of_taken(
+    run: Path,
+    taken: TakenExams,
+    target: Path | None = None,
+    progress: Progress = SILENT,
+    given: Mapping[str, str] | None = None,
+    asked: DecisionPlan | None = None,
+) -> PredictedCohort:
+    """What the model says of exams that were taken in, with what of them was not taken; raises what `predict_cohort`
+    raises."""
+    found = predict_cohort(run, taken.cohort, target, progress, given, keep=False, asked=asked)
+    return replace(found, refused=refused(taken.cohort.exclusions))
+
+
+@contextmanager
+def taken_exams(run: Path, exams: Exams, progress: Progress = SILENT) -> Iterator[TakenExams]:
+    """Takes exams in as the run's pictures were, in a temporary folder that goes away with the block.
+
+    Raises `RunError` where the run does not say how its pictures were read, and `IntakeError` where no picture of the
+    files can be used.
+    """
     plan = reading_plan(run)
     open_model(run)  # before files are read: what is wrong with a model is said at once
     with TemporaryDirectory(prefix="fibrostage-") as folder:
@@ -64,11 +103,18 @@ def predict_files(
             accept_unmasked=exams.accept_unmasked,
             allow_duplicates=True,
             accept_identity=False,
-            link=exams.link,
+            link=exams.link or work / "link.csv",
         )
         cohort = take_in(sources, work / "exams", plan, progress=progress, choices=choices)
-        found = predict_cohort(run, cohort, target, progress, given, keep=False)
-        return replace(found, refused=refused(cohort.exclusions)), cohort.caveats
+        yield TakenExams(cohort, files_of(sources, files_from_link(exams.link or work / "link.csv")))
+
+
+def files_of(sources: Sources, given: Mapping[str, str]) -> dict[str, Path]:
+    """The path of every source by what the cohort calls it; `given` is by the same the name it had."""
+    if sources.images is not None:
+        return {written: sources.path_of(name) for written, name in given.items()}
+    paths = {job.name: job.path for job in survey(sources, Problems())}
+    return {written: paths[name] for written, name in given.items() if name in paths}
 
 
 def reading_plan(run: Path) -> Plan:
