@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from fibrostage.ground.errors import PlanError
 from fibrostage.plan.section import PlanSection
 
 
@@ -50,3 +51,13 @@ class DecisionPlan(PlanSection):
         if (self.rule == "least_cost") != bool(self.costs):
             raise ValueError('costs go with rule = "least_cost", and that rule with costs')
         return self
+
+    def asked_for(self, **asked: float | None) -> DecisionPlan:
+        """The same with other values where they are given; raises `PlanError` where one is not allowed."""
+        given = {name: value for name, value in asked.items() if value is not None}
+        try:
+            return DecisionPlan.model_validate(self.model_dump() | given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            raise PlanError(f"{name.replace('_', '-')} {given.get(name)}: {first['msg']}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -16,14 +17,23 @@ from fibrostage.ground.errors import PlanError
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="A run folder with a model.")],
+    run: Annotated[Path, typer.Argument(metavar="MODEL", help="A run's or a model's folder, or a model on the hub.")],
     src: Annotated[
         list[Path],
         typer.Argument(metavar="SRC…", help="A cohort; or files and folders, read as the training pictures were."),
     ],
     target: Annotated[
-        Path | None, typer.Option("--out", help="A new CSV of patients and probabilities; or give --json.")
+        Path | None, typer.Option("--out", help="A new folder, or a new .csv of the table alone; or give --json.")
     ] = None,
+    pages: Annotated[bool, typer.Option("--report", help="Add a page a patient to the folder, HTML and PDF.")] = False,
+    reports: Annotated[
+        bool, typer.Option("--sr", help="Add a DICOM structured report a patient, for the archive.")
+    ] = False,
+    coverage: Annotated[
+        float | None, typer.Option(help="How often the set of possible stages is to hold the true one.")
+    ] = None,
+    npv: Annotated[float | None, typer.Option(help="How often a cut that is ruled out is to be so.")] = None,
+    ppv: Annotated[float | None, typer.Option(help="How often a cut that is ruled in is to be so.")] = None,
     link: Annotated[
         Path | None, typer.Option(help="The file that 'intake --link' wrote: adds the ids you know as given_id.")
     ] = None,
@@ -44,16 +54,24 @@ def predict(
     """Stage the patients of a cohort, or of the exams just made, with a trained model.
 
     \f
-    Raises `PlanError` where there is neither --out nor --json, or --key without --patients, or a cohort comes with what
-    is for files.
+    Raises `PlanError` where there is neither --out nor --json, --report or --sr without a folder, --key without
+    --patients, or a cohort comes with what is for files.
     """
     from fibrostage.cohort.store import is_cohort, open_cohort
+    from fibrostage.deploy.answers import Wanted, asked_of, check_new, write_answers
     from fibrostage.intake.given_ids import ids_from_key, ids_from_link
+    from fibrostage.learn.hub import located
+    from fibrostage.learn.model import open_model
     from fibrostage.learn.predict_cohort import predict_cohort
-    from fibrostage.learn.predict_files import Exams, predict_files
+    from fibrostage.learn.predict_files import Exams, TakenExams, of_taken, taken_exams
 
     if target is None and not as_json:
-        raise PlanError("predict needs --out, a new CSV (or --json)")
+        raise PlanError("predict needs --out, a new folder or .csv (or --json)")
+    folder = target if target is not None and target.suffix != ".csv" else None
+    if folder is None and (pages or reports):
+        raise PlanError("--report and --sr are written to a folder: give --out one, not a .csv")
+    if folder is not None:
+        check_new(folder)
     whole = len(src) == 1 and is_cohort(src[0])
     if whole and (images is not None or write_link is not None or accept_unmasked):
         raise PlanError("--images, --write-link and --accept-unmasked are for files; a cohort has been taken in")
@@ -62,13 +80,26 @@ def predict(
     given = None if link is None else ids_from_link(link)
     if key is not None and patients is not None:
         given = (given or {}) | ids_from_key(key, patients)
-    if whole:
-        opened = open_cohort(src[0])
-        found, caveats = predict_cohort(run, opened, target, make_progress(), given), opened.caveats
-    else:
-        exams = Exams(tuple(src), images, key, write_link, accept_unmasked)
-        found, caveats = predict_files(run, exams, target, make_progress(), given)
+    run = located(run)
+    plan = open_model(run).plan
+    decision = plan.decision.asked_for(coverage=coverage, npv=npv, ppv=ppv)
+    csv, progress = None if folder else target, make_progress()
+    with ExitStack() as stack:
+        if whole:
+            taken = TakenExams(open_cohort(src[0]), {})
+            found = predict_cohort(run, taken.cohort, csv, progress, given, asked=decision)
+        else:
+            exams = Exams(tuple(src), images, key, write_link, accept_unmasked)
+            taken = stack.enter_context(taken_exams(run, exams, progress))
+            found = of_taken(run, taken, csv, progress, given, decision)
+        failed = {}
+        if folder is not None:
+            who, wanted = asked_of(run, plan, decision), Wanted(pages, reports)
+            failed = write_answers(folder, found, taken.cohort, who, wanted, taken.files, progress)
+        caveats = taken.cohort.caveats
     show_caveats(caveats, found.simulated)
+    for patient, reason in list(failed.items())[:LEFT_OUT]:
+        err.print(f"not written: {patient}: {reason}", markup=False, soft_wrap=True)
     staged = len(found.staged)
     trained = sum(bool(one.trained_on) for one in found.staged)
     if trained:

@@ -1,0 +1,229 @@
+"""What is said of patients as a folder: tables for programs, a page for people, a structured report for the archive.
+
+The folder is whole or absent. A patient whose page or report cannot be made is named with the reason, and the others
+are written.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from fibrostage import __version__
+from fibrostage.cohort.store import Cohort
+from fibrostage.cohort.tables import BOX
+from fibrostage.deploy.patient_page import PagePicture, PatientPage, write_page
+from fibrostage.ground.errors import FibrostageError, RunError
+from fibrostage.ground.files import write_json
+from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.learn.predict_cohort import LEFT_OUT, PredictedCohort
+from fibrostage.plan.calibration import DecisionPlan
+from fibrostage.plan.run_plan import Plan
+from fibrostage.results.metrics import Metrics
+from fibrostage.results.model_folder import check_package, is_packaged
+from fibrostage.results.run_folder import RunFolder, write_parquet
+from fibrostage.results.staged import Staged
+from fibrostage.views.table import figure_text
+
+PARTLY = ".partly"
+PAGES, REPORTS = "pages", "reports"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is written of every patient beside the tables: `pages` as HTML and PDF, DICOM `reports`."""
+
+    pages: bool = False
+    reports: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who answered, and what was asked of the answers: the model's name, its plan with coverage and predictive values,
+    and its figures, None of a model that has none."""
+
+    name: str
+    plan: Plan
+    decision: DecisionPlan
+    metrics: Metrics | None
+
+
+def asked_of(run: Path, plan: Plan, decision: DecisionPlan) -> Asked:
+    """Who answers, of a run's or a model's folder; raises `RunError` where its figures are damaged."""
+    folder = RunFolder(run)
+    name = check_package(run).name if is_packaged(run) else folder.name
+    return Asked(name, plan, decision, folder.read_metrics() if folder.finished else None)
+
+
+def check_new(out: Path) -> None:
+    """Raises `RunError` where there is something at `out`, or no folder to write it in."""
+    if out.exists():
+        raise RunError(f"{out} exists; choose another --out")
+    if not out.parent.is_dir():
+        raise RunError(f"cannot write {out}: there is no folder {out.parent}")
+
+
+def write_answers(
+    out: Path,
+    found: PredictedCohort,
+    cohort: Cohort,
+    asked: Asked,
+    wanted: Wanted,
+    files: Mapping[str, Path] | None = None,
+    progress: Progress = SILENT,
+) -> dict[str, str]:
+    """Writes a new folder: predictions.csv, .parquet and .json, left_out.csv where somebody was, and what is `wanted`.
+
+    `files` lead from what the cohort calls a source to the file. Returns by patient why a page or a report was not
+    written. Raises `RunError` where the folder cannot be written.
+    """
+    check_new(out)
+    work = out.with_name(f".{out.name}{PARTLY}")
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        work.mkdir()
+        table = found.table()
+        table.write_csv(work / "predictions.csv")
+        write_parquet(work / "predictions.parquet", table)
+        write_json(work / "predictions.json", found.as_dict())
+        if found.left_out:
+            pl.DataFrame(list(found.left_out.items()), schema=LEFT_OUT, orient="row").write_csv(work / "left_out.csv")
+        failed = write_each(work, found, cohort, asked, wanted, files or {}, progress)
+        work.rename(out)
+    except OSError as error:
+        raise RunError(f"cannot write {out}: {error.strerror}") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return failed
+
+
+def write_each(
+    work: Path,
+    found: PredictedCohort,
+    cohort: Cohort,
+    asked: Asked,
+    wanted: Wanted,
+    files: Mapping[str, Path],
+    progress: Progress,
+) -> dict[str, str]:
+    """Writes what is wanted of every patient; returns by patient why it was not."""
+    made, failed = time.strftime("%Y-%m-%dT%H:%M:%S%z"), {}
+    names = file_names([one.patient_id for one in found.staged])
+    for folder in (PAGES,) * wanted.pages + (REPORTS,) * wanted.reports:
+        (work / folder).mkdir()
+    if not (wanted.pages or wanted.reports):
+        return {}
+    with progress.task("patients written", len(found.staged)) as advance:
+        for one in found.staged:
+            name = names[one.patient_id]
+            try:
+                page = page_of(one, found, cohort, asked, made)
+                if wanted.pages:
+                    write_page(page, work / PAGES / f"{name}.html", work / PAGES / f"{name}.pdf")
+                if wanted.reports:
+                    write_report_of(one, found, cohort, asked.name, files, work / REPORTS / f"{name}.dcm")
+            except FibrostageError as error:
+                failed[one.patient_id] = str(error)
+            advance(1)
+    return failed
+
+
+def file_names(patients: list[str]) -> dict[str, str]:
+    """By patient a name that every file system takes, no two alike where case does not count."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for patient in patients:
+        plain = re.sub(r"[^\w.-]+", "_", patient, flags=re.ASCII).strip("._") or "patient"
+        name, number = plain[:80], 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{plain[:80]}-{number}"
+        taken.add(name.casefold())
+        names[patient] = name
+    return names
+
+
+def page_of(staged: Staged, found: PredictedCohort, cohort: Cohort, asked: Asked, made: str) -> PatientPage:
+    """What a patient's page shows."""
+    given = (found.given or {}).get(staged.patient_id)
+    pictures = tuple(pictures_of(staged, cohort))
+    devices = {each for one in staged.seen if (each := value(cohort, one.modality, "device", one.row))}
+    return PatientPage(
+        staged=staged,
+        staging=found.staging,
+        pictures=pictures,
+        person=str(given or staged.patient_id),
+        exam_device=", ".join(sorted(map(str, devices))) or None,
+        model_name=asked.name,
+        version=__version__,
+        figures=figures_of(asked.metrics, asked.plan),
+        coverage=asked.decision.coverage,
+        npv=asked.decision.npv,
+        ppv=asked.decision.ppv,
+        simulated=found.simulated,
+        made=made,
+    )
+
+
+def pictures_of(staged: Staged, cohort: Cohort) -> list[PagePicture]:
+    """A patient's pictures as the model saw them, with what is known of each."""
+    result = []
+    for one in staged.seen:
+        x, y, width, height = (value(cohort, one.modality, name, one.row) for name in BOX)
+        box = None if x is None else (int(x), int(y or 0), int(width or 0), int(height or 0))
+        kpa, quality = value(cohort, one.modality, "kpa", one.row), value(cohort, one.modality, "quality", one.row)
+        result.append(
+            PagePicture(
+                modality=one.modality,
+                pixels=cohort.pixels(one.modality)[one.row],
+                box=box,
+                kpa=None if kpa is None else float(kpa),
+                quality=None if quality is None else str(quality),
+                share=one.share,
+                far=one.far,
+                strange=one.strange,
+            )
+        )
+    return result
+
+
+def value(cohort: Cohort, modality: str, column: str, row: int) -> str | float | None:
+    """What the images table says of a picture; None where it does not, or has no such column."""
+    images = cohort.images_of(modality)
+    return images[column][row] if column in images.columns else None
+
+
+def figures_of(metrics: Metrics | None, plan: Plan) -> tuple[tuple[str, str], ...]:
+    """How well the model was tested, with n and intervals; nothing for one that was not."""
+    if metrics is None:
+        return ()
+    staging, patients = plan.staging.resolve(), f"{metrics.n_patients} patients"
+    at_cuts = [(f"AUC {staging.cut_name(cut)}", figure) for cut, figure in metrics.auc_at_cut.items()]
+    rows = [("accuracy", metrics.accuracy), *at_cuts]
+    return tuple((name, f"{figure_text(figure)}, {patients}") for name, figure in rows)
+
+
+def write_report_of(
+    staged: Staged, found: PredictedCohort, cohort: Cohort, model: str, files: Mapping[str, Path], target: Path
+) -> None:
+    """Writes a patient's structured report; raises `RunError` where no picture came from DICOM, or they are of several
+    studies."""
+    from fibrostage.dicom.stage_report import save_dicom, stage_report
+    from fibrostage.dicom.stage_sources import read_sources
+
+    images = pl.concat(
+        [cohort.images_of(name)[[one.row for one in staged.seen if one.modality == name]] for name in staged.pictures]
+    )
+    paths = {source: files[source] for source in images["source"].unique(maintain_order=True) if source in files}
+    sources = read_sources(paths)
+    if not sources:
+        raise RunError("no structured report: none of the pictures came from a DICOM file")
+    readings = images.filter(pl.col("kpa").is_not_null()).select("source", "kpa").iter_rows()
+    kpa = {str(sources[source].SOPInstanceUID): float(each) for source, each in readings if source in sources}
+    save_dicom(stage_report(list(sources.values()), staged, found.staging, model, kpa, found.simulated), target)
