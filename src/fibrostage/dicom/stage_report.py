@@ -3,8 +3,7 @@
 A Comprehensive SR after TID 1500 (PS3.16): one measurement group has the stage called, the stages that cannot be
 excluded, their probabilities, and for each cut whether it is ruled in or out; one group a picture has its stiffness in
 kPa; the qualitative evaluations say in words why not to trust it. DICOM has no code for a stage of fibrosis, so stages
-are of a private scheme, 99FIBROSTAGE (`stage_codes`). A page for people goes beside it as a
-Secondary Capture.
+are of a private scheme, 99FIBROSTAGE (`stage_codes`). A page for people goes beside it as a Secondary Capture.
 
 Patient and study are taken over from the pictures and never pass through highdicom, which would log and quote them.
 UIDs follow from the pictures and the model: what is sent twice is one report.
@@ -159,7 +158,6 @@ def secondary_capture(
 
 def save_dicom(dataset: Dataset, path: Path) -> None:
     """Writes a data set as a DICOM file, whole or not at all; raises `RunError` where that cannot be done."""
-
     file = io.BytesIO()
     with hushed():
         try:
