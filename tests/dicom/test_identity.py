@@ -38,7 +38,7 @@ def test_a_name_is_found_whatever_the_file_declares(
     at = whole.index(b"XXNAMEXX")
     length = len(put).to_bytes(2, "little")
     path.write_bytes(whole[: at - 2] + length + put + whole[at + 8 :])
-    found = open_dicom(path).header.identifying  # type: ignore[union-attr]
+    found = open_dicom(path).header.identifying
     privacy = Privacy(b"k" * 32)
     hashed = {privacy.word(word) for word in found}
     assert identifies(name, hashed, privacy)

@@ -24,6 +24,7 @@ from fibrostage.dicom.eight_bit import eight_bit
 from fibrostage.dicom.elements import quiet, require, text_of
 from fibrostage.dicom.header import Header, check_kind, check_size, header_of
 from fibrostage.dicom.identity import PatientIdentity, identity_of
+from fibrostage.dicom.own import is_own
 from fibrostage.dicom.pixel_streams import picture_of
 from fibrostage.dicom.regions import MarkedRegions, Region, regions_of
 from fibrostage.dicom.simulated import is_untouched, says_simulated
@@ -155,7 +156,8 @@ class Dicom:
 
 @dataclass(frozen=True)
 class Report:
-    """A structured report: whose it is, and what it measured."""
+    """A structured report: whose it is, and what it measured. `own` is what this package wrote of an exam, a report or
+    a page: nothing in it was measured, as its readings are those of the pictures."""
 
     patient: str
     instance: str
@@ -163,6 +165,7 @@ class Report:
     simulated: bool
     measured: tuple[Measured, ...]
     format: str = "DICOM SR"
+    own: bool = False
 
 
 @quiet()
@@ -170,19 +173,19 @@ def open_dicom(path: Path, modalities: Sequence[str] = ("US",)) -> Dicom | Repor
     """The file, opened; raises `UnreadableImageError` with the reason."""
     require()
     dataset = read_dataset(path)
-    if text_of(dataset, "Modality") == "SR":
-        person = identity_of(dataset)
-        try:
-            measured = tuple(measurements_of(dataset))
-        except Exception:
-            raise UnreadableImageError("is a damaged report") from None
-        if not measured:
-            raise UnreadableImageError("is a report without an elasticity")
-        return Report(
-            text_of(dataset, "PatientID"), text_of(dataset, "SOPInstanceUID"), person, says_simulated(dataset), measured
-        )
-    check_kind(dataset, modalities)
-    return Dicom(path, dataset)
+    own = is_own(dataset)
+    if not own and text_of(dataset, "Modality") != "SR":
+        check_kind(dataset, modalities)
+        return Dicom(path, dataset)
+    person = identity_of(dataset)
+    try:
+        measured = () if own else tuple(measurements_of(dataset))
+    except Exception:
+        raise UnreadableImageError("is a damaged report") from None
+    if not measured and not own:
+        raise UnreadableImageError("is a report without an elasticity")
+    patient, instance = text_of(dataset, "PatientID"), text_of(dataset, "SOPInstanceUID")
+    return Report(patient, instance, person, says_simulated(dataset), measured, own=own)
 
 
 def is_dicom(start: bytes) -> bool:

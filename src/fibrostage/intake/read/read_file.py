@@ -37,6 +37,9 @@ def read_into(outcome: Outcome, job: ReadingJob, setting: ReadingRules) -> None:
     try:
         medium = open_medium(job.path, setting.plan.dicom.modalities)
         outcome.simulated = medium.simulated
+        if isinstance(medium, Report) and medium.own:
+            pass_over(outcome, medium, job, setting.privacy)
+            return
         if isinstance(medium, Report):
             outcome.person = hashed(medium.person, medium.patient, setting.privacy)
             patient, report = setting.privacy.patient(medium.patient), setting.privacy.source(medium.instance)
@@ -67,6 +70,18 @@ def read_into(outcome: Outcome, job: ReadingJob, setting: ReadingRules) -> None:
             read_request(medium, request, setting, outcome)
         except UnreadableImageError as error:
             outcome.refused.append(Refusal(str(error), request))
+
+
+def pass_over(outcome: Outcome, report: Report, job: ReadingJob, privacy: Privacy) -> None:
+    """Takes nothing from what this package wrote of an exam; refuses it where a row of I.csv asks for it."""
+    outcome.facts = {
+        "format": report.format,
+        "patient": privacy.patient(report.patient) if report.patient else None,
+        "taken_for": "passed over: fibrostage wrote it",
+    }
+    outcome.refused += [
+        Refusal("was written by fibrostage: it is no picture of an exam", one) for one in job.requests or ()
+    ]
 
 
 def facts_of(medium: Medium, privacy: Privacy) -> dict[str, Any]:
