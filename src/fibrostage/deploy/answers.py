@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -30,6 +31,9 @@ from fibrostage.results.model_folder import check_package, is_packaged
 from fibrostage.results.run_folder import RunFolder, write_parquet
 from fibrostage.results.staged import Staged
 from fibrostage.views.table import figure_text
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 PARTLY = ".partly"
 PAGES, REPORTS = "pages", "reports"
@@ -113,8 +117,10 @@ def write_each(
     progress: Progress,
 ) -> dict[str, str]:
     """Writes what is wanted of every patient; returns by patient why it was not."""
-    made, failed = time.strftime("%Y-%m-%dT%H:%M:%S%z"), {}
+    failed = {}
     names = file_names([one.patient_id for one in found.staged])
+    if wanted.reports:
+        from fibrostage.dicom.stage_report import save_dicom
     for folder in (PAGES,) * wanted.pages + (REPORTS,) * wanted.reports:
         (work / folder).mkdir()
     if not (wanted.pages or wanted.reports):
@@ -123,11 +129,11 @@ def write_each(
         for one in found.staged:
             name = names[one.patient_id]
             try:
-                page = page_of(one, found, cohort, asked, made)
                 if wanted.pages:
+                    page = page_of(one, found, cohort, asked)
                     write_page(page, work / PAGES / f"{name}.html", work / PAGES / f"{name}.pdf")
                 if wanted.reports:
-                    write_report_of(one, found, cohort, asked.name, files, work / REPORTS / f"{name}.dcm")
+                    save_dicom(report_of(one, found, cohort, asked.name, files), work / REPORTS / f"{name}.dcm")
             except FibrostageError as error:
                 failed[one.patient_id] = str(error)
             advance(1)
@@ -149,7 +155,7 @@ def file_names(patients: list[str]) -> dict[str, str]:
     return names
 
 
-def page_of(staged: Staged, found: PredictedCohort, cohort: Cohort, asked: Asked, made: str) -> PatientPage:
+def page_of(staged: Staged, found: PredictedCohort, cohort: Cohort, asked: Asked) -> PatientPage:
     """What a patient's page shows."""
     given = (found.given or {}).get(staged.patient_id)
     pictures = tuple(pictures_of(staged, cohort))
@@ -167,7 +173,7 @@ def page_of(staged: Staged, found: PredictedCohort, cohort: Cohort, asked: Asked
         npv=asked.decision.npv,
         ppv=asked.decision.ppv,
         simulated=found.simulated,
-        made=made,
+        made=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     )
 
 
@@ -209,12 +215,10 @@ def figures_of(metrics: Metrics | None, plan: Plan) -> tuple[tuple[str, str], ..
     return tuple((name, f"{figure_text(figure)}, {patients}") for name, figure in rows)
 
 
-def write_report_of(
-    staged: Staged, found: PredictedCohort, cohort: Cohort, model: str, files: Mapping[str, Path], target: Path
-) -> None:
-    """Writes a patient's structured report; raises `RunError` where no picture came from DICOM, or they are of several
+def report_of(staged: Staged, found: PredictedCohort, cohort: Cohort, model: str, files: Mapping[str, Path]) -> Dataset:
+    """A patient's structured report; raises `RunError` where no picture came from DICOM, or they are of several
     studies."""
-    from fibrostage.dicom.stage_report import save_dicom, stage_report
+    from fibrostage.dicom.stage_report import stage_report
     from fibrostage.dicom.stage_sources import read_sources
 
     images = pl.concat(
@@ -226,4 +230,4 @@ def write_report_of(
         raise RunError("no structured report: none of the pictures came from a DICOM file")
     readings = images.filter(pl.col("kpa").is_not_null()).select("source", "kpa").iter_rows()
     kpa = {str(sources[source].SOPInstanceUID): float(each) for source, each in readings if source in sources}
-    save_dicom(stage_report(list(sources.values()), staged, found.staging, model, kpa, found.simulated), target)
+    return stage_report(list(sources.values()), staged, found.staging, model, kpa, found.simulated)

@@ -15,7 +15,7 @@ from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, replace_file
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.stage import Staging
-from fibrostage.learn.model import open_model
+from fibrostage.learn.model import Model, open_model
 from fibrostage.learn.plan_for_cohort import check_fit
 from fibrostage.learn.reasons import out_of_scope, reasons_of
 from fibrostage.plan.calibration import DecisionPlan
@@ -75,18 +75,32 @@ def predict_cohort(
     progress: Progress = SILENT,
     given: Mapping[str, str] | None = None,
     keep: bool = True,
+) -> PredictedCohort:
+    """Stages a cohort's patients with a run's model; writes the table to `target`, and who was left out beside it.
+
+    Raises `RunError` where the run holds no model, and what `stage_cohort` and `write_table` raise.
+    """
+    check_target(target)
+    found = stage_cohort(open_model(run), cohort, progress, given, keep)
+    write_table(found, target)
+    return found
+
+
+def stage_cohort(
+    model: Model,
+    cohort: Cohort,
+    progress: Progress = SILENT,
+    given: Mapping[str, str] | None = None,
+    keep: bool = True,
     asked: DecisionPlan | None = None,
 ) -> PredictedCohort:
-    """Stages a cohort's patients; writes the table to `target`, and who was left out beside it (STEM.left_out.csv).
+    """Stages a cohort's patients, each with the reasons not to trust it; who has no picture like those of training is
+    left out.
 
     `given` leads from patients' ids to those that people know them by; without `keep` nothing of the pictures stays in
-    the cache of features; of `asked`, coverage, predictive values and false alarms hold instead of the model's own. Who
-    has no picture like those of training is left out. Raises `RunError` where a file exists or cannot be written, or
-    the run holds no model, and `PlanError` where the cohort is of other stages or otherwise stored pictures than the
-    model.
+    the cache of features; of `asked`, coverage, predictive values and false alarms hold instead of the model's own.
+    Raises `PlanError` where the cohort is of other stages or otherwise stored pictures than the model.
     """
-    beside = check_target(target)
-    model = open_model(run)
     check_fit(cohort, model.plan)
     every = model.stage(cohort, progress, keep, asked)
     strange = {one.patient_id: why for one in every if (why := out_of_scope(one)) is not None}
@@ -95,12 +109,18 @@ def predict_cohort(
     )
     lacking = lacking_of(cohort, {one.patient_id for one in every}, model.plan.fused)
     left_out = {patient: why for patient in cohort.patient_ids if (why := (lacking | strange).get(patient))}
-    found = PredictedCohort(staged, left_out, model.staging, cohort.simulated, model.digest, given)
-    if target is not None and beside is not None:
-        replace_file(target, found.table().write_csv)
-        if left_out:
-            replace_file(beside, pl.DataFrame(list(left_out.items()), schema=LEFT_OUT, orient="row").write_csv)
-    return found
+    return PredictedCohort(staged, left_out, model.staging, cohort.simulated, model.digest, given)
+
+
+def write_table(found: PredictedCohort, target: Path | None) -> None:
+    """Writes the table to `target`, and who was left out beside it (STEM.left_out.csv); raises `RunError` where a file
+    exists or cannot be written."""
+    beside = check_target(target)
+    if target is None or beside is None:
+        return
+    replace_file(target, found.table().write_csv)
+    if found.left_out:
+        replace_file(beside, pl.DataFrame(list(found.left_out.items()), schema=LEFT_OUT, orient="row").write_csv)
 
 
 def check_target(target: Path | None) -> Path | None:

@@ -24,8 +24,8 @@ from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources, survey
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.intake.given_ids import files_from_link
-from fibrostage.learn.model import open_model
-from fibrostage.learn.predict_cohort import PredictedCohort, check_target, predict_cohort
+from fibrostage.learn.model import Model, open_model
+from fibrostage.learn.predict_cohort import PredictedCohort, check_target, stage_cohort, write_table
 from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.run_folder import RunFolder
@@ -58,41 +58,39 @@ def predict_files(
     target: Path | None = None,
     progress: Progress = SILENT,
     given: Mapping[str, str] | None = None,
-    asked: DecisionPlan | None = None,
 ) -> tuple[PredictedCohort, tuple[str, ...]]:
     """Stages exams from their files; returns what the model says, and the caveats of its intake.
 
     Raises `RunError` where the run does not say how its pictures were read, `IntakeError` where no picture of the files
-    can be used, and what `predict_cohort` raises.
+    can be used, and what `stage_cohort` and `write_table` raise.
     """
     check_target(target)
-    with taken_exams(run, exams, progress) as taken:
-        return of_taken(run, taken, target, progress, given, asked), taken.cohort.caveats
+    model, plan = open_model(run), reading_plan(run)  # before files are read: what is wrong here is said at once
+    with taken_exams(plan, exams, progress) as taken:
+        found = stage_taken(model, taken, progress, given)
+        write_table(found, target)
+        return found, taken.cohort.caveats
 
 
-def of_taken(
-    run: Path,
+def stage_taken(
+    model: Model,
     taken: TakenExams,
-    target: Path | None = None,
     progress: Progress = SILENT,
     given: Mapping[str, str] | None = None,
     asked: DecisionPlan | None = None,
 ) -> PredictedCohort:
-    """What the model says of exams that were taken in, with what of them was not taken; raises what `predict_cohort`
+    """What the model says of exams that were taken in, with what of them was not taken; raises what `stage_cohort`
     raises."""
-    found = predict_cohort(run, taken.cohort, target, progress, given, keep=False, asked=asked)
+    found = stage_cohort(model, taken.cohort, progress, given, keep=False, asked=asked)
     return replace(found, refused=refused(taken.cohort.exclusions))
 
 
 @contextmanager
-def taken_exams(run: Path, exams: Exams, progress: Progress = SILENT) -> Iterator[TakenExams]:
-    """Takes exams in as the run's pictures were, in a temporary folder that goes away with the block.
+def taken_exams(plan: Plan, exams: Exams, progress: Progress = SILENT) -> Iterator[TakenExams]:
+    """Takes exams in by a plan (`reading_plan`), in a temporary folder that goes away with the block.
 
-    Raises `RunError` where the run does not say how its pictures were read, and `IntakeError` where no picture of the
-    files can be used.
+    Raises `IntakeError` where no picture of the files can be used.
     """
-    plan = reading_plan(run)
-    open_model(run)  # before files are read: what is wrong with a model is said at once
     with TemporaryDirectory(prefix="fibrostage-") as folder:
         work = Path(folder)
         patients = None if exams.images is None else blank_patients(exams.images, work / "patients.csv")

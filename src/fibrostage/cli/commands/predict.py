@@ -62,8 +62,8 @@ def predict(
     from fibrostage.intake.given_ids import ids_from_key, ids_from_link
     from fibrostage.learn.hub import located
     from fibrostage.learn.model import open_model
-    from fibrostage.learn.predict_cohort import predict_cohort
-    from fibrostage.learn.predict_files import Exams, TakenExams, of_taken, taken_exams
+    from fibrostage.learn.predict_cohort import check_target, stage_cohort, write_table
+    from fibrostage.learn.predict_files import Exams, TakenExams, reading_plan, stage_taken, taken_exams
 
     if target is None and not as_json:
         raise PlanError("predict needs --out, a new folder or .csv (or --json)")
@@ -81,20 +81,22 @@ def predict(
     if key is not None and patients is not None:
         given = (given or {}) | ids_from_key(key, patients)
     run = located(run)
-    plan = open_model(run).plan
-    decision = plan.decision.asked_for(coverage=coverage, npv=npv, ppv=ppv)
+    model = open_model(run)
+    decision = model.plan.decision.asked_for(coverage=coverage, npv=npv, ppv=ppv)
     csv, progress = None if folder else target, make_progress()
+    check_target(csv)
     with ExitStack() as stack:
         if whole:
             taken = TakenExams(open_cohort(src[0]), {})
-            found = predict_cohort(run, taken.cohort, csv, progress, given, asked=decision)
+            found = stage_cohort(model, taken.cohort, progress, given, asked=decision)
         else:
             exams = Exams(tuple(src), images, key, write_link, accept_unmasked)
-            taken = stack.enter_context(taken_exams(run, exams, progress))
-            found = of_taken(run, taken, csv, progress, given, decision)
+            taken = stack.enter_context(taken_exams(reading_plan(run), exams, progress))
+            found = stage_taken(model, taken, progress, given, decision)
+        write_table(found, csv)
         failed = {}
         if folder is not None:
-            who, wanted = asked_of(run, plan, decision), Wanted(pages, reports)
+            who, wanted = asked_of(run, model.plan, decision), Wanted(pages, reports)
             failed = write_answers(folder, found, taken.cohort, who, wanted, taken.files, progress)
         caveats = taken.cohort.caveats
     show_caveats(caveats, found.simulated)
