@@ -267,7 +267,7 @@ def test_accounts_keep_no_secret(opened: Opened) -> None:
 
 
 def test_the_colour_bar_runs_from_its_top_down() -> None:
-    from fibrostage.annotate.exam import ColourBar, bar_of
+    from fibrostage.cohort.colour_bar import ColourBar, bar_of
 
     row = {"bar_colours": "0000ff00ff00ff0000", "bar_top": 4.0, "bar_unit": "m/s"}
     assert bar_of(row) == ColourBar(("#ff0000", "#00ff00", "#0000ff"), ("4 m/s", "2", "0"))

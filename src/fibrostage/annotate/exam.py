@@ -12,22 +12,14 @@ import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
+from fibrostage.cohort.colour_bar import ColourBar, bar_of
 from fibrostage.cohort.store import Cohort
-from fibrostage.cohort.tables import BAR, BOX
+from fibrostage.cohort.tables import BOX
 from fibrostage.loop.opened import Loop
 from fibrostage.loop.questions import rows_shown
 
 Box = tuple[int, int, int, int]
 KEPT = 256  # pictures ready to be sent
-
-
-@dataclass(frozen=True)
-class ColourBar:
-    """The colour bar that a map's stiffness was read by: its colours from the top down, as #rrggbb, and what stands at
-    its top, middle and bottom."""
-
-    colours: tuple[str, ...]
-    marks: tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -104,15 +96,6 @@ def picture_of(row: Mapping[str, object], size: int, moved: Mapping[str, Box]) -
         box = (x, y, w, h)
     stiffness = float(kpa) if isinstance(kpa, float) else None
     return ExamPicture(sha, size, box, stiffness, int(str(row["_loop"])), bar_of(row))
-
-
-def bar_of(row: Mapping[str, object]) -> ColourBar | None:
-    """The colour bar of a picture of the images table; None where no stiffness was read from its colours."""
-    colours, top, unit = (row.get(name) for name in BAR)
-    if not isinstance(colours, str) or not isinstance(top, float):
-        return None
-    each = [f"#{colours[at : at + 6]}" for at in range(0, len(colours), 6)]
-    return ColourBar(tuple(reversed(each)), (f"{top:g} {unit}", f"{top / 2:g}", "0"))
 
 
 def png_of(loop: Loop, sha: str) -> bytes | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fibrostage import __version__
+from fibrostage.cohort.colour_bar import bar_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.cohort.tables import BOX
 from fibrostage.deploy.patient_page import PagePicture, PatientPage, write_page
@@ -194,6 +195,7 @@ def pictures_of(staged: Staged, cohort: Cohort) -> list[PagePicture]:
                 share=one.share,
                 far=one.far,
                 strange=one.strange,
+                bar=bar_of(cohort.images_of(one.modality).row(one.row, named=True)),
             )
         )
     return result
