@@ -17,6 +17,7 @@ from fibrostage.active.strategy_expression import ChosenStrategy, choose_strateg
 from fibrostage.campaign.query_sizes import schedule
 from fibrostage.campaign.reserve import NOBODY_RESERVED, Reserve
 from fibrostage.campaign.stopping import check_rules
+from fibrostage.cohort.measurements import seen_by
 from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.splits import Fold
 from fibrostage.cohort.store import Cohort
@@ -154,7 +155,7 @@ def without_stage(task: Task) -> NDArray[np.int64]:
 
 def untested(cohort: Cohort, plan: Plan) -> tuple[Task, Fold]:
     """A task whose labelled patients, however few, all train."""
-    own = cohort.at(plan.staging.task) if plan.staging.task is not None else cohort
+    own = seen_by(cohort.at(plan.staging.task) if plan.staging.task is not None else cohort, plan)
     space = space_of(own, plan.fused, plan.network.missing == "keep")
     labelled = np.flatnonzero((own.stages >= 0) & (space.per_patient > 0))
     fold = Fold(0, 0, labelled, NOBODY)

@@ -32,8 +32,9 @@ class Flow:
 
 
 def has_any(cohort: Cohort) -> NDArray[np.bool_]:
-    """Which patients [patients] have a picture of any modality."""
-    return np.logical_or.reduce([has_all(cohort, [name]) for name in cohort.modality_names])
+    """Which patients [patients] have a picture of any modality; a table of measurements is none."""
+    pictured = [name for name in cohort.modality_names if name not in cohort.measurements]
+    return np.logical_or.reduce([has_all(cohort, [name]) for name in pictured])
 
 
 def has_all(cohort: Cohort, modalities: Sequence[str]) -> NDArray[np.bool_]:
@@ -67,7 +68,8 @@ def flow_of(cohort: Cohort, require: Sequence[str] = ()) -> Flow:
         if (complete & ~has).any():
             excluded[f"no {name} picture"] = int((complete & ~has).sum())
         complete &= has
-    studied = cohort.images.filter(pl.col("patient_id").is_in(patients.filter(pl.Series(complete)).implode()))
+    pictures = cohort.images.filter(~pl.col("modality").is_in(list(cohort.measurements)))
+    studied = pictures.filter(pl.col("patient_id").is_in(patients.filter(pl.Series(complete)).implode()))
     return Flow(
         enrolled=len(patients) + len(first),
         excluded=excluded,

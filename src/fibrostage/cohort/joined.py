@@ -118,7 +118,7 @@ def join(cohorts: Sequence[Cohort], needed: Sequence[str], recut: Collection[int
     exclusions = pl.concat([cohort.exclusions for cohort in cohorts], how="diagonal_relaxed")
     return JoinedCohort(
         first.path, first.name, first.staging, first.modalities, patients, images, exclusions, fingerprint,
-        first.simulated, caveats, first.source, first.tool, None, tuple(cohorts),
+        first.simulated, caveats, first.source, first.tool, None, {}, tuple(cohorts),
     )  # fmt: skip
 
 

@@ -38,8 +38,13 @@ class Pictures(Protocol):
         """The patient's row of each image [n] of a modality, ascending."""
         ...
 
+    @property
+    def measurements(self) -> Mapping[str, NDArray[np.float32]]:
+        """Of each modality that is a table its values [n, columns], NaN where missing."""
+        ...
+
     def pixels(self, modality: str) -> NDArray[np.uint8]:
-        """Stored pixels [n, H, W, C] of a modality."""
+        """Stored pixels [n, H, W, C] of a modality that is no table."""
         ...
 
     def picture_hashes(self, modality: str) -> list[str]:
@@ -63,6 +68,7 @@ class ExamPictures:
     modalities: tuple[Modality, ...]
     arrays: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     rows: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    measurements: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     name: str = "these files"
     simulated: bool = False
 

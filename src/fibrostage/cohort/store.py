@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -32,6 +32,7 @@ from fibrostage.ground.files import Json, is_abandoned, owner, read_json
 from fibrostage.ground.stage import UNLABELLED, Staging
 
 MARKER = "cohort.json"
+TABLE = "table"  # the kind of a modality that is columns of the patients, and no pictures
 TAKEN_IN = "intake.json"  # the plan that the cohort was taken in with: new pictures are read the same way
 
 
@@ -63,6 +64,7 @@ class Cohort:
     source: str = ""
     tool: str = field(default=__version__)
     finer: Cohort | None = None  # whose stages this one's were merged from
+    measurements: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # of tables, [n, columns]
 
     @property
     def modality_names(self) -> tuple[str, ...]:
@@ -140,9 +142,10 @@ class Cohort:
     def pixels(self, modality: str) -> NDArray[np.uint8]:
         """Opens a modality's pixels, uint8 [n, H, W, C], as a memory map that cannot be written.
 
-        Raises `CohortError` where the cohort has no such modality, or its file cannot be read.
+        Raises `CohortError` where the cohort has no such modality, it is a table, or its file cannot be read.
         """
-        self.modality(modality)
+        if self.modality(modality).kind == TABLE:
+            raise CohortError(f"{modality} is a table of measurements; it has no pixels")
         try:
             return np.load(self.path / "pixels" / f"{modality}.npy", mmap_mode="r")
         except (OSError, ValueError, EOFError) as error:

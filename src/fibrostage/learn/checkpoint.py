@@ -64,7 +64,7 @@ def save_network(
         CALLING: json.dumps((calling or Calling()).as_dict()),
         TRAINED_ON: " ".join(sorted(pictures_of(cohort, plan.fused, trained_on))),
         "tool": __version__,
-        "backbone_hash": weights_hash(network.backbone(network.head.modalities[0])) if frozen else "",
+        "backbone_hash": weights_hash(network.backbone(plan.pictured[0])) if frozen and plan.pictured else "",
     }
     save_state(path, tensors, metadata)
 
@@ -152,13 +152,13 @@ def rebuild(path: Path, plan: Plan, tensors: Mapping[str, Tensor], metadata: Map
     """
     spec = BACKBONES[plan.network.backbone]
     classes = len(plan.staging.resolve().classes)
-    head = make_head(plan.network, plan.fused, dict.fromkeys(plan.fused, spec.features), classes)
+    head = make_head(plan.network, plan.fused, widths_of(plan), classes)
     trained = plan.training.finetune != "head"
     share = plan.network.share_backbone or not trained
-    names = plan.fused[:1] if share else plan.fused
+    names = plan.pictured[:1] if share else plan.pictured
     network_plan = plan.network.model_copy(update={"weights": "random", "load": "whole"}) if trained else plan.network
     network = MMFN({name: backbone_of(network_plan, plan.seed) for name in names}, head, share)
-    if not trained and weights_hash(network.backbone(names[0])) != metadata["backbone_hash"]:
+    if not trained and names and weights_hash(network.backbone(names[0])) != metadata["backbone_hash"]:
         raise WeightsError(f"{path} was fitted on other {spec.name} weights than {plan.network.weights!r} gives here")
     for name in plan.fused:  # a head on frozen features has the bounds of those it was fitted on
         prefix = f"head.streams.{slot(name)}.bounds."
@@ -169,6 +169,12 @@ def rebuild(path: Path, plan: Plan, tensors: Mapping[str, Tensor], metadata: Map
     if wrong:
         raise RunError(f"{path} does not fit its own plan: first wrong key {wrong[0]!r}")
     return network.eval()
+
+
+def widths_of(plan: Plan) -> dict[str, int]:
+    """How many features a stream is given, by modality: the backbone's, or a table's values and what is missing."""
+    tables = {table.name: 2 * len(table.columns) for table in plan.tables}
+    return {name: tables.get(name, BACKBONES[plan.network.backbone].features) for name in plan.fused}
 
 
 def save_state(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fibrostage.cohort.measurements import seen_by
 from fibrostage.cohort.store import Cohort
 from fibrostage.cohort.tables import BOX
 from fibrostage.ground.draws import Draws
@@ -85,9 +86,14 @@ def explain_run(
     model = open_model(run, of_folds)
     plan = model.plan
     check_fit(cohort, plan)
-    name = modality or plan.fused[0]
+    cohort = seen_by(cohort, plan)
+    name = modality or next(iter(plan.pictured), plan.fused[0])
     if name not in plan.fused:
         raise PlanError(f"--modality {name!r}{nearest(name, plan.fused)}; the run sees {', '.join(plan.fused)}")
+    if name not in plan.pictured:
+        raise PlanError(
+            f"--modality {name!r} is a table: what it adds is exact, and stands in predict's --json (shares)"
+        )
     own = cohort if plan.staging.task is None else cohort.at(plan.staging.task)
     spec = BACKBONES[plan.network.backbone]
     unseen = unseen_patients(RunFolder(run), own, model)

@@ -18,6 +18,7 @@ from torch import nn
 
 from fibrostage.cohort.joined import JoinedCohort
 from fibrostage.cohort.pictures import Pictures
+from fibrostage.cohort.store import TABLE
 from fibrostage.ground.cache import cache_file, cache_folder, cached
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.engine import make_engine
@@ -54,11 +55,14 @@ def features_of(
     mirror: bool = False,
     keep: bool = True,
 ) -> NDArray[np.float32]:
-    """z [n, C] of every image of a modality, from the cache, or computed and, with `keep`, cached.
+    """z [n, C] of every image of a modality, from the cache, or computed and, with `keep`, cached; of a table its
+    values and which of them are missing.
 
     With `mirror`, the mean of the image's and its mirror image's. Raises `RunError` where the backbone gives no
     numbers, or the same for every image.
     """
+    if name_is_table(pictures, modality):
+        return measured_features(pictures.measurements[modality])
     key = cache_key(pictures, modality, spec, weights_hash(backbone), precision, mirror)
     path = cache_folder() / "features" / f"{key}.npy"
     found = cached(path, lambda file: np.asarray(np.load(file), dtype=np.float32))
@@ -71,6 +75,16 @@ def features_of(
     if keep:
         store(path, features)
     return features
+
+
+def name_is_table(pictures: Pictures, modality: str) -> bool:
+    """Whether a modality is a table of measurements."""
+    return pictures.modality(modality).kind == TABLE
+
+
+def measured_features(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """z [n, 2 C] of measurements [n, C]: the values, NaN where missing, and beside each a 1 where it is."""
+    return np.concatenate([values, np.isnan(values).astype(np.float32)], axis=1)
 
 
 def of_each_join(

@@ -132,6 +132,7 @@ def projected(
         training.mirror,
         training.components,
         own.tobytes(),
+        cohort.pixel_digest(name) if name in cohort.measurements else "",
     )
 
     def compute() -> tuple[Projection, Tensor]:
@@ -174,8 +175,9 @@ class FrozenLearner:
         for name in plan.fused:
             own = np.isin(cohort.owners(name), pool)
             if not own.any():
+                what = "value" if name in cohort.measurements else "image"
                 raise PlanError(
-                    f"no training patient has a {name} image; leave it out of network.modalities or split otherwise"
+                    f"no training patient has a {name} {what}; leave it out of network.modalities or split otherwise"
                 )
             self.projections[name], self.features[name] = projected(cohort, plan, name, self.backbone, own, progress)
         widths = {name: table.shape[1] for name, table in self.features.items()}
@@ -195,8 +197,7 @@ class FrozenLearner:
         head = copy.deepcopy(self.head)
         for name in head.modalities:
             head.streams[slot(name)] = fold(head.stream(name), self.projections[name])
-        names = head.modalities[:1]
-        return MMFN(dict.fromkeys(names, self.backbone), head, share=True)
+        return MMFN(dict.fromkeys(self.plan.pictured[:1], self.backbone), head, share=True)
 
     def state(self) -> dict[str, Tensor]:
         """Returns the head's tensors by parameter name, each in its parameter's shape [...]; the rest never changes."""

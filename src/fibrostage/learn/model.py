@@ -21,7 +21,7 @@ from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.stage import Staging
 from fibrostage.learn.checkpoint import calling_of, known_by, load_network, picture_name, training_pictures
 from fibrostage.learn.contributions import Contributions, contributions
-from fibrostage.learn.features import features_of
+from fibrostage.learn.features import features_of, measured_features
 from fibrostage.learn.known import Known
 from fibrostage.learn.learner import probabilities_of, resolve_precision
 from fibrostage.learn.plan_for_cohort import check_modality
@@ -76,7 +76,7 @@ class Model:
         the model gives no numbers.
         """
         for modality in self.plan.modality:
-            if modality.name in self.plan.fused:
+            if modality.name in self.plan.pictured:
                 own = Modality(modality.name, modality.kind, modality.size, modality.stored_channels, modality.fit)
                 check_modality(pictures, own)
         asked = asked or self.plan.decision
@@ -217,6 +217,8 @@ def look(
     features = {
         name: torch.from_numpy(
             features_of(pictures, name, spec, network.backbone(name), precision, progress, mirror, keep)
+            if name in plan.pictured
+            else measured_features(pictures.measurements[name])
         )
         for name in plan.fused
     }
@@ -227,7 +229,7 @@ def look(
         space.patient_of(ids), probabilities_of(network.head, features, space, ids)
     )
     unlike = {
-        name: unlikeness(network.head.stream(name), z, pictures.pixels(name), false_alarms)
+        name: unlikeness(network.head.stream(name), z, blank_of(pictures, name), false_alarms)
         for name, z in features.items()
     }
     return Look(
@@ -241,13 +243,19 @@ def look(
 
 @torch.inference_mode()
 def unlikeness(
-    stream: AnyStream, z: Tensor, pixels: NDArray[np.uint8], false_alarms: float
+    stream: AnyStream, z: Tensor, blank: NDArray[np.bool_], false_alarms: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
-    """Which images [n] lie far from those of training, by features z [n, C], or show nothing at all, by `pixels`
-    [n, S, S, C]; and how strange they are [n]. Of a stream without bounds only the former are known."""
-    blank = np.array([image.min() == image.max() for image in pixels], dtype=bool)
+    """Which images [n] lie far from those of training, by features z [n, C], or are `blank` [n]; and how strange they
+    are [n]. Of a stream without bounds only the blank ones are known."""
     if stream.bounds is None:
         return blank, None
     strange = stream.bounds.strange(z)
     far = blank | stream.bounds.far(z, false_alarms).numpy()
     return far, None if strange is None else strange.double().numpy()
+
+
+def blank_of(pictures: Pictures, modality: str) -> NDArray[np.bool_]:
+    """Which pictures [n] of a modality show nothing at all; none of a table's rows."""
+    if modality in pictures.measurements:
+        return np.zeros(len(pictures.owners(modality)), dtype=bool)
+    return np.array([image.min() == image.max() for image in pictures.pixels(modality)], dtype=bool)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from fibrostage.cohort.measurements import logged, seen_by, usual_columns
 from fibrostage.cohort.pictures import Pictures
-from fibrostage.cohort.store import Cohort, Modality
+from fibrostage.cohort.store import TABLE, Cohort, Modality
 from fibrostage.ground.errors import PlanError, WeightsError, nearest
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.weights import source_of
@@ -29,7 +30,7 @@ def plan_for(
     """
     refuse_unread(overrides, reads)
     content = dict(data)
-    content.setdefault("modality", [asdict(m) for m in cohort.modalities])
+    content["modality"] = modalities_of(cohort, content.get("modality"), overrides)
     staging, own = cohort.staging, content.get("staging", {})
     if isinstance(own, dict) and own.get("name", staging.name) == staging.name:
         whole = {"name": staging.name, "classes": list(staging.classes), "cuts": list(staging.cuts)}
@@ -37,10 +38,35 @@ def plan_for(
     plan = requiring(cohort, Plan.parse(content, overrides, source))
     check_fit(cohort, plan)
     plan = with_source(only_what_somebody_has(cohort, plan))
+    cohort = seen_by(cohort, plan)
     for name in plan.fused:
         if not len(cohort.images_of(name)):
-            raise PlanError(f"network.modalities: no patient of cohort {cohort.name!r} has a {name} image")
+            what = "value" if name not in plan.pictured else "image"
+            raise PlanError(f"network.modalities: no patient of cohort {cohort.name!r} has a {name} {what}")
     return plan
+
+
+def modalities_of(cohort: Cohort, own: object, overrides: Sequence[str]) -> list[object]:
+    """The plan's modalities, the cohort's where it names none but tables; and, where an override of network.modalities
+    names a "table" that is none of them, one of the columns that are usually measured.
+
+    Raises `PlanError` where such a table is named and nobody has been measured.
+    """
+    pictures: list[object] = [asdict(m) for m in cohort.modalities]
+    given = list(own) if isinstance(own, list | tuple) else None
+    tables = [one for one in given or () if isinstance(one, Mapping) and one.get("kind") == TABLE]
+    result = [*pictures, *tables] if given is None or len(tables) == len(given) else given
+    names = {one.get("name") for one in result if isinstance(one, Mapping)}
+    asked = any(text.partition("=")[0].strip() == "network.modalities" and f'"{TABLE}"' in text for text in overrides)
+    if asked and TABLE not in names:
+        columns = usual_columns(cohort)
+        if not columns:
+            raise PlanError(
+                f"network.modalities names a table, and the patients of cohort {cohort.name!r} have no measured "
+                'column; name them in a [[modality]] of kind = "table"'
+            )
+        result.append({"name": TABLE, "kind": TABLE, "columns": columns, "log": logged(columns)})
+    return result
 
 
 def requiring(cohort: Cohort, plan: Plan) -> Plan:
@@ -54,7 +80,8 @@ def only_what_somebody_has(cohort: Cohort, plan: Plan) -> Plan:
     """The plan; where it does not say what is fused, without modalities that no patient has a picture of."""
     if plan.network.modalities is not None:
         return plan
-    there = tuple(name for name in plan.fused if len(cohort.images_of(name)))
+    tables = {table.name for table in plan.tables}
+    there = tuple(name for name in plan.fused if name in tables or len(cohort.images_of(name)))
     if not there or there == plan.fused:
         return plan
     return plan.model_copy(update={"network": plan.network.model_copy(update={"modalities": there})})
@@ -87,10 +114,10 @@ def check_fit(cohort: Cohort, plan: Plan) -> None:
                 f"split.require names {name!r}{nearest(name, cohort.modality_names)}; cohort {cohort.name!r} has "
                 f"{', '.join(cohort.modality_names)}"
             )
-    for asked in plan.modality:
+    for asked in plan.without_tables.modality:
         check_modality(cohort, Modality(asked.name, asked.kind, asked.size, asked.stored_channels, asked.fit))
     spec = BACKBONES[plan.network.backbone]
-    for name in plan.fused:
+    for name in plan.pictured:
         size = cohort.modality(name).size
         if spec.exact and size != spec.size:
             raise PlanError(

@@ -10,6 +10,7 @@ import polars as pl
 
 from fibrostage import RESEARCH_USE, SIMULATED
 from fibrostage.cohort.flow import has_all
+from fibrostage.cohort.measurements import seen_by
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, replace_file
@@ -102,6 +103,7 @@ def stage_cohort(
     Raises `PlanError` where the cohort is of other stages or otherwise stored pictures than the model.
     """
     check_fit(cohort, model.plan)
+    cohort = seen_by(cohort, model.plan)
     every = model.stage(cohort, progress, keep, asked)
     strange = {one.patient_id: why for one in every if (why := out_of_scope(one)) is not None}
     staged = tuple(

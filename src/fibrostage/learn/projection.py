@@ -41,7 +41,8 @@ class Projection:
     distances: NDArray[np.float32]
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray((features - self.mean) @ self.matrix.T, dtype=np.float32)
+        centred = np.nan_to_num(features - self.mean)  # what is missing of a table counts as the mean
+        return np.asarray(centred @ self.matrix.T, dtype=np.float32)
 
     @property
     def bounds(self) -> Bounds:
@@ -59,11 +60,12 @@ def fit_projection(
 ) -> Projection:
     """The projection of training images [n, C] on at most `components` principal components; `owners` [n] say whose
     they are, each somebody else's where they do not."""
-    mean = features.mean(axis=0, dtype=np.float64)
+    mean = mean_of(features)
     inverse = inverse_spread(features)
-    least, most = features.min(axis=0), features.max(axis=0)
+    known = np.where(np.isnan(features), mean, features).astype(features.dtype) if lacks_some(features) else features
+    least, most = known.min(axis=0), known.max(axis=0)
     margin = MARGIN * (most - least)
-    standard = (features - mean) * inverse
+    standard = (known - mean) * inverse
     _, singular, axes = np.linalg.svd(standard, full_matrices=False)
     rank = int((singular > singular[0] * 1e-6).sum()) if len(singular) and singular[0] > 0 else 0
     kept = max(1, min(components, rank))
@@ -74,10 +76,30 @@ def fit_projection(
     return Projection(mean.astype(np.float32), matrix, *ends, inverse.astype(np.float32), distances)
 
 
+def lacks_some(features: NDArray[np.float32]) -> bool:
+    """Whether a value of features [n, C] is missing, as only those of a table can be."""
+    return bool(np.isnan(features).any())
+
+
+def mean_of(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The mean [C] of features [n, C] of what is there; 0 where nothing is."""
+    if not lacks_some(features):
+        return np.asarray(features.mean(axis=0, dtype=np.float64))
+    present = ~np.isnan(features)
+    return np.asarray(
+        np.where(present, features, 0.0).sum(axis=0, dtype=np.float64) / np.maximum(present.sum(axis=0), 1)
+    )
+
+
 def inverse_spread(features: NDArray[np.float32]) -> NDArray[np.float64]:
     """1 / standard deviation [C] of features [n, C]. One that never varies in training says nothing: it has weight 0,
     not 1/0."""
-    spread = features.std(axis=0, dtype=np.float64)
+    if not lacks_some(features):
+        spread = features.std(axis=0, dtype=np.float64)
+        return np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-8)
+    present = ~np.isnan(features)
+    centred = np.where(present, features - mean_of(features), 0.0)
+    spread = np.sqrt((centred**2).sum(axis=0) / np.maximum(present.sum(axis=0), 1))
     return np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-8)
 
 
@@ -90,7 +112,7 @@ def distances_of(features: NDArray[np.float32], owners: NDArray[np.int64]) -> ND
     for part in np.unique(parts):
         own = parts == part
         rest = features if own.all() else features[~own]
-        centre, scale = rest.mean(axis=0, dtype=np.float64), inverse_spread(rest)
+        centre, scale = mean_of(rest), inverse_spread(rest)
         told = torch.from_numpy(features[own]), torch.from_numpy(centre).float(), torch.from_numpy(scale).float()
         found[own] = distance(*told).numpy()
     found.sort()

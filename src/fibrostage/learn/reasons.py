@@ -31,7 +31,9 @@ def reasons_of(model: Model, cohort: Cohort, staged: Staged) -> tuple[str, ...]:
 
 def missing(model: Model, staged: Staged) -> Iterator[str]:
     """Modalities of the model that the patient lacks."""
-    yield from (f"no {name} picture" for name in model.plan.fused if not staged.pictures.get(name))
+    for name in model.plan.fused:
+        if not staged.pictures.get(name):
+            yield f"no {name} picture" if name in model.plan.pictured else f"no measurement ({name})"
 
 
 def unlike(staged: Staged) -> Iterator[str]:

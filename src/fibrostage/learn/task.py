@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.flow import has_all, has_any
+from fibrostage.cohort.measurements import seen_by
 from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.splits import Fold, draw_stratified, groups_of, make_folds, seen_of
 from fibrostage.cohort.store import Cohort
@@ -36,8 +37,9 @@ def make_task(cohort: Cohort, plan: Plan) -> Task:
     """
     if plan.staging.task is not None:
         cohort = cohort.at(plan.staging.task)
+    complete = has_any(cohort) & has_all(cohort, plan.split.require)  # of pictures alone, whatever tables there are
+    cohort = seen_by(cohort, plan)
     space = space_of(cohort, plan.fused, plan.network.missing == "keep")
-    complete = has_any(cohort) & has_all(cohort, plan.split.require)
     folds = make_folds(cohort, plan.split, plan.seed, complete)
     return Task(cohort, plan, space, seen_of(cohort, folds, space.per_patient > 0))
 

@@ -127,6 +127,7 @@ def begin(
     plan = plan_for(opened, usual_under(data or {}), overrides, source, LOOP)
     if plan.staging.task is not None:
         raise PlanError("staging.task is not for a loop: readers give stages; give the cut to 'train' afterwards")
+    refuse_tables(plan)
     joined = join([opened], plan.fused)
     tests, aside = division(joined, plan)
     payload = {
@@ -201,6 +202,16 @@ def usual_under(data: Mapping[str, object]) -> dict[str, object]:
             kept = {key: value for key, value in usual.items() if not (key in ("initial", "query") and "shares" in own)}
             content[section] = {**kept, **own}
     return content
+
+
+def refuse_tables(plan: Plan) -> None:
+    """Raises `PlanError` where a loop would fuse measurements: people are asked about pictures."""
+    tables = [name for name in plan.fused if name not in plan.pictured]
+    if tables:
+        raise PlanError(
+            f"network.modalities fuses the table {tables[0]!r}; a loop shows pictures to people and fits on them "
+            "alone: leave it out, or use 'active', which plays back what is known"
+        )
 
 
 def division(cohort: Cohort, plan: Plan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

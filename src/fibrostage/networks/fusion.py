@@ -134,17 +134,19 @@ def positions(rows: Tensor, table: Tensor) -> Tensor:
 
 
 class MMFN(nn.Module):
-    """Backbones and head. With `share`, one backbone serves every stream (same kind of picture)."""
+    """Backbones and head. With `share`, one backbone serves every stream of pictures; a table of measurements has
+    none."""
 
     def __init__(self, backbones: Mapping[str, nn.Module], head: Head, share: bool = False) -> None:
         super().__init__()
         self.share = share
-        names = head.modalities[:1] if share else head.modalities
+        names = list(backbones)[:1] if share else list(backbones)
         self.backbones = nn.ModuleDict({slot(name): backbones[name] for name in names})
         self.head = head
 
     def backbone(self, modality: str) -> nn.Module:
-        return self.backbones[slot(self.head.modalities[0] if self.share else modality)]
+        """What makes features of a modality's pictures; a table has none."""
+        return next(iter(self.backbones.values())) if self.share else self.backbones[slot(modality)]
 
     def pooled(self, modality: str, images: Tensor) -> Tensor:
         """Normalised images [B, 3, S, S] → pooled features z = GAP(backbone(x)) [B, C] in float32."""

@@ -42,8 +42,8 @@ class Bounds(nn.Module):
     NAMES = ("low", "high", "centre", "scale", "reach", "distances")
 
     def forward(self, z: Tensor) -> Tensor:
-        """Features z [N, C], each brought within its bounds."""
-        return torch.minimum(torch.maximum(z, self.low), self.high)
+        """Features z [N, C], each brought within its bounds; one that is missing (NaN) is the centre."""
+        return torch.minimum(torch.maximum(torch.where(z.isnan(), self.centre, z), self.low), self.high)
 
     def strange(self, z: Tensor) -> Tensor | None:
         """How large a share [N] of training images lies at least as far from the others as images of features z [N, C]
@@ -66,7 +66,7 @@ class Bounds(nn.Module):
 def distance(z: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
     """How far images [N] of features z [N, C] lie from a `centre` [C]: the root mean square of (z − centre) · `scale`,
     each term at most MOST; a scale of 0 leaves a feature out."""
-    terms = ((z - centre) * scale).clamp(-MOST, MOST)
+    terms = ((z - centre) * scale).clamp(-MOST, MOST).nan_to_num()
     return (terms.square().sum(dim=1) / (scale > 0).sum().clamp(min=1)).sqrt()
 
 

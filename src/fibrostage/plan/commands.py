@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from fibrostage.ground.errors import PlanError
 from fibrostage.ground.files import Json
-from fibrostage.plan.intake import ModalityPlan
+from fibrostage.plan.intake import TABLE, ModalityPlan
 from fibrostage.plan.run_plan import Plan
 from fibrostage.plan.training import CHOSEN
 
 STORED = ("name", "kind", "size", "channels", "fit")  # of a modality, as a cohort holds it
+OF_TABLES = ("columns", "log")
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def content_read(plan: Plan, reads: Reads) -> dict[str, Json]:
     Trained weights count by what they are and not by where they lie.
     """
     data = {name: value for name, value in plan.model_dump(mode="json").items() if name in reads.sections}
-    data["modality"] = [{key: row[key] for key in reads.modality} for row in data["modality"]]
+    data["modality"] = [modality_read(row, reads) for row in data["modality"]]
     for key in idle_keys(plan):
         section, _, name = key.partition(".")
         if section in data:
@@ -127,6 +128,12 @@ def content_read(plan: Plan, reads: Reads) -> dict[str, Json]:
     if "network" in data and plan.network.source is not None:
         data["network"]["weights"] = data["network"].pop("source")["sha256"]
     return data
+
+
+def modality_read(row: Mapping[str, Json], reads: Reads) -> dict[str, Json]:
+    """What a command reads of a modality; what only tables have is no part of a picture's."""
+    keys = (*STORED, *OF_TABLES) if row["kind"] == TABLE else [key for key in reads.modality if key not in OF_TABLES]
+    return {key: row[key] for key in keys}
 
 
 def digest(plan: Plan, reads: Reads) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from fibrostage.ground.errors import PlanError
 from fibrostage.plan.section import PlanSection
 
-Kind = Literal["bmode", "elastogram"]
+TABLE = "table"
+Kind = Literal["bmode", "elastogram", "table"]
 Place = Annotated[int, Field(ge=0)]
 Size = Annotated[int, Field(ge=1)]
 Bounds = tuple[Place, Place, Size, Size]  # x, y, width, height in pixels of the screen
@@ -19,6 +20,9 @@ Bounds = tuple[Place, Place, Size, Size]  # x, y, width, height in pixels of the
 class ModalityPlan(PlanSection):
     """A named kind of image. `fit` is how a picture becomes a square: padded with black, stretched, or "click": three
     squares of native pixels around a click of the user's, as the DLRE paper has it (§2.3).
+
+    A "table" is no picture: measured `columns` of the patients, a row a patient, those in `log` by their logarithm. It
+    is read by what fits and stages, and passed over by intake.
 
     `region` is where an elastogram's box, or the tissue of any other picture, comes from: "given" by the CSV (without
     one the whole picture), "find" it or refuse the picture, "auto" to look for it and make do without. `marker` is the
@@ -32,10 +36,29 @@ class ModalityPlan(PlanSection):
     fit: Literal["pad", "stretch", "click"] = "pad"
     region: Literal["auto", "find", "given"] = "auto"
     marker: Literal["swe", "stq", "spleen"] | None = None
+    columns: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _columns(self) -> ModalityPlan:
+        if (self.kind == TABLE) != bool(self.columns):
+            raise ValueError('columns go with kind = "table", and that kind with columns')
+        if len(set(self.columns)) != len(self.columns):
+            raise ValueError(f"columns repeat: {list(self.columns)}")
+        unknown = [name for name in self.log if name not in self.columns]
+        if unknown:
+            raise ValueError(f"log names {unknown[0]!r}, which is not among the columns {', '.join(self.columns)}")
+        return self
+
+    @property
+    def is_table(self) -> bool:
+        return self.kind == TABLE
 
     @property
     def stored_channels(self) -> int:
-        """Colour is the measurement in an elastogram; a B-mode picture is grey."""
+        """Colour is the measurement in an elastogram; a B-mode picture is grey; a table has its columns."""
+        if self.is_table:
+            return len(self.columns)
         if self.channels is not None:
             return self.channels
         return 3 if self.kind == "elastogram" else 1

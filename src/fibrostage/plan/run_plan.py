@@ -118,6 +118,15 @@ class Plan(PlanSection):
         return self
 
     @model_validator(mode="after")
+    def _tables(self) -> Plan:
+        if set(self.fused) & {one.name for one in self.tables} and self.training.finetune != "head":
+            raise PlanError(
+                f'a table is fused with frozen backbones alone; training.finetune = "{self.training.finetune}" trains '
+                'them: leave the table out, or set training.finetune = "head"'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _costs(self) -> Plan:
         classes = self.staging.resolve().classes
         costs, rows = self.decision.costs, len(classes)
@@ -150,6 +159,22 @@ class Plan(PlanSection):
     def fused(self) -> tuple[str, ...]:
         """The modalities the network sees, in order."""
         return self.network.modalities or tuple(modality.name for modality in self.modality)
+
+    @property
+    def tables(self) -> tuple[ModalityPlan, ...]:
+        """The modalities that are columns of the patients, and no pictures."""
+        return tuple(modality for modality in self.modality if modality.is_table)
+
+    @property
+    def pictured(self) -> tuple[str, ...]:
+        """The modalities that the network sees pictures of, in order."""
+        tables = {modality.name for modality in self.tables}
+        return tuple(name for name in self.fused if name not in tables)
+
+    @property
+    def without_tables(self) -> Plan:
+        """The plan as intake reads it: pictures alone."""
+        return self.model_copy(update={"modality": tuple(one for one in self.modality if not one.is_table)})
 
     def canonical(self) -> str:
         """The whole plan as JSON, as it is saved inside a model."""

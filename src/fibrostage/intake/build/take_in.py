@@ -54,6 +54,7 @@ def take_in(
 
     An intake that was interrupted or refused leaves a journal beside `out`, and the next one goes on from it.
     """
+    plan = plan.without_tables
     choices = replace(choices or Choices(), skip_bad=skip_bad or bool(choices and choices.skip_bad))
     intake = begin(sources, plan, choices, out)
     with alone_at(out), whole_or_absent(out) as work:

@@ -1,0 +1,136 @@
+"""Measurements as a modality: columns of the patients table beside pictures, a row a patient, in the same algebra.
+
+A patient with any value has one "picture" of the modality: its row of values. So candidates, splits, missing
+modalities, scoring and contributions need to know nothing of tables; only where features come from does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fibrostage.cohort.store import TABLE, Cohort, Modality
+from fibrostage.ground.errors import CohortError, nearest
+from fibrostage.markers import MARKERS, measured
+from fibrostage.markers.spec import values_of as values
+from fibrostage.plan.intake import ModalityPlan
+from fibrostage.plan.run_plan import Plan
+
+SEX = "sex"
+FEMALE, MALE = ("f", "female", "w", "weiblich"), ("m", "male", "männlich")
+LOGGED = ("swe", "te", "stq", "spleen", "swe_mps", "te_mps", "stq_mps", "ast", "alt", "ggt")
+ENTERED = 0.5  # of the patients, for a column to be taken unasked
+
+
+def seen_by(cohort: Cohort, plan: Plan) -> Cohort:
+    """The cohort with the tables that a plan fuses; raises what `with_measurements` raises."""
+    return with_measurements(cohort, [table for table in plan.tables if table.name in plan.fused])
+
+
+def with_measurements(cohort: Cohort, tables: Sequence[ModalityPlan]) -> Cohort:
+    """The cohort with a modality for each table that it does not have yet; itself where there is none.
+
+    Raises `CohortError` where a column is not there, is no number, or has a logarithm asked of a value that has none.
+    """
+    wanted = [table for table in tables if table.name not in cohort.measurements]
+    if not wanted:
+        return cohort
+    values, rows, modalities = dict(cohort.measurements), [cohort.images], list(cohort.modalities)
+    for table in wanted:
+        known, numbers = values_of(cohort, table)
+        values[table.name] = numbers[known]
+        rows.append(rows_of(cohort, table.name, known, numbers))
+        modalities.append(Modality(table.name, TABLE, 0, len(table.columns), "pad"))
+    images = pl.concat(rows, how="diagonal_relaxed")
+    return replace(cohort, images=images, modalities=tuple(modalities), measurements=values)
+
+
+def values_of(cohort: Cohort, table: ModalityPlan) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Rows of the patients with any value [n], and the values of all patients [patients, C], NaN where missing."""
+    columns = [column_of(cohort, name, table.name) for name in table.columns]
+    numbers = np.stack(columns, axis=1) if columns else np.empty((len(cohort.patients), 0))
+    for index, name in enumerate(table.columns):
+        if name in table.log:
+            own = numbers[:, index]
+            if (own <= 0).any():
+                worst = float(np.nanmin(own))
+                raise CohortError(f"{table.name}: {name} = {worst:g} has no logarithm; leave it out of log")
+            numbers[:, index] = np.log(own)
+    return np.flatnonzero(~np.isnan(numbers).all(axis=1)), numbers.astype(np.float32)
+
+
+def column_of(cohort: Cohort, name: str, table: str) -> NDArray[np.float64]:
+    """A column's values [patients], NaN where missing: a marker by its formula, sex as 0 (female) and 1 (male)."""
+    patients = cohort.patients
+    if name not in patients.columns and name in MARKERS.names():
+        return marker_of(cohort, name)
+    if name not in patients.columns:
+        there = [each for each, kind in patients.schema.items() if kind.is_numeric()]
+        raise CohortError(
+            f"{table}: the patients of cohort {cohort.name!r} have no column {name!r}{nearest(name, there)}; "
+            f"{'there are ' + ', '.join(there) if there else 'none of theirs is a number'}"
+        )
+    own = patients[name]
+    if name == SEX and own.dtype == pl.String:
+        return np.array([sex_of(each, table) for each in own], dtype=np.float64)
+    if not own.dtype.is_numeric():
+        raise CohortError(f"{table}: column {name!r} of cohort {cohort.name!r} is no number")
+    numbers = own.cast(pl.Float64).fill_null(np.nan).to_numpy().copy()
+    if np.isinf(numbers).any():
+        raise CohortError(f"{table}: column {name!r} of cohort {cohort.name!r} has an infinite value")
+    return numbers
+
+
+def marker_of(cohort: Cohort, name: str) -> NDArray[np.float64]:
+    """A marker's values [patients] by its formula, NaN where what it needs is missing."""
+    known = {each for each in measured() if each in cohort.patients.columns}
+    columns = {each: cohort.patients[each].cast(pl.Float64).fill_null(np.nan).to_numpy() for each in known}
+    return values(MARKERS[name], columns, len(cohort.patients)).values.copy()
+
+
+def sex_of(text: str | None, table: str) -> float:
+    """0 for female, 1 for male, NaN where it is not said; raises `CohortError` for anything else."""
+    if text is None or not text.strip():
+        return float("nan")
+    plain = text.strip().casefold()
+    if plain in FEMALE or plain in MALE:
+        return float(plain in MALE)
+    raise CohortError(f"{table}: sex is {', '.join(FEMALE[:2])}, {', '.join(MALE[:2])} or empty, got {text!r}")
+
+
+def rows_of(cohort: Cohort, name: str, known: NDArray[np.int64], numbers: NDArray[np.float32]) -> pl.DataFrame:
+    """The images table's rows of a table: one a patient with values, named by the patient, hashed by the values."""
+    patients = [cohort.patient_ids[row] for row in known]
+    return pl.DataFrame(
+        {
+            "image_id": [f"{patient}/{name}" for patient in patients],
+            "patient_id": patients,
+            "modality": [name] * len(patients),
+            "source": [f"patients.parquet#{name}"] * len(patients),
+            "sha256": [hashlib.sha256(numbers[row].tobytes()).hexdigest() for row in known],
+        },
+        schema={"image_id": pl.String, "patient_id": pl.String, "modality": pl.String, "source": pl.String,
+                "sha256": pl.String},
+    )  # fmt: skip
+
+
+def usual_columns(cohort: Cohort) -> tuple[str, ...]:
+    """The columns that are taken where none are named: measured ones that at least half of the patients have."""
+    patients = cohort.patients
+    found = []
+    for name in (*measured(), "bmi", SEX):
+        if name not in patients.columns or name in found or name.endswith("_uln"):
+            continue
+        if patients[name].null_count() <= (1 - ENTERED) * len(patients):
+            found.append(name)
+    return tuple(found)
+
+
+def logged(columns: Sequence[str]) -> tuple[str, ...]:
+    """Those of the columns that are taken by their logarithm: stiffness and enzymes, whose spread grows with them."""
+    return tuple(name for name in columns if name in LOGGED)
