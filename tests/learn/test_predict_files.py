@@ -127,3 +127,18 @@ def test_pictures_that_do_not_say_whose_they_are_are_named_by_a_csv(
     bad = write_rows(tmp_path / "bad.csv", ["file", "patient_id"], [["a.png", "NEW1"]])
     with pytest.raises(IntakeError, match="modality"):
         predict_files(tmp_path / "run", Exams((source,), bad))
+
+
+def test_what_was_measured_comes_with_the_files(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "key"))
+    sets = [one for one in SMALL if not one.startswith("active")]
+    train(cohort, plan_for(cohort, {}, [*sets, 'network.modalities=["LSTE","table"]']), tmp_path / "run")
+    source = make_source(tmp_path / "source", 2, ()).folder
+    rows = [["pictures/P000_LSTE_0.png", "NEW1", "LSTE"], ["pictures/P001_LSTE_0.png", "NEW2", "LSTE"]]
+    listed = write_rows(tmp_path / "today.csv", ["file", "patient_id", "modality"], [list(row) for row in rows])
+    measured = write_rows(tmp_path / "P.csv", ["patient_id", "age"], [["NEW1", "61"]])
+    found, _ = predict_files(tmp_path / "run", Exams((source,), listed, patients=measured))
+    assert [one.pictures for one in found.staged] == [{"LSTE": 1, "table": 1}, {"LSTE": 1, "table": 0}]
+    assert "no measurement (table)" in found.staged[1].reasons

@@ -33,14 +33,16 @@ from fibrostage.results.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Exams:
-    """Files and folders of exams: `images` is an I.csv for pictures that do not say whose they are, `key` what DICOM's
-    ids are hashed with, `link` where what leads back to them is written."""
+    """Files and folders of exams: `images` is an I.csv for pictures that do not say whose they are, `patients` a P.csv
+    of what was measured of them, `key` what DICOM's ids are hashed with, `link` where what leads back to them is
+    written."""
 
     sources: tuple[Path, ...]
     images: Path | None = None
     key: Path | None = None
     link: Path | None = None
     accept_unmasked: bool = False
+    patients: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def taken_exams(plan: Plan, exams: Exams, progress: Progress = SILENT) -> Iterat
     """
     with TemporaryDirectory(prefix="fibrostage-") as folder:
         work = Path(folder)
-        patients = None if exams.images is None else blank_patients(exams.images, work / "patients.csv")
+        patients = without_stages(exams, work / "patients.csv")
         sources = Sources(exams.sources[0], patients, exams.images, more=exams.sources[1:])
         choices = Choices(
             skip_bad=True,
@@ -126,15 +128,25 @@ def reading_plan(run: Path) -> Plan:
     return Plan.parse(read_json(folder.intake_file), source=str(folder.intake_file))
 
 
-def blank_patients(images: Path, target: Path) -> Path:
-    """Writes a table of the patients whom an I.csv names, without a stage, and returns where. Raises `IntakeError`
-    where the CSV cannot be read."""
+def without_stages(exams: Exams, target: Path) -> Path | None:
+    """Writes a table of the patients whom an I.csv or a P.csv names, with what was measured and without a stage, and
+    returns where; None where neither is given. Raises `IntakeError` where a CSV cannot be read."""
+    if exams.images is None and exams.patients is None:
+        return None
     problems = Problems()
-    table = read_csv(images, ("file", "patient_id", "modality"), problems)
+    known: dict[str, Mapping[str, str]] = {}
+    columns: list[str] = []
+    if exams.patients is not None:
+        table = read_csv(exams.patients, ("patient_id",), problems)
+        columns = [name for name in table.columns if name not in ("patient_id", "stage")]
+        known = {row["patient_id"]: row for _, row in table.rows if row["patient_id"]}
+    if exams.images is not None:
+        pictures = read_csv(exams.images, ("file", "patient_id", "modality"), problems)
+        known = {**{row["patient_id"]: {} for _, row in pictures.rows if row["patient_id"]}, **known}
     if len(problems):
-        raise IntakeError(f"{images} cannot be read:\n{problems.text()}", problems)
-    ids = dict.fromkeys(row["patient_id"] for _, row in table.rows if row["patient_id"])
-    write_text(target, csv_text(("patient_id", "stage"), [(patient, "") for patient in ids]))
+        raise IntakeError(f"{exams.images or exams.patients} cannot be read:\n{problems.text()}", problems)
+    rows = [(patient, "", *(row.get(name, "") for name in columns)) for patient, row in known.items()]
+    write_text(target, csv_text(("patient_id", "stage", *columns), rows))
     return target
 
 

@@ -38,7 +38,10 @@ def predict(
         Path | None, typer.Option(help="The file that 'intake --link' wrote: adds the ids you know as given_id.")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="The key of intake; with --patients, in place of --link.")] = None,
-    patients: Annotated[Path | None, typer.Option(help="A CSV with the ids you know, in patient_id.")] = None,
+    patients: Annotated[
+        Path | None,
+        typer.Option(help="P.csv: the ids you know in patient_id and, with files, what was measured of them."),
+    ] = None,
     images: Annotated[
         Path | None,
         typer.Option(help="I.csv: file, patient_id, modality, … of pictures that do not say it themselves."),
@@ -75,7 +78,7 @@ def predict(
     whole = len(src) == 1 and is_cohort(src[0])
     if whole and (images is not None or write_link is not None or accept_unmasked):
         raise PlanError("--images, --write-link and --accept-unmasked are for files; a cohort has been taken in")
-    if (patients is not None and key is None) or (whole and (key is None) != (patients is None)):
+    if whole and (key is None) != (patients is None):
         raise PlanError("--key and --patients go together: the ids in the CSV are hashed with the key")
     given = None if link is None else ids_from_link(link)
     if key is not None and patients is not None:
@@ -90,7 +93,7 @@ def predict(
             taken = TakenExams(open_cohort(src[0]), {})
             found = stage_cohort(model, taken.cohort, progress, given, asked=decision)
         else:
-            exams = Exams(tuple(src), images, key, write_link, accept_unmasked)
+            exams = Exams(tuple(src), images, key, write_link, accept_unmasked, patients)
             taken = stack.enter_context(taken_exams(reading_plan(run), exams, progress))
             found = stage_taken(model, taken, progress, given, decision)
         write_table(found, csv)
