@@ -18,7 +18,7 @@ from fibrostage.views.table import figure_text
 
 
 @dataclass(frozen=True)
-class Headline:
+class CardFigure:
     """One figure of the card's head."""
 
     type: str
@@ -54,11 +54,11 @@ def card(name: str, model: Model, metrics: Metrics, made: str) -> str:
     )
 
 
-def headline(metrics: Metrics) -> list[Headline]:
+def headline(metrics: Metrics) -> list[CardFigure]:
     """Accuracy and AUCs, as the hub shows them."""
     figures = [("accuracy", "accuracy", metrics.accuracy), ("roc_auc", "average one-vs-rest AUC", metrics.auc_macro)]
     figures += [("roc_auc", f"AUC at {cut}", figure) for cut, figure in metrics.auc_at_cut.items()]
-    return [Headline(kind, name, round(figure.value, 4)) for kind, name, figure in figures if figure.value is not None]
+    return [CardFigure(kind, name, round(figure.value, 4)) for kind, name, figure in figures if figure.value is not None]
 
 
 def summary(metrics: Metrics) -> str:

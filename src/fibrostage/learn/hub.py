@@ -19,5 +19,5 @@ def located(model: Path) -> Path:
     try:
         return Path(snapshot_download(name, revision=revision or None))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        first_line = next(iter(str(error).strip().splitlines()), "it did not say why")
         raise RunError(f"{model}: no folder here, and the hub did not give it ({first_line})") from None
