@@ -58,7 +58,9 @@ def headline(metrics: Metrics) -> list[CardFigure]:
     """Accuracy and AUCs, as the hub shows them."""
     figures = [("accuracy", "accuracy", metrics.accuracy), ("roc_auc", "average one-vs-rest AUC", metrics.auc_macro)]
     figures += [("roc_auc", f"AUC at {cut}", figure) for cut, figure in metrics.auc_at_cut.items()]
-    return [CardFigure(kind, name, round(figure.value, 4)) for kind, name, figure in figures if figure.value is not None]
+    return [
+        CardFigure(kind, name, round(figure.value, 4)) for kind, name, figure in figures if figure.value is not None
+    ]
 
 
 def summary(metrics: Metrics) -> str:

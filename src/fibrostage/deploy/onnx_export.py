@@ -134,7 +134,7 @@ def export_onnx(model: Model, folder: Path) -> list[Path]:
     """Writes a model as ONNX files, and onnx.json, which says how they are used; returns them all, onnx.json last.
 
     Of a model of several networks each has files of its own, whose names end in its number, from 0. Raises `PlanError`
-    where the extra is not installed, and `RunError` where the folder has something in it, cannot be written, or the
+    where the extra is not installed or the model fuses measurements, and `RunError` where the folder has something in it, cannot be written, or the
     network cannot be exported faithfully; then no file is left.
     """
     try:
@@ -145,6 +145,8 @@ def export_onnx(model: Model, folder: Path) -> list[Path]:
         raise PlanError(
             "an ONNX export needs onnx, onnxscript and onnxruntime: install fibrostage with its extra [onnx]"
         ) from None
+    if tables := [name for name in model.plan.fused if name not in model.plan.pictured]:
+        raise PlanError(f"the model fuses the table {tables[0]!r}; ONNX files are of pictures: leave --onnx out")
     make_empty(folder)
     stems, simulated = file_stems(model.plan.fused), is_simulated(model)
     writer = OnnxWriter(
