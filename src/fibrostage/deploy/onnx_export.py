@@ -134,8 +134,8 @@ def export_onnx(model: Model, folder: Path) -> list[Path]:
     """Writes a model as ONNX files, and onnx.json, which says how they are used; returns them all, onnx.json last.
 
     Of a model of several networks each has files of its own, whose names end in its number, from 0. Raises `PlanError`
-    where the extra is not installed or the model fuses measurements, and `RunError` where the folder has something in it, cannot be written, or the
-    network cannot be exported faithfully; then no file is left.
+    where the extra is not installed or the model fuses measurements, and `RunError` where the folder has something in
+    it, cannot be written, or the network cannot be exported faithfully; then no file is left.
     """
     try:
         import onnx  # noqa: F401
