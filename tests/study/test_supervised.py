@@ -172,7 +172,8 @@ def test_the_page_shows_curves_comparisons_flow_and_source(folder: Path, tmp_pat
 def test_what_the_command_prints(folder: Path) -> None:
     study = StudyFolder(folder)
     views = study_views(study.read_table("results"), study.beside(study.read()), KNOWN["METAVIR"], "transfer")
-    assert [len(view.rows) for view in views] == [4 + 2 * 3, 2 * 5]
+    assert [len(view.rows) for view in views] == [4 + 2 * 3, 4, 2 * 5]
+    assert views[1].columns[3:8] == ("accuracy", "weighted kappa", "within one stage", "log loss", "Brier")
 
 
 def test_a_study_goes_on_and_a_changed_source_is_refused(crops: Cohort, folder: Path) -> None:

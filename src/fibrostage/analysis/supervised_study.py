@@ -28,12 +28,14 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.results.estimate_columns import Figure, TableRow, figure_cells, with_holm
 from fibrostage.results.metrics import Metrics, PatientFigures
 from fibrostage.results.predictions import TEST
-from fibrostage.results.rounds import AT_CUT
+from fibrostage.results.rounds import AT_CUT, RECALL, SLOPE
 from fibrostage.results.run_folder import RunFolder
 from fibrostage.results.study_folder import COMPARISON, CUTOFFS, PICTURES, RESULTS, SCORES
-from fibrostage.stats.resampled import resampled_share
+from fibrostage.stats.estimate import Estimate
+from fibrostage.stats.resampled import resampled_mean, resampled_share
 
 REFERENCE = "reference"
+UNBOUNDED = ("kappa", "log_loss", "brier")  # no shares; their intervals are Student's as they are
 Key = tuple[str, str]  # a method and the cut that it learned, "" where it tells every stage
 
 
@@ -96,7 +98,10 @@ class OverSeeds:
         for name in dict.fromkeys(name for one in self.figures.values() for name in one):
             known = [one[name] for one in self.figures.values() if name in one]
             versus = None if baseline is None else against(self.figures, baseline.figures, name, self.ratio, confidence)
-            result[name] = Figure(resampled_share(known, self.ratio, confidence=confidence), versus)
+            unbounded = name in UNBOUNDED or name.startswith(SLOPE)
+            mean, _ = resampled_mean(known, self.ratio, confidence)
+            figure = mean if unbounded else resampled_share(known, self.ratio, confidence=confidence)
+            result[name] = Figure(figure, versus)
         return result
 
 
@@ -166,5 +171,14 @@ def figures_of(metrics: Metrics, task: str | None) -> dict[str, float]:
         if task is None:
             figures["auc_macro"] = part.auc_macro
         figures |= {AT_CUT + (task or cut): figure for cut, figure in part.auc_at_cut.items()}
+        figures |= {} if prefix else calling_figures(part, task)
         result |= {prefix + name: figure.value for name, figure in figures.items() if figure.value is not None}
     return result
+
+
+def calling_figures(part: PatientFigures, task: str | None) -> dict[str, Estimate]:
+    """How stages are called and whether the probabilities mean what they say, as far as a run says it."""
+    told = {"kappa": part.kappa, "within_one": part.within_one, "log_loss": part.log_loss, "brier": part.brier}
+    told |= {RECALL + stage: figure for stage, figure in part.recall.items()} if task is None else {}
+    told |= {SLOPE + (task or cut): figures.slope for cut, figures in part.calibration.items()}
+    return {name: figure for name, figure in told.items() if figure is not None}

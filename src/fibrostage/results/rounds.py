@@ -19,6 +19,7 @@ from fibrostage.stats.estimate import Estimate
 FIGURES = ("accuracy", "auc_macro")
 OVER_CANDIDATES = ("accuracy_candidates", "auc_macro_candidates")  # each picture or pair counts, and not the patient
 AT_CUT = "auc_at_"
+RECALL, SLOPE = "recall_", "slope_"  # of a stage, and of the calibration at a cut
 FLOATS = ("accuracy", "auc_", "cost", "bad_share", "validation_auc", "agreement")
 
 

@@ -11,7 +11,7 @@ from fibrostage.analysis.supervised_study import REFERENCE
 from fibrostage.ground.stage import Staging
 from fibrostage.results.estimate_columns import Row, estimate_in, figure_in, number, text, whole
 from fibrostage.results.predictions import TEST
-from fibrostage.results.rounds import AT_CUT
+from fibrostage.results.rounds import AT_CUT, RECALL, SLOPE
 from fibrostage.views.study import is_simulated
 from fibrostage.views.table import (
     BEST_READER,
@@ -25,6 +25,11 @@ from fibrostage.views.table import (
     reached,
     signed_text,
     view,
+)
+
+CALIBRATED_SLOPES = (
+    "Mean over seeds, interval by the corrected resampled t-test on the same divisions. A slope of 1 means that the "
+    "probability of a stage at or above the cut is what it says; above 1 it is too timid, below 1 too sure."
 )
 
 
@@ -77,6 +82,29 @@ def method_rows(row: Row, staging: Staging) -> list[list[str | Cell]]:
         average = Cell(figure_text(macro), ("average one-vs-rest AUC", f"accuracy {accuracy}"))
         rows.append([*own, "all stages", *counts, average, "", "", ""])
     return rows
+
+
+def calling_view(results: pl.DataFrame, staging: Staging) -> TableView | None:
+    """A row a method and task: how its stages are called, and whether its probabilities mean what they say; None for
+    studies from before that was told."""
+    if "log_loss" not in results.columns:
+        return None
+    recalled = [name for name in staging.classes if RECALL + name in results.columns]
+    slopes = [name for name in staging.classes[1:] if SLOPE + name in results.columns]
+    rows = []
+    for row in results.filter(pl.col("log_loss").is_not_null()).iter_rows(named=True):
+        figures = ("accuracy", "kappa", "within_one", "log_loss", "brier")
+        every = [*figures, *(RECALL + name for name in recalled), *(SLOPE + name for name in slopes)]
+        task = text(row, "task")
+        named = [method_text(text(row, "method")), staging.cut_name(task) if task else "all stages"]
+        told = [figure_text(estimate_in(row, name)) if number(row, name) is not None else "" for name in every]
+        rows.append([*named, str(whole(row, "n_patients")), *told])
+    columns = (
+        "method", "learns", "test patients", "accuracy", "weighted kappa", "within one stage", "log loss", "Brier",
+        *(f"{name} called so" for name in recalled), *(f"slope {staging.cut_name(name)}" for name in slopes),
+    )  # fmt: skip
+    title = marked("stages called, and calibration (interval over divisions)", is_simulated(results))
+    return view(title, columns, rows, CALIBRATED_SLOPES, range(2, len(columns)))
 
 
 def comparison_view(
@@ -171,7 +199,9 @@ def study_views(
     """A supervised study's tables for the terminal."""
     comparison = first_test_cohort(beside["comparison"])
     title = f"test cohort of seed {comparison['seed'][0]}: AUC with interval, DeLong, Holm"
+    called = calling_view(results, staging)
     return [
         supervised_view(results, staging, reference),
+        *([] if called is None else [called]),
         comparison_view(comparison, reference, title, staging, with_cut=True),
     ]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Block, Section, ShownTable
-from fibrostage.views.diagnosis import supervised_view
+from fibrostage.views.diagnosis import calling_view, supervised_view
 from fibrostage.views.run import beside_view, figures_view, stages_view
 from fibrostage.views.study import results_view
 
 
 def blocks(results: Results) -> list[Block]:
-    """One table for a study; for a run, what stands beside its test patients too."""
+    """The tables of a study; for a run, what stands beside its test patients too."""
     if results.diagnosis is not None:
-        return [ShownTable(supervised_view(results.diagnosis.results, results.staging, results.diagnosis.reference))]
+        told = results.diagnosis.results
+        stages = calling_view(told, results.staging)
+        main = ShownTable(supervised_view(told, results.staging, results.diagnosis.reference))
+        return [main] if stages is None else [main, ShownTable(stages)]
     if results.table is not None:
         return [ShownTable(results_view(results.table, results.staging))]
     beside = beside_view(results.first, results.staging)
