@@ -28,7 +28,8 @@ from fibrostage.ground.progress import SILENT
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.learn.features import features_of
 from fibrostage.learn.images import as_tensor, normalise
-from fibrostage.learn.model import Model, open_model, predict_patients
+from fibrostage.learn.known import Known
+from fibrostage.learn.model import Model, look, open_model
 from fibrostage.learn.train import train
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import Head
@@ -45,6 +46,7 @@ SAME = 1e-5
 ROOT = Path(__file__).resolve().parents[2]
 
 RUNS = {
+    "resnet18, ordinal, mirrored": ["network.head=ordinal", "training.mirror=true", "evaluation.pooling=log_mean"],
     "lite0, ordinal, mirrored": [
         "network.backbone=efficientnet_lite0", "network.weights=imagenet", "network.head=ordinal",
         "training.mirror=true", "evaluation.pooling=log_mean",
@@ -108,7 +110,10 @@ def some_patients(cohort: Cohort) -> ExamPictures:
     return ExamPictures(["P000", "P003", "P002", "P009"], cohort.modalities, arrays, rows)
 
 
-@pytest.fixture(scope="module", params=RUNS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.long] if number else []) for number, name in enumerate(RUNS)],
+)
 def exported(request: pytest.FixtureRequest, few: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """A model of a head, or of two, on a frozen backbone; of maps, they have all kinds there are."""
     folder = tmp_path_factory.mktemp("onnx")
@@ -201,10 +206,10 @@ def test_the_head_says_what_the_network_says(exported: Exported) -> None:
 
 def test_each_member_pools_patients_as_the_model_does(exported: Exported) -> None:
     for number, (network, plan) in enumerate(exported.model.members):
-        rows, wanted, _ = predict_patients(network, plan, exported.exam, SILENT)
-        assert rows.tolist() == [0, 1, 2, 3]
+        wanted = look(network, plan, exported.exam, Known(), SILENT)
+        assert wanted.rows.tolist() == [0, 1, 2, 3]
         found = member_probabilities(exported.folder, number, exported.pictures)
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=SAME)
+        np.testing.assert_allclose(found, wanted.probabilities, rtol=0, atol=SAME)
 
 
 def test_somebody_without_pytorch_stages_patients(exported: Exported, tmp_path: Path) -> None:
