@@ -23,7 +23,8 @@ from pydicom.uid import generate_uid
 from fibrostage.deploy.answers import Wanted
 from fibrostage.deploy.station import Answer, Station
 from fibrostage.dicom.stage_report import save_dicom
-from fibrostage.ground.errors import IntakeError, PlanError, Problems, RunError
+from fibrostage.dicom.web import TOKEN
+from fibrostage.ground.errors import ArchiveError, IntakeError, PlanError, Problems, RunError
 from fibrostage.learn.predict_files import Exams
 from fibrostage.serve.associations import parse_caller
 from fibrostage.serve.node import NodeSettings, open_node, run_node
@@ -134,7 +135,7 @@ def is_let_in(port: int, paths: list[Path]) -> bool:
         return bool(association.is_established)
 
 
-def test_a_node_lets_in_nobody_unknown_from_elsewhere(tmp_path: Path) -> None:
+def test_a_node_lets_in_nobody_unknown_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = NodeSettings(tmp_path / "spool", 0, send_to=Peer("A", "b", 1))
     for wrong, words in (
         (replace(asked, host="0.0.0.0"), "must know who may send to it"),
@@ -147,10 +148,14 @@ def test_a_node_lets_in_nobody_unknown_from_elsewhere(tmp_path: Path) -> None:
     ):
         with pytest.raises(PlanError, match=words):
             run_node(NOBODY, wrong)
+    monkeypatch.setenv(TOKEN, "abc")
+    with pytest.raises(ArchiveError, match="plain HTTP"):
+        run_node(NOBODY, replace(asked, dicomweb="dicomweb://pacs.example.org/dicom-web"))
+    with pytest.raises(RunError, match="no such port"):
+        run_node(NOBODY, replace(asked, port=70_000))
     for text in ("", "A@", "@b", "A B C D E F G H I J K", "A@b c"):
         with pytest.raises(PlanError, match="--allow"):
             parse_caller(text)
-    assert not (tmp_path / "spool").exists()
 
 
 def test_a_node_can_be_stopped_and_a_port_that_is_taken_is_told(tmp_path: Path, receiver: Receiver) -> None:
@@ -331,6 +336,15 @@ def test_trouble_here_is_no_fault_of_the_study(tmp_path: Path, receiver: Receive
         return says_f2(station, exams, wanted)
 
     with open_node(NOBODY, settings(tmp_path / "spool", receiver.peer, tries=2), answering=in_trouble) as node:
+        send(node.port, exam)
+        until(lambda: node.counts() == {"sent": 1})
+
+
+def test_whoever_does_not_listen_any_more_stops_nothing(tmp_path: Path, receiver: Receiver, exam: list[Path]) -> None:
+    def gone(line: str) -> None:
+        raise BrokenPipeError
+
+    with open_node(NOBODY, settings(tmp_path / "spool", receiver.peer), gone, says_f2) as node:
         send(node.port, exam)
         until(lambda: node.counts() == {"sent": 1})
 

@@ -7,7 +7,6 @@ process may die at any moment: whatever was in the middle is done again, and a r
 from __future__ import annotations
 
 import ipaddress
-import socket
 import threading
 import time
 import warnings
@@ -19,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from fibrostage.dicom.silence import silenced
 from fibrostage.dicom.stage_report import save_dicom
-from fibrostage.dicom.web import WebArchive, parse_archive
+from fibrostage.dicom.web import WebArchive, credentials, parse_archive
 from fibrostage.ground.errors import ArchiveError, FibrostageError, PlanError, RunError
 from fibrostage.serve.associations import Caller, Reception, contexts, handlers
 from fibrostage.serve.dicomweb import push_report, take_study
 from fibrostage.serve.send import Peer, check_title, send_report, the_network
 from fibrostage.serve.spool import REPORT, Spool
-from fibrostage.serve.study_report import Answering, UnstageableError, answer_here, report_of_study
+from fibrostage.serve.study_report import Answering, StudyFiles, UnstageableError, answer_here, report_of_study
 from fibrostage.serve.waiting import ANSWERED, COMPLETE, WaitingStudy
 
 if TYPE_CHECKING:
@@ -104,6 +103,11 @@ class Node:
         """How many studies there are in each state."""
         return self.spool.counts()
 
+    def tell(self, line: str) -> None:
+        """Says what happens; whoever does not listen any more stops nothing."""
+        with suppress(Exception):
+            self.say(line)
+
 
 def is_local(host: str) -> bool:
     """Whether an address can be reached from this machine alone."""
@@ -122,8 +126,8 @@ def run_node(
     """Runs a node until `stop` is set; it may run in a thread. `say` is told what happens, a line at a time that names
     nobody. `answering` answers exams as `deploy.station.answer` does, for whoever shares a station between threads.
 
-    Raises `PlanError` for settings that cannot work, or where pynetdicom is not installed, and `RunError` where it
-    cannot listen or its spool cannot be used.
+    Raises `PlanError` for settings that cannot work, or where pynetdicom is not installed, `ArchiveError` for an
+    archive's address that is none, and `RunError` where it cannot listen or its spool cannot be used.
     """
     with open_node(station, settings, say, answering, stop) as node:
         node.stop.wait()
@@ -167,6 +171,7 @@ def the_archive(settings: NodeSettings) -> WebArchive:
     archive, query = parse_archive(settings.dicomweb or "")
     if query:
         raise PlanError("--dicomweb is an archive's address without a query; 'fibrostage intake' takes one with it")
+    credentials(archive)  # what is wrong with them is said at once
     return replace(archive, patience=settings.patience, tries=1)
 
 
@@ -180,11 +185,12 @@ def listening(node: Node) -> Iterator[None]:
     entity.network_timeout = settings.idle
     for kind, syntaxes in contexts():
         entity.add_supported_context(kind, syntaxes)
-    reception = Reception(node.spool, settings.title, settings.allow)
+    reception = Reception(node.spool, settings.title.strip(), settings.allow)
     try:
         server = entity.start_server((settings.host, settings.port), block=False, evt_handlers=handlers(reception))
-    except (OSError, socket.gaierror) as error:
-        raise RunError(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from None
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or "there is no such port"
+        raise RunError(f"cannot listen on {settings.host} port {settings.port}: {reason}") from None
     node.port = int(server.server_address[1])
     try:
         yield
@@ -199,10 +205,10 @@ def work(node: Node, step: Callable[[Node], bool]) -> None:
             if step(node):
                 continue
         except FibrostageError as error:
-            node.say(f"{error}; trying again")
+            node.tell(f"{error}; trying again")
             node.stop.wait(min(node.settings.first_wait, 10 * node.settings.step))
         except Exception:  # its words may quote what stands in a file
-            node.say("something unforeseen went wrong; trying again")
+            node.tell("something unforeseen went wrong; trying again")
             node.stop.wait(node.settings.first_wait)
         node.stop.wait(node.settings.step)
 
@@ -212,7 +218,7 @@ def answer_next(node: Node) -> bool:
     spool, settings = node.spool, node.settings
     spool.sweep(settings.keep, time.time())  # first, as it makes room
     for study in spool.complete(settings.quiet):
-        node.say(f"study {study[:SHOWN]}: complete, {counted(len(spool.files(study)))}")
+        node.tell(f"study {study[:SHOWN]}: complete, {counted(len(spool.files(study)))}")
     due = spool.due(COMPLETE, time.time(), settings.longest_wait)
     if due is None:
         return False
@@ -245,14 +251,16 @@ def answered(node: Node, study: str, changes: int, state: WaitingStudy) -> None:
             f"only {len(spool.files(study))} of its files came after the others ({missing}) had been answered and "
             "removed: send the whole study again"
         )
-    made = report_of_study(node.station, spool.files(study), spool.key_file, settings.accept_unmasked, node.answering)
+    link = spool.folder / "arriving" / f"{study}.link"
+    read = StudyFiles(tuple(spool.files(study)), spool.key_file, link, settings.accept_unmasked)
+    made = report_of_study(node.station, read, node.answering)
     save_dicom(made.report, spool.study_folder(study) / REPORT)
     unused = f", {made.refused} files or readings not used" if made.refused else ""
     if spool.is_back(study, str(made.report.SOPInstanceUID)):
         if spool.put(study, changes, state.answered(made.refused).sent()):
-            node.say(f"study {study[:SHOWN]}: answered{unused}; its report came with it, and is not sent again")
+            node.tell(f"study {study[:SHOWN]}: answered{unused}; its report came with it, and is not sent again")
     elif spool.put(study, changes, state.answered(made.refused)):
-        node.say(f"study {study[:SHOWN]}: answered{unused}")
+        node.tell(f"study {study[:SHOWN]}: answered{unused}")
 
 
 def send_next(node: Node) -> bool:
@@ -278,7 +286,7 @@ def send_next(node: Node) -> bool:
         put_off(node, due, changes, state, "its report cannot be sent now")
         return True
     if spool.put(due, changes, state.sent()):
-        node.say(f"study {due[:SHOWN]}: report sent")
+        node.tell(f"study {due[:SHOWN]}: report sent")
     return True
 
 
@@ -286,13 +294,13 @@ def put_off(node: Node, study: str, changes: int, state: WaitingStudy, reason: s
     """Leaves a study for later, with the reason."""
     later = state.later(node.settings.first_wait, node.settings.longest_wait, reason)
     if node.spool.put(study, changes, later):
-        node.say(f"study {study[:SHOWN]}: {reason}; trying again in {later.due - time.time():.0f} s")
+        node.tell(f"study {study[:SHOWN]}: {reason}; trying again in {later.due - time.time():.0f} s")
 
 
 def ended(node: Node, study: str, changes: int, state: WaitingStudy) -> None:
     """Puts a study aside that cannot be staged, and says why."""
     if node.spool.put(study, changes, state):
-        node.say(f"study {study[:SHOWN]}: failed: {state.reason}")
+        node.tell(f"study {study[:SHOWN]}: failed: {state.reason}")
 
 
 def study_uid(path: Path) -> str:

@@ -29,6 +29,17 @@ class UnstageableError(Exception):
 
 
 @dataclass(frozen=True)
+class StudyFiles:
+    """The files of a study and how they are read: ids are hashed with `key` meanwhile; at `link`, which goes away with
+    the answer, stands what leads back to them, as a process that is killed must not leave it just anywhere."""
+
+    files: tuple[Path, ...]
+    key: Path
+    link: Path
+    accept_unmasked: bool = False
+
+
+@dataclass(frozen=True)
 class StudyReport:
     """A study's report, and how many of its files could not be used for it."""
 
@@ -43,10 +54,8 @@ def answer_here(station: Station, exams: Exams, wanted: Wanted) -> Answer:
     return answer(station, exams, wanted)
 
 
-def report_of_study(
-    station: Station, files: list[Path], key: Path, accept_unmasked: bool = False, answering: Answering = answer_here
-) -> StudyReport:
-    """Stages the study that these files are of. `key` is what ids are hashed with while it is read.
+def report_of_study(station: Station, study: StudyFiles, answering: Answering = answer_here) -> StudyReport:
+    """Stages a study.
 
     Raises `UnstageableError` where its files are of several people, no picture can be used, or the model cannot stage
     them; whatever else goes wrong is not the study's fault, and another try may help.
@@ -54,11 +63,15 @@ def report_of_study(
     from fibrostage.deploy.answers import Wanted
     from fibrostage.learn.predict_files import Exams
 
-    check_person(files)
+    check_person(study.files)
+    exams = Exams(study.files, key=study.key, link=study.link, accept_unmasked=study.accept_unmasked)
+    study.link.unlink(missing_ok=True)
     try:
-        answer = answering(station, Exams(tuple(files), key=key, accept_unmasked=accept_unmasked), Wanted(reports=True))
+        answer = answering(station, exams, Wanted(reports=True))
     except IntakeError as error:
         raise UnstageableError(in_words(error)) from None
+    finally:
+        study.link.unlink(missing_ok=True)
     found = answer.found
     if len({*(one.patient_id for one in found.staged), *found.left_out}) > 1:
         raise UnstageableError("its pictures are of several patients")
@@ -68,7 +81,7 @@ def report_of_study(
     raise UnstageableError(reasons[0] if reasons else "the model says nothing of it")
 
 
-def check_person(files: list[Path]) -> None:
+def check_person(files: tuple[Path, ...]) -> None:
     """Raises `UnstageableError` where files say that they are of different people, reports among them."""
     import pydicom
 
