@@ -16,11 +16,11 @@ from fibrostage.cohort.store import Cohort, open_cohort, write_tables
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.plan.run_plan import Plan
-from tests.services import postgres
+from tests.services import orthanc, postgres
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
-__all__ = ["postgres"]
+__all__ = ["orthanc", "postgres"]
 
 STAGES = ("F0", "F1", "F2", "F3", "F4")
 

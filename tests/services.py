@@ -1,14 +1,17 @@
-"""Services that tests start for themselves on 127.0.0.1: a PostgreSQL server, a browser."""
+"""Services that tests start for themselves on 127.0.0.1: a PostgreSQL server, a browser, an archive of pictures."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -60,3 +63,72 @@ def postgres() -> Iterator[str]:
         subprocess.run([*as_user, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=False, **quiet)
         server.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+ORTHANC = Path("/usr/sbin/Orthanc")
+DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+
+
+@dataclass
+class Orthanc:
+    """An archive of the tests' own: DICOM and DICOMweb on 127.0.0.1, with what was stored in a folder that outlives
+    it. It knows one other node, FIBROSTAGE."""
+
+    folder: Path
+    node_port: int = field(default_factory=free_port)
+    http_port: int = field(default_factory=free_port)
+    dicom_port: int = field(default_factory=free_port)
+    server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def web(self) -> str:
+        """The address of its DICOMweb, as commands take it."""
+        return f"dicomweb://127.0.0.1:{self.http_port}/dicom-web"
+
+    def start(self) -> None:
+        """Starts it, or starts it again, and waits until it answers."""
+        storage = str(self.folder / "storage")
+        setting = {
+            "Name": "archive", "StorageDirectory": storage, "IndexDirectory": storage, "Plugins": [str(DICOMWEB)],
+            "HttpPort": self.http_port, "DicomPort": self.dicom_port, "DicomAet": "ORTHANC",
+            "RemoteAccessAllowed": False, "AuthenticationEnabled": False, "DicomServerEnabled": True,
+            "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+            "DicomModalities": {"node": ["FIBROSTAGE", "127.0.0.1", self.node_port]},
+        }  # fmt: skip
+        (self.folder / "orthanc.json").write_text(json.dumps(setting))
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.server = subprocess.Popen([ORTHANC, self.folder / "orthanc.json"], **quiet)
+        for _ in range(200):
+            try:
+                self.ask("system")
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("Orthanc does not start")
+
+    def kill(self) -> None:
+        """Ends it at once, as a machine that loses its power."""
+        if self.server is not None:
+            self.server.kill()
+            self.server.wait(30)
+            self.server = None
+
+    def ask(self, path: str, content: object = None) -> object:
+        """What its own interface answers, to a POST where there is content."""
+        data = None if content is None else json.dumps(content).encode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/{path}", data, timeout=30) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture
+def orthanc(tmp_path: Path) -> Iterator[Orthanc]:
+    """An archive that is empty."""
+    if not ORTHANC.is_file() or not DICOMWEB.is_file():
+        pytest.skip("Orthanc with DICOMweb is not installed (Debian: apt-get install orthanc orthanc-dicomweb)")
+    (tmp_path / "orthanc").mkdir()
+    archive = Orthanc(tmp_path / "orthanc")
+    archive.start()
+    try:
+        yield archive
+    finally:
+        archive.kill()

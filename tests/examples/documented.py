@@ -17,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fibrostage.dicom.web import WebArchive
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.take_in import Sources, take_in
 from fibrostage.loop.answers import Answer, take
@@ -69,6 +70,11 @@ def clinic(folder: Path) -> None:
     (folder / "plan.toml").write_text(plan + "\n[training]\nepochs = 2\n", encoding="utf-8")
     rows: list[list[object]] = [[k % 2, k % 2 + (k * 7 % 5) / 3, (k * 3 % 11) / 9] for k in range(40)]
     write_rows(folder / "S.csv", ["y", "A", "B"], rows)
+
+
+def pull_archive(archive: WebArchive, query: str, folder: Path, *_: object) -> None:
+    """Stands in for an archive over DICOMweb (tests/intake has a real one): it has what ARCHIVE has."""
+    shutil.copytree("ARCHIVE", folder, dirs_exist_ok=True)
 
 
 def cohort_of(folder: Path, name: str) -> None:

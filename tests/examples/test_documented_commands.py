@@ -123,6 +123,7 @@ def test_every_command_of_a_document_runs(document: Path, tmp_path: Path, monkey
     monkeypatch.chdir(folder)
     monkeypatch.setenv("FIBROSTAGE_WEIGHTS", "WEIGHTS")
     monkeypatch.setattr("fibrostage.annotate.serve.serve", lambda *_: None)  # tests/annotate has it open
+    monkeypatch.setattr("fibrostage.intake.pulled.pull", documented.pull_archive)
     monkeypatch.setattr("fibrostage.networks.weights.from_hub", lambda _: Path("WEIGHTS/resnet50.pth"))
     for program, *words in documented.commands_of(document):
         if program == "make":

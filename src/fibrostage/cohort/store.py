@@ -259,14 +259,19 @@ def sweep_beside(target: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
+def check_free(target: Path) -> None:
+    """Raises `CohortError` where `target` exists and is not an empty folder."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise CohortError(f"{target} exists and is not empty; a cohort is never overwritten, choose another --out")
+
+
 @contextmanager
 def whole_or_absent(target: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `target`, renamed to it when the block ends well and removed when it does not.
 
     Raises `CohortError` where `target` exists and is not an empty folder, or where it cannot be written.
     """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise CohortError(f"{target} exists and is not empty; a cohort is never overwritten, choose another --out")
+    check_free(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep_beside(target)

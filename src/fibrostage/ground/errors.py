@@ -44,6 +44,10 @@ class RunError(FibrostageError):
     """A run folder that is missing, damaged or of another cohort or plan."""
 
 
+class ArchiveError(FibrostageError):
+    """An archive of pictures (PACS) that cannot be reached, refuses, or does not answer as it must."""
+
+
 class StatisticsError(FibrostageError):
     """Data on which the asked-for statistic is not defined."""
 

@@ -38,7 +38,11 @@ COLUMNS = {
 
 def intake(
     src: Annotated[
-        list[Path], typer.Argument(help="Folders (or files); the files of I.csv are relative to one of them.")
+        list[str],
+        typer.Argument(
+            help="Folders (or files); the files of I.csv are relative to one of them. Or studies of an archive: "
+            "'dicomwebs://HOST:PORT/PATH?StudyDate=20250101-20251231'."
+        ),
     ],
     target: Annotated[Path | None, typer.Option("--out", help="The cohort folder to make.")] = None,
     patients: Annotated[
@@ -95,6 +99,7 @@ def intake(
     """
     from fibrostage.cohort.describe import describe as describe_cohort
     from fibrostage.intake.build.take_in import Choices, Sources, look_at, take_in
+    from fibrostage.intake.pulled import pulled
     from fibrostage.plan.commands import INTAKE, refuse_unread
     from fibrostage.plan.run_plan import Plan
 
@@ -105,16 +110,17 @@ def intake(
     refuse_unread(sets or [], INTAKE)
     data, source = read_plan(plan, INTAKE)
     parsed = Plan.parse(data, sets or [], source)
-    sources = Sources(src[0], patients, images, encoding, tuple(src[1:]), images_encoding, boxes)
     choices = Choices(
         skip_bad, key, accept_unmasked, allow_duplicates, accept_identity, group_near_duplicates, link, workers,
         None if yes or images is not None else confirm,
     )  # fmt: skip
-    if dry_run:
-        show_survey(*look_at(sources, parsed, choices, make_progress()), as_json)
-        return
-    assert target is not None
-    cohort = take_in(sources, target, parsed, progress=make_progress(), choices=choices)
+    with pulled(src, None if dry_run else target, parsed.dicom.modalities, make_progress()) as (first, *others):
+        sources = Sources(first, patients, images, encoding, tuple(others), images_encoding, boxes)
+        if dry_run:
+            show_survey(*look_at(sources, parsed, choices, make_progress()), as_json)
+            return
+        assert target is not None
+        cohort = take_in(sources, target, parsed, progress=make_progress(), choices=choices)
     description = describe_cohort(cohort)
     if as_json:
         print_json(description.as_dict())
