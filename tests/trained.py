@@ -1,4 +1,4 @@
-"""Tiny trained runs that several folders of tests stage with, each fitted once: by DICOM files, and by plain pictures."""
+"""Tiny trained runs that several folders of tests stage with, each fitted once: by DICOM files, and by pictures."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources, survey
 from fibrostage.intake.build.take_in import KEPT, take_in
+from fibrostage.intake.build.write_cohort import MEND
 from fibrostage.intake.given_ids import files_from_link, ids_from_link
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.run_folder import RunFolder
@@ -80,8 +81,9 @@ def take_exams(
     )
     try:
         cohort = take_in(sources, work / "exams", plan, progress=progress, choices=choices)
-    except IntakeError as error:  # what it kept for another try goes away too
-        raise IntakeError(str(error).partition(f" {KEPT}")[0], error.problems) from None
+    except IntakeError as error:  # what it kept for another try goes away too, and what is bad was left out
+        words = str(error).partition(f" {KEPT}")[0].removesuffix(MEND).rstrip()
+        raise IntakeError(words, error.problems) from None
     return TakenExams(cohort, files_of(sources, files_from_link(link)), ids_from_link(link))
 
 
