@@ -17,10 +17,11 @@ from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.plan.run_plan import Plan
 from tests.services import orthanc, postgres
+from tests.trained import hospital, pictures_run
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
-__all__ = ["orthanc", "postgres"]
+__all__ = ["hospital", "orthanc", "pictures_run", "postgres"]
 
 STAGES = ("F0", "F1", "F2", "F3", "F4")
 

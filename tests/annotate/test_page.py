@@ -11,8 +11,6 @@ from fastapi.testclient import TestClient
 from fibrostage.annotate.app import make_app
 from fibrostage.annotate.desk import Desk
 from fibrostage.annotate.security import LARGEST, Patience
-from fibrostage.annotate.serve import check_listening
-from fibrostage.ground.errors import RunError
 from fibrostage.ledger.ledger import read_events
 from tests.annotate.conftest import Opened, Person
 
@@ -277,21 +275,3 @@ def test_the_lead_sees_progress_and_ends_the_loop(opened: Opened, enter: Enter) 
     ended = lead.client.post("/lead/stop", data={"csrf": lead.csrf, "reason": "enough"})
     assert "has ended: enough" in ended.text
     assert first.client.get("/exam").status_code == 204
-
-
-def test_it_is_not_open_to_eavesdroppers(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    for file in (cert, key):
-        file.write_text("x")
-    assert not check_listening("127.0.0.1", None, None, False)
-    assert not check_listening("::1", None, None, False)
-    assert check_listening("0.0.0.0", cert, key, False)
-    assert check_listening("0.0.0.0", None, None, True)
-    for host in ("0.0.0.0", "10.0.0.5", "ward.hospital"):
-        with pytest.raises(RunError, match="to whoever listens on the network"):
-            check_listening(host, None, None, False)
-    with pytest.raises(RunError, match="go together"):
-        check_listening("127.0.0.1", cert, None, False)
-    with pytest.raises(RunError, match="no such file"):
-        check_listening("0.0.0.0", cert, folder / "none.pem", False)

@@ -28,7 +28,7 @@ from fibrostage.ground.progress import SILENT
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.learn.features import features_of
 from fibrostage.learn.images import as_tensor, normalise
-from fibrostage.learn.known import Known
+from fibrostage.learn.known import KnownPictures
 from fibrostage.learn.model import Model, look, open_model
 from fibrostage.learn.train import train
 from fibrostage.networks.backbones import BACKBONES
@@ -206,7 +206,7 @@ def test_the_head_says_what_the_network_says(exported: Exported) -> None:
 
 def test_each_member_pools_patients_as_the_model_does(exported: Exported) -> None:
     for number, (network, plan) in enumerate(exported.model.members):
-        wanted = look(network, plan, exported.exam, Known(), SILENT)
+        wanted = look(network, plan, exported.exam, KnownPictures(), SILENT)
         assert wanted.rows.tolist() == [0, 1, 2, 3]
         found = member_probabilities(exported.folder, number, exported.pictures)
         np.testing.assert_allclose(found, wanted.probabilities, rtol=0, atol=SAME)

@@ -11,7 +11,7 @@ import torch
 from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.learn.contributions import a_stage_up, contributions
-from fibrostage.learn.known import Known, known_from
+from fibrostage.learn.known import KnownPictures, known_from
 from fibrostage.learn.model import open_model
 from fibrostage.learn.train import train
 from fibrostage.networks.fusion import Head
@@ -69,5 +69,5 @@ def test_the_training_patients_shares_are_none_on_average(cohort: Cohort, tmp_pa
 
 
 def test_what_is_known_survives_its_file() -> None:
-    known = Known({"LSTE": 0.5}, {"LSTE": ("Ä 1", "B 2")}, {"LSTE": {"good": 3, "low fill": 1}})
+    known = KnownPictures({"LSTE": 0.5}, {"LSTE": ("Ä 1", "B 2")}, {"LSTE": {"good": 3, "low fill": 1}})
     assert known_from(known.canonical()) == known

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from fibrostage.cohort.store import Cohort
-from fibrostage.learn.known import Known
+from fibrostage.learn.known import KnownPictures
 from fibrostage.learn.model import Model, open_model
 from fibrostage.learn.predict_cohort import predict_cohort
 from fibrostage.learn.reasons import out_of_scope, reasons_of
@@ -63,7 +63,7 @@ def test_what_is_missing_unlike_known_or_untold_is_said(cohort: Cohort, model: M
 
 def test_a_device_that_training_did_not_see_is_named(cohort: Cohort, model: Model, sound: Staged) -> None:
     first = model.plan.fused[0]
-    trained = replace(model, known=(Known(devices={first: ("Maker A 1",)}),))
+    trained = replace(model, known=(KnownPictures(devices={first: ("Maker A 1",)}),))
     same = with_images(cohort, "device", ["Maker A 1"] * len(cohort.images))
     assert not any("device" in why for why in reasons_of(trained, same, sound))
     other = with_images(cohort, "device", ["Maker B 2"] * len(cohort.images))

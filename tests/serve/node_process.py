@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from fibrostage.deploy.answers import Wanted
-from fibrostage.deploy.station import Answer, Station
+from fibrostage.deploy.station import ExamAnswer, Station
 from fibrostage.learn.predict_files import Exams
 from fibrostage.serve.node import NodeSettings, run_node
 from tests.serve.pacs import NOBODY, listens, says_f2, until
@@ -26,7 +26,7 @@ def run(settings: NodeSettings, begun: Path | None, largest: int | None) -> None
     if largest is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
-    def answering(station: Station, exams: Exams, wanted: Wanted) -> Answer:
+    def answering(station: Station, exams: Exams, wanted: Wanted) -> ExamAnswer:
         while begun is not None and begun.exists():
             begun.write_text("begun")
             time.sleep(0.02)

@@ -18,7 +18,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import ComprehensiveSRStorage, Verification
 
 from fibrostage.deploy.answers import Wanted
-from fibrostage.deploy.station import Answer, Station
+from fibrostage.deploy.station import ExamAnswer, Station
 from fibrostage.dicom.silence import silenced
 from fibrostage.dicom.stage_report import stage_report
 from fibrostage.ground.stage import METAVIR
@@ -33,13 +33,13 @@ NOBODY = cast(Station, None)  # of a node that asks `says_f2`
 TITLE = "FIBROSTAGE"
 
 
-def says_f2(station: Station, exams: Exams, wanted: Wanted) -> Answer:
+def says_f2(station: Station, exams: Exams, wanted: Wanted) -> ExamAnswer:
     """Answers as a model does, the same of everybody, and without a network."""
     sources = [pydicom.dcmread(path, stop_before_pixels=True) for path in exams.sources]
     probabilities = dict(zip(METAVIR.classes, (0.1, 0.1, 0.6, 0.1, 0.1), strict=True))
     staged = Staged("P", "F2", probabilities, {"B": len(sources)}, "5a" * 32)
     report = stage_report([one for one in sources if "Rows" in one], staged, METAVIR, "says F2")
-    return Answer(PredictedCohort((staged,), {}, METAVIR, True, "5a" * 32), (), reports={"P": report})
+    return ExamAnswer(PredictedCohort((staged,), {}, METAVIR, True, "5a" * 32), (), reports={"P": report})
 
 
 def settings(spool: Path, send_to: Peer | None, **more: Any) -> NodeSettings:

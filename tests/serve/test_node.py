@@ -21,7 +21,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.uid import generate_uid
 
 from fibrostage.deploy.answers import Wanted
-from fibrostage.deploy.station import Answer, Station
+from fibrostage.deploy.station import ExamAnswer, Station
 from fibrostage.dicom.stage_report import save_dicom
 from fibrostage.dicom.web import TOKEN
 from fibrostage.ground.errors import ArchiveError, IntakeError, PlanError, Problems, RunError
@@ -302,7 +302,7 @@ def test_what_cannot_be_staged_stands_in_nobodys_way(tmp_path: Path, receiver: R
     put(tmp_path, "odd/c.dcm", "C3", 3)
     put(tmp_path, "broken/d.dcm", "D4", 4)
 
-    def particular(station: Station, exams: Exams, wanted: Wanted) -> Answer:
+    def particular(station: Station, exams: Exams, wanted: Wanted) -> ExamAnswer:
         patient = pydicom.dcmread(exams.sources[0], stop_before_pixels=True).PatientID
         if patient == "C3":
             problems = Problems()
@@ -330,7 +330,7 @@ def test_what_cannot_be_staged_stands_in_nobodys_way(tmp_path: Path, receiver: R
 def test_trouble_here_is_no_fault_of_the_study(tmp_path: Path, receiver: Receiver, exam: list[Path]) -> None:
     left = [OSError(errno.ENOSPC, "full"), MemoryError(), RunError("no"), OSError(errno.EIO, "")]
 
-    def in_trouble(station: Station, exams: Exams, wanted: Wanted) -> Answer:
+    def in_trouble(station: Station, exams: Exams, wanted: Wanted) -> ExamAnswer:
         if left:
             raise left.pop()
         return says_f2(station, exams, wanted)

@@ -157,6 +157,20 @@ def boxes_view(content: dict[str, Any]) -> TableView:
     return table.view()
 
 
+def serve_view(content: dict[str, Any]) -> TableView:
+    where = content["machine"]
+    table = Growing(
+        title=f"{content['exams']} exams of {content['files'] / content['exams']:.1f} files, asked about "
+        f"{content['rows'][0]['exams']} times; {where['cpu']}, {where['cores']} cores, threads: {content['threads']}",
+    )
+    for column in ("way", "exams/s", "p50 [s]", "p95 [s]", "CPU an exam [s]"):
+        table.add_column(column, justify="left" if column == "way" else "right")
+    for row in content["rows"]:
+        figures = (row[name] for name in ("exams_per_s", "p50_s", "p95_s", "cpu_s_per_exam"))
+        table.add_row(row["way"], *(f"{figure:.2f}" for figure in figures))
+    return table.view()
+
+
 def error_of(found: dict[str, Any]) -> str:
     if found["half_width"] is None:
         return "–"

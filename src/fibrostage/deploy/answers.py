@@ -42,10 +42,12 @@ PAGES, REPORTS = "pages", "reports"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is written of every patient beside the tables: `pages` as HTML and PDF, DICOM `reports`."""
+    """What is written of every patient beside the tables: `pages` as HTML and PDF, DICOM `reports`; a service adds
+    with `ids` those that the files give their patients."""
 
     pages: bool = False
     reports: bool = False
+    ids: bool = False
 
 
 @dataclass(frozen=True)

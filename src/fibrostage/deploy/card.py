@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader
 
 from fibrostage import RESEARCH_USE, SIMULATED
-from fibrostage.learn.known import Known
+from fibrostage.learn.known import KnownPictures
 from fibrostage.learn.model import Model
 from fibrostage.results.metrics import Metrics
 from fibrostage.views.plan import in_a_line
@@ -101,7 +101,7 @@ def pictures(model: Model) -> list[tuple[str, str, str, str, str]]:
     return rows
 
 
-def most(known: Sequence[Known], modality: str) -> Mapping[str, int]:
+def most(known: Sequence[KnownPictures], modality: str) -> Mapping[str, int]:
     """How the training pictures of the member that saw most were judged."""
     every = [one.quality.get(modality, {}) for one in known]
     return max(every, key=lambda one: sum(one.values()), default={})

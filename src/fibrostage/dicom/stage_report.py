@@ -158,13 +158,22 @@ def secondary_capture(
 
 def save_dicom(dataset: Dataset, path: Path) -> None:
     """Writes a data set as a DICOM file, whole or not at all; raises `RunError` where that cannot be done."""
+    try:
+        content = file_of(dataset)
+    except RunError as error:
+        raise RunError(f"cannot write {path}: {error}") from None
+    replace_file(path, lambda temporary: temporary.write_bytes(content))
+
+
+def file_of(dataset: Dataset) -> bytes:
+    """A data set as the bytes of a DICOM file; raises `RunError` where it cannot be one."""
     file = io.BytesIO()
     with hushed():
         try:
             dataset.save_as(file, enforce_file_format=True)
         except Exception:  # pydicom's words, an OSError's too, may quote the value
-            raise RunError(f"cannot write {path}: a value in it cannot be put into DICOM") from None
-    replace_file(path, lambda temporary: temporary.write_bytes(file.getvalue()))
+            raise RunError("a value in it cannot be put into DICOM") from None
+    return file.getvalue()
 
 
 def the_library() -> Any:

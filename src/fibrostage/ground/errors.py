@@ -35,6 +35,9 @@ class IntakeError(FibrostageError):
         super().__init__(message)
         self.problems = problems or Problems()
 
+    def __reduce__(self) -> tuple[type[IntakeError], tuple[str, Problems]]:
+        return type(self), (str(self), self.problems)  # with its problems also from another process
+
 
 class WeightsError(FibrostageError):
     """A weights file that does not fit the network it was asked for."""

@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ JsonObject: TypeAlias = Mapping[str, Json]
 
 PARTIAL = ".partial"
 STALE = 24 * 3600  # seconds after which an unfinished file is nobody's
+UMASK = threading.Lock()  # it can only be seen by being set, and is the whole process's
 
 
 @contextmanager
@@ -35,8 +37,9 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
+        with UMASK:
+            umask = os.umask(0)
+            os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         os.replace(temporary, path)
     finally:
@@ -88,6 +91,11 @@ def is_abandoned(temporary: Path) -> bool:
             return True
     except OSError:
         return False
+    return owner_is_gone(temporary)
+
+
+def owner_is_gone(temporary: Path) -> bool:
+    """Whether the process of this machine that a temporary file or folder is named after is gone."""
     _, here, rest = temporary.name.rpartition(f".{socket.gethostname().replace('.', '-')}-")
     number = rest.partition("-")[0]
     if not here or not number.isdigit():

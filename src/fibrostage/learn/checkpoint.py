@@ -22,7 +22,7 @@ from fibrostage import __version__
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import RunError, StatisticsError, WeightsError
 from fibrostage.ground.files import replace_file
-from fibrostage.learn.known import Known, known_from
+from fibrostage.learn.known import KnownPictures, known_from
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, make_head, slot
 from fibrostage.networks.stream import Bounds
@@ -43,7 +43,7 @@ def save_network(
     cohort: Cohort,
     trained_on: NDArray[np.int64],
     calling: Calling | None = None,
-    known: Known | None = None,
+    known: KnownPictures | None = None,
 ) -> None:
     """The network, ready to be loaded with its plan; `trained_on` [p] are the rows of the patients it learned from,
     whose pictures it will know again, `calling` is how its answers become a stage, and `known` what is kept of the
@@ -52,7 +52,7 @@ def save_network(
     tensors = dict(network.head.state_dict(prefix="head."))
     if not frozen:
         tensors.update(network.backbones.state_dict(prefix="backbones."))
-    for name, bounds in (known or Known()).bounds.items():
+    for name, bounds in (known or KnownPictures()).bounds.items():
         tensors.update(bounds.state_dict(prefix=f"head.streams.{slot(name)}.bounds."))
     metadata = {
         "format": FORMAT,
@@ -60,7 +60,7 @@ def save_network(
         "cohort": cohort.fingerprint,
         "cohort_name": cohort.name,
         "simulated": "yes" if cohort.simulated else "no",
-        KNOWN: (known or Known()).canonical(),
+        KNOWN: (known or KnownPictures()).canonical(),
         CALLING: json.dumps((calling or Calling()).as_dict()),
         TRAINED_ON: " ".join(sorted(pictures_of(cohort, plan.fused, trained_on))),
         "tool": __version__,
@@ -104,13 +104,13 @@ def calling_of(path: Path) -> Calling:
         raise RunError(f"cannot read the model {path}: {error}") from None
 
 
-def known_by(path: Path) -> Known:
+def known_by(path: Path) -> KnownPictures:
     """What a model's file says of its training pictures: nothing, in files from before this was kept.
 
     Raises `RunError` where the file cannot be read, or does not say it rightly.
     """
     told = told_by(path).get(KNOWN)
-    return Known() if told is None else known_from(told)
+    return KnownPictures() if told is None else known_from(told)
 
 
 def told_by(path: Path) -> dict[str, str]:

@@ -26,7 +26,7 @@ LARGEST = float(np.finfo(np.float32).max)  # of features that nothing holds back
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownPictures:
     """Of the training patients, by modality: their mean share of the answer (`contributions`), which devices made the
     pictures, and how many pictures were of which quality. `bounds` are those of features of a trained backbone; a
     frozen one's go with the projection."""
@@ -46,11 +46,11 @@ class Known:
         return json.dumps(told, ensure_ascii=False, sort_keys=True)
 
 
-def known_from(text: str) -> Known:
+def known_from(text: str) -> KnownPictures:
     """What `canonical` wrote; raises `RunError` where it is damaged."""
     try:
         told = json.loads(text)
-        return Known(
+        return KnownPictures(
             {str(name): float(value) for name, value in told["baseline"].items()},
             {str(name): tuple(map(str, own)) for name, own in told["devices"].items()},
             {str(name): {str(key): int(n) for key, n in own.items()} for name, own in told["quality"].items()},
@@ -59,7 +59,7 @@ def known_from(text: str) -> Known:
         raise RunError(f"what the model says of its training pictures is damaged: {error}") from None
 
 
-def known_of(learner: Learner, task: Task, patients: NDArray[np.int64]) -> Known:
+def known_of(learner: Learner, task: Task, patients: NDArray[np.int64]) -> KnownPictures:
     """What is kept of the patients (rows [p]) that a fitted learner learned from."""
     cohort, plan = task.cohort, task.plan
     ids = task.space.draw(patients, plan.evaluation.candidates, Draws.EVALUATED.of(plan.seed))
@@ -72,7 +72,7 @@ def known_of(learner: Learner, task: Task, patients: NDArray[np.int64]) -> Known
             for name in plan.fused
             if own[name].any()
         }
-    return Known(
+    return KnownPictures(
         {name: float(values.mean()) for name, values in means.items()},
         {name: devices_of(cohort, name, own[name]) for name in plan.fused},
         {name: quality_of(cohort, name, own[name]) for name in plan.fused},

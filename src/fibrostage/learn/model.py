@@ -22,7 +22,7 @@ from fibrostage.ground.stage import Staging
 from fibrostage.learn.checkpoint import calling_of, known_by, load_network, picture_name, training_pictures
 from fibrostage.learn.contributions import Contributions, contributions
 from fibrostage.learn.features import features_of, measured_features
-from fibrostage.learn.known import Known
+from fibrostage.learn.known import KnownPictures
 from fibrostage.learn.learner import probabilities_of, resolve_precision
 from fibrostage.learn.plan_for_cohort import check_modality
 from fibrostage.learn.soundness import never_certain
@@ -50,7 +50,7 @@ class Model:
     members: tuple[tuple[MMFN, Plan], ...]
     trained_on: frozenset[str] | None = None
     callings: tuple[Calling, ...] = ()
-    known: tuple[Known, ...] = ()
+    known: tuple[KnownPictures, ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -106,16 +106,16 @@ class Model:
             for seen in [pictures_of.get(row, ())]
         ]
 
-    def _shares(self, found: list[Look], index: int) -> dict[str, float]:
+    def _shares(self, found: list[MemberAnswer], index: int) -> dict[str, float]:
         """What each modality adds for a patient on average over the members; empty where one has no mean to compare
         with."""
         if not self.known or not all(each.baseline for each in self.known):
             return {}
         return {name: float(np.mean([one.shares.patients[name][index] for one in found])) for name in self.plan.fused}
 
-    def _look(self, pictures: Pictures, progress: Progress, keep: bool, false_alarms: float) -> list[Look]:
+    def _look(self, pictures: Pictures, progress: Progress, keep: bool, false_alarms: float) -> list[MemberAnswer]:
         """What each member sees. Raises `RunError` where one gives no numbers."""
-        known = self.known or (Known(),) * len(self.members)
+        known = self.known or (KnownPictures(),) * len(self.members)
         found = [
             look(network, plan, pictures, each, progress, keep, false_alarms)
             for (network, plan), each in zip(self.members, known, strict=True)
@@ -124,7 +124,7 @@ class Model:
             raise RunError(f"the model of {self.name} gives probabilities that are not numbers; train it again")
         return found
 
-    def _probabilities(self, found: list[Look]) -> NDArray[np.float64]:
+    def _probabilities(self, found: list[MemberAnswer]) -> NDArray[np.float64]:
         """The members' mean calibrated probabilities [P, K]."""
         callings = self.callings or (Calling(),) * len(found)
         told = [each.probabilities(one.probabilities) for each, one in zip(callings, found, strict=True)]
@@ -141,7 +141,7 @@ class Model:
         ruled = limits.ruled(table, inside).tolist()
         return [{cut: words[own[k]] for cut, k in zip(cuts, at, strict=True)} for own in ruled]
 
-    def _seen(self, pictures: Pictures, found: list[Look]) -> dict[int, tuple[SeenPicture, ...]]:
+    def _seen(self, pictures: Pictures, found: list[MemberAnswer]) -> dict[int, tuple[SeenPicture, ...]]:
         """By patient's row every picture that was seen: far where all members find it so."""
         result: dict[int, list[SeenPicture]] = {}
         for name in self.plan.fused:
@@ -189,7 +189,7 @@ def open_model(run: Path, of_folds: bool = False) -> Model:
 
 
 @dataclass(frozen=True)
-class Look:
+class MemberAnswer:
     """What one network sees of patients, in the order of `rows` [P]: pooled `probabilities` [P, K]; by modality which
     pictures [n] lie `far` outside what it was trained on, how `strange` they are [n] (None where it cannot tell); and
     what everything adds."""
@@ -205,11 +205,11 @@ def look(
     network: MMFN,
     plan: Plan,
     pictures: Pictures,
-    known: Known,
+    known: KnownPictures,
     progress: Progress,
     keep: bool = True,
     false_alarms: float = 0.01,
-) -> Look:
+) -> MemberAnswer:
     """Looks at all patients' pictures, over at most `evaluation.candidates` candidates each."""
     spec = BACKBONES[plan.network.backbone]
     precision = resolve_precision(plan.training.precision)
@@ -232,7 +232,7 @@ def look(
         name: unlikeness(network.head.stream(name), z, blank_of(pictures, name), false_alarms)
         for name, z in features.items()
     }
-    return Look(
+    return MemberAnswer(
         rows,
         pooled,
         {name: far for name, (far, _) in unlike.items()},

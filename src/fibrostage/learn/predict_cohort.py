@@ -103,8 +103,15 @@ def stage_cohort(
     Raises `PlanError` where the cohort is of other stages or otherwise stored pictures than the model.
     """
     check_fit(cohort, model.plan)
-    cohort = seen_by(cohort, model.plan)
-    every = model.stage(cohort, progress, keep, asked)
+    seen = seen_by(cohort, model.plan)
+    return judged(model, seen, model.stage(seen, progress, keep, asked), given)
+
+
+def judged(
+    model: Model, cohort: Cohort, every: Sequence[Staged], given: Mapping[str, str] | None = None
+) -> PredictedCohort:
+    """What is said of a cohort of whom `every` one was staged who could be: the reasons not to trust an answer, and who
+    is left out."""
     strange = {one.patient_id: why for one in every if (why := out_of_scope(one)) is not None}
     staged = tuple(
         replace(one, reasons=reasons_of(model, cohort, one)) for one in every if one.patient_id not in strange

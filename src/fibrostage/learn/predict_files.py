@@ -6,52 +6,17 @@ with, and the folder goes away with the answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import polars as pl
-
-from fibrostage.cohort.store import Cohort
-from fibrostage.csv_tables.reader import read_csv
-from fibrostage.csv_tables.writer import csv_text
-from fibrostage.ground.errors import IntakeError, Problems, RunError
-from fibrostage.ground.files import read_json, write_text
 from fibrostage.ground.progress import SILENT, Progress
-from fibrostage.intake.build.choices import Choices
-from fibrostage.intake.build.find_files import Sources, survey
-from fibrostage.intake.build.take_in import take_in
-from fibrostage.intake.given_ids import files_from_link
+from fibrostage.learn.exam_files import Exams, TakenExams, reading_plan, refused, taken_exams
 from fibrostage.learn.model import Model, open_model
 from fibrostage.learn.predict_cohort import PredictedCohort, check_target, stage_cohort, write_table
 from fibrostage.plan.calibration import DecisionPlan
-from fibrostage.plan.run_plan import Plan
-from fibrostage.results.run_folder import RunFolder
 
-
-@dataclass(frozen=True)
-class Exams:
-    """Files and folders of exams: `images` is an I.csv for pictures that do not say whose they are, `patients` a P.csv
-    of what was measured of them, `key` what DICOM's ids are hashed with, `link` where what leads back to them is
-    written."""
-
-    sources: tuple[Path, ...]
-    images: Path | None = None
-    key: Path | None = None
-    link: Path | None = None
-    accept_unmasked: bool = False
-    patients: Path | None = None
-
-
-@dataclass(frozen=True)
-class TakenExams:
-    """Exams as a cohort that lasts as long as they are looked at; `files` leads from what the cohort calls a source to
-    the file itself."""
-
-    cohort: Cohort
-    files: Mapping[str, Path]
+__all__ = ["Exams", "TakenExams", "predict_files", "reading_plan", "stage_taken", "taken_exams"]
 
 
 def predict_files(
@@ -85,72 +50,3 @@ def stage_taken(
     raises."""
     found = stage_cohort(model, taken.cohort, progress, given, keep=False, asked=asked)
     return replace(found, refused=refused(taken.cohort.exclusions))
-
-
-@contextmanager
-def taken_exams(plan: Plan, exams: Exams, progress: Progress = SILENT) -> Iterator[TakenExams]:
-    """Takes exams in by a plan (`reading_plan`), in a temporary folder that goes away with the block.
-
-    Raises `IntakeError` where no picture of the files can be used.
-    """
-    with TemporaryDirectory(prefix="fibrostage-") as folder:
-        work = Path(folder)
-        patients = without_stages(exams, work / "patients.csv")
-        sources = Sources(exams.sources[0], patients, exams.images, more=exams.sources[1:])
-        choices = Choices(
-            skip_bad=True,
-            key=exams.key,
-            accept_unmasked=exams.accept_unmasked,
-            allow_duplicates=True,
-            accept_identity=False,
-            link=exams.link or work / "link.csv",
-        )
-        cohort = take_in(sources, work / "exams", plan, progress=progress, choices=choices)
-        yield TakenExams(cohort, files_of(sources, files_from_link(exams.link or work / "link.csv")))
-
-
-def files_of(sources: Sources, given: Mapping[str, str]) -> dict[str, Path]:
-    """The path of every source by what the cohort calls it; `given` is by the same the name it had."""
-    if sources.images is not None:
-        return {written: sources.path_of(name) for written, name in given.items()}
-    paths = {job.name: job.path for job in survey(sources, Problems())}
-    return {written: paths[name] for written, name in given.items() if name in paths}
-
-
-def reading_plan(run: Path) -> Plan:
-    """The plan that a run's pictures were read with; raises `RunError` where the run does not say it."""
-    folder = RunFolder(run)
-    if not folder.intake_file.is_file():
-        raise RunError(
-            f"{run} does not say how its pictures were read: it is no run, or its cohort was taken in before that was "
-            "kept; take the files in with 'fibrostage intake' and give the cohort"
-        )
-    return Plan.parse(read_json(folder.intake_file), source=str(folder.intake_file))
-
-
-def without_stages(exams: Exams, target: Path) -> Path | None:
-    """Writes a table of the patients whom an I.csv or a P.csv names, with what was measured and without a stage, and
-    returns where; None where neither is given. Raises `IntakeError` where a CSV cannot be read."""
-    if exams.images is None and exams.patients is None:
-        return None
-    problems = Problems()
-    known: dict[str, Mapping[str, str]] = {}
-    columns: list[str] = []
-    if exams.patients is not None:
-        table = read_csv(exams.patients, ("patient_id",), problems)
-        columns = [name for name in table.columns if name not in ("patient_id", "stage")]
-        known = {row["patient_id"]: row for _, row in table.rows if row["patient_id"]}
-    if exams.images is not None:
-        pictures = read_csv(exams.images, ("file", "patient_id", "modality"), problems)
-        known = {**{row["patient_id"]: {} for _, row in pictures.rows if row["patient_id"]}, **known}
-    if len(problems):
-        raise IntakeError(f"{exams.images or exams.patients} cannot be read:\n{problems.text()}", problems)
-    rows = [(patient, "", *(row.get(name, "") for name in columns)) for patient, row in known.items()]
-    write_text(target, csv_text(("patient_id", "stage", *columns), rows))
-    return target
-
-
-def refused(exclusions: pl.DataFrame) -> tuple[tuple[str, str], ...]:
-    """What was not taken of the files, each with why; what is said of a person has the person's id before it."""
-    rows = exclusions.select("patient_id", "file", "reason").iter_rows()
-    return tuple((str(file or patient or ""), str(reason)) for patient, file, reason in rows)

@@ -83,7 +83,7 @@ class NodeSettings:
         if not self.allow and not is_local(self.host):
             raise PlanError(f"a node on {self.host} must know who may send to it: name each with --allow AET@HOST")
         if self.quiet < 0 or self.keep < 0:
-            raise PlanError(f"--quiet and --keep must be 0 or more, got {self.quiet:g} and {self.keep:g}")
+            raise PlanError(f"--quiet-for and --keep-hours must be 0 or more, got {self.quiet:g} and {self.keep:g}")
 
 
 @dataclass

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
     from fibrostage.deploy.answers import Wanted
-    from fibrostage.deploy.station import Answer, Station
+    from fibrostage.deploy.station import ExamAnswer, Station
     from fibrostage.learn.predict_files import Exams
 
-Answering: TypeAlias = "Callable[[Station, Exams, Wanted], Answer]"
+Answering: TypeAlias = "Callable[[Station, Exams, Wanted], ExamAnswer]"
 NOBODY = Privacy(b"any")
 MOST_REASONS = 5
 
@@ -47,7 +47,7 @@ class StudyReport:
     refused: int
 
 
-def answer_here(station: Station, exams: Exams, wanted: Wanted) -> Answer:
+def answer_here(station: Station, exams: Exams, wanted: Wanted) -> ExamAnswer:
     """Answers in this thread, as `deploy.station` does."""
     from fibrostage.deploy.station import answer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -128,6 +129,33 @@ def bench_box_finder(
         print_json(content)
     else:
         show(boxes_view(content))
+
+
+@bench.command("serve")
+def bench_service(
+    run: Annotated[Path, typer.Argument(metavar="MODEL", help="A run's or a model's folder.")],
+    src: Annotated[Path, typer.Argument(metavar="SRC", help="A folder with a folder an exam.")],
+    clients: Annotated[int, typer.Option(min=1, help="Clients that ask at once.")] = 4,
+    asked: Annotated[int, typer.Option("--exams", min=2, help="Exams asked about in each way and round.")] = 40,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each way is measured, in turn.")] = 2,
+    readers: Annotated[int | None, typer.Option(min=1, help="As 'serve' has it.")] = None,
+    pictures: Annotated[int | None, typer.Option("--together", min=1, help="As 'serve' has it.")] = None,
+    accept_unmasked: Annotated[bool, typer.Option("--accept-unmasked", help="As 'serve' has it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """A service under load, beside one process that answers in a loop."""
+    from fibrostage.bench.serve import Load, bench_serve, exams_in
+    from fibrostage.bench.tables import serve_view
+
+    given = {"--readers": readers, "--together": pictures}
+    options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    options += ["--queue", str(max(16, clients))]
+    load = Load(run, exams_in(src), asked, clients, tuple(options), accept_unmasked)
+    content = bench_serve(load, rounds, make_progress())
+    if as_json:
+        print_json(content)
+    else:
+        show(serve_view(content))
 
 
 COMMAND = Command("bench", "Try and measure", bench)

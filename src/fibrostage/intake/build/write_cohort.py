@@ -28,6 +28,8 @@ from fibrostage.markers import measured
 from fibrostage.plan.commands import INTAKE
 from fibrostage.plan.run_plan import Plan
 
+MEND = "Mend them, or go on without what is bad with --skip-bad."
+
 
 def finish(
     journal: Journal, codes: list[str | None], intake: Intake, work: Path, out: Path, progress: Progress
@@ -170,7 +172,6 @@ def tiles(of: Gathered) -> Iterable[Tile]:
 def refusal(problems: Problems, why: str = "nothing was written") -> IntakeError:
     count = len(problems)
     return IntakeError(
-        f"{count} problem{'s' if count != 1 else ''}, {why}:\n{problems.text()}\n"
-        "Mend them, or go on without what is bad with --skip-bad.",
+        f"{count} problem{'s' if count != 1 else ''}, {why}:\n{problems.text()}\n{MEND}",
         problems,
     )
