@@ -20,7 +20,7 @@ from fibrostage.learn.exam_files import Exams, reading_plan
 from fibrostage.serve import queue as queue_module
 from fibrostage.serve.limits import FullError, Limits, TooLongError
 from fibrostage.serve.queue import ExamQueue
-from fibrostage.serve.reader import Reader
+from fibrostage.serve.reader import ExamReader
 from fibrostage.serve.uploads import LARGEST_TABLE
 from tests.serve.rest_service import Files, Opened, Service
 from tests.trained import TrainedHospital
@@ -48,13 +48,13 @@ def wait_until(so: Callable[[], object]) -> None:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Readers that wait until this is set."""
-    go, reads = threading.Event(), Reader.read
+    go, reads = threading.Event(), ExamReader.read
 
-    def waits(self: Reader, *arguments: object) -> object:
+    def waits(self: ExamReader, *arguments: object) -> object:
         assert go.wait(60)
         return reads(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Reader, "read", waits)
+    monkeypatch.setattr(ExamReader, "read", waits)
     yield go
     go.set()
 
@@ -273,7 +273,7 @@ def test_a_process_that_reads_is_stopped_or_dies_and_the_next_one_reads_on(
     (tmp_path / "work").mkdir()
     one = Exams((hospital.source / "1",), key=hospital.key)
     endless = replace(one, images=tmp_path / "never")
-    reading = Reader(reading_plan(hospital.run), tmp_path)
+    reading = ExamReader(reading_plan(hospital.run), tmp_path)
     with pytest.raises(TooLongError, match=r"longer than 0\.5 s"):
         reading.read(endless, tmp_path, 0.5)
     reading.begin()

@@ -51,7 +51,7 @@ def read(plan: Plan, exams: Exams, work: Path) -> TakenExams:
     return take_exams(plan, exams, work, workers=1)
 
 
-class Reader:
+class ExamReader:
     """One process that reads exams one after another by a plan, putting what is temporary into `folder`; on a machine
     without worker processes threads, which cannot be stopped and are left to themselves."""
 
