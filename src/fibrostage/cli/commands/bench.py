@@ -95,7 +95,7 @@ def bench_probabilities(
 def bench_what_is_said(
     cohort: Annotated[
         Path | None,
-        typer.Argument(metavar="[COHORT]", help="A cohort, asked by its folds; without one, patients are simulated."),
+        typer.Argument(metavar="COHORT", help="A cohort, asked by its folds; without one, patients are simulated."),
     ] = None,
     cohorts: Annotated[int, typer.Option(min=2, help="Simulated cohorts, each with a model of its own.")] = 20,
     patients: Annotated[int, typer.Option(min=10, help="Patients of each who train.")] = 168,
