@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fibrostage.bench import calibration, intake, pool, stats, train
+from fibrostage.bench import answers, calibration, intake, pool, stats, train
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
@@ -26,7 +26,16 @@ CHEAPER = {
 }
 FROZEN = ["--set", "network.backbone=efficientnet_lite0", "--set", "training.finetune=head"]  # in place of ResNet-50
 FEWER = {"--patients": "8", "--excluded": "2", "--pictures": "1"}  # of a phantom
-BENCHMARKS = ("bench_stats", "bench_pool", "bench_train", "bench_intake", "bench_boxes", "bench_calibration")
+BENCHMARKS = (
+    "bench_stats",
+    "bench_pool",
+    "bench_train",
+    "bench_intake",
+    "bench_boxes",
+    "bench_calibration",
+    "bench_answers",
+    "bench_answers_of",
+)
 ELSEWHERE = (
     ["pip", "install", "."],
     ["pip", "install", ".[dicom,video]"],
@@ -59,7 +68,7 @@ def bench_is_called(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         raise InsteadError
 
     with monkeypatch.context() as patch:
-        for module in (calibration, intake, pool, stats, train):
+        for module in (answers, calibration, intake, pool, stats, train):
             for name in BENCHMARKS:
                 patch.setattr(module, name, stands_in, raising=False)
         with pytest.raises(InsteadError):

@@ -3,9 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from fibrostage.stats.estimate import Estimate
 from fibrostage.views.table import TableView, marked, number_text, view
+
+Cells = tuple[str | int | Estimate, ...]
+
+
+@dataclass(frozen=True)
+class FigureTable:
+    """Figures with their intervals, a row for each way they were made; `key` is what JSON calls it."""
+
+    key: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Cells, ...]
+
+    def view(self, simulated: bool) -> TableView:
+        """The table as it is shown."""
+        figures = range(1, len(self.columns))
+        return view(marked(self.title, simulated), self.columns, [map(str, row) for row in self.rows], numbers=figures)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What JSON holds: a row by its columns."""
+        rows = [
+            {
+                name: cell.as_dict() if isinstance(cell, Estimate) else cell
+                for name, cell in zip(self.columns, row, strict=True)
+            }
+            for row in self.rows
+        ]
+        return {"title": self.title, "rows": rows}
 
 
 class Growing:

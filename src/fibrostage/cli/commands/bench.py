@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fibrostage.cli.commands.spec import Command
-from fibrostage.cli.console import make_progress, print_json, show_caveats
+from fibrostage.cli.console import make_progress, print_json, show_caveats, tell
 from fibrostage.cli.options import AsJson, CohortFolder, Sets
 from fibrostage.cli.render import show
 
@@ -89,6 +89,46 @@ def bench_probabilities(
         print_json(content)
     else:
         show(calibration_view(content))
+
+
+@bench.command("answers")
+def bench_what_is_said(
+    cohort: Annotated[
+        Path | None,
+        typer.Argument(metavar="COHORT", help="A cohort, asked by its folds; without one, patients are simulated."),
+    ] = None,
+    cohorts: Annotated[int, typer.Option(min=2, help="Simulated cohorts, each with a model of its own.")] = 20,
+    patients: Annotated[int, typer.Option(min=10, help="Patients of each who train.")] = 168,
+    new: Annotated[int, typer.Option(min=5, help="New patients whom each is asked of.")] = 200,
+    modality: Annotated[
+        list[str] | None, typer.Option(help="LSTE LUS LSTQ SSTE (repeat for several); LSTE by default.")
+    ] = None,
+    closer: Annotated[
+        int, typer.Option(min=0, help="Cohorts with models of few patients and of all sites but one, too.")
+    ] = 5,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    data: Annotated[
+        Path | None, typer.Option(help="A folder of folders of pictures that are unlike those of training.")
+    ] = None,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether what is said of a new patient can be believed: sets of stages, ruling in and out, pictures told far."""
+    from fibrostage.bench.answers import Simulated, bench_answers, bench_answers_of
+    from fibrostage.cohort.store import open_cohort
+
+    asked, overrides = Simulated(cohorts, patients, new, tuple(modality or ("LSTE",)), seed, closer), tuple(sets or ())
+    if cohort is None:
+        content = bench_answers(asked, overrides, data, make_progress())
+    else:
+        content = bench_answers_of(open_cohort(cohort), overrides, data, make_progress())
+    show_caveats(content.caveats, content.simulated)
+    if as_json:
+        print_json(content.as_dict())
+        return
+    tell(content.title)
+    for table in content.tables:
+        show(table.view(content.simulated))
 
 
 @bench.command("intake")
