@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 
@@ -40,6 +41,7 @@ ELSEWHERE = (
     ["pip", "install", "."],
     ["pip", "install", ".[dicom,video]"],
     [".venv/bin/pre-commit", "install"],
+    ["echoscu", "-aet", "ORTHANC", "-aec", "FIBROSTAGE", "10.0.4.20", "11112"],
 )  # need the network, or change this checkout; tried when the set-up changes
 
 
@@ -107,6 +109,11 @@ def prepare(name: str, folder: Path) -> None:
         documented.cohorts_of_the_papers(folder)
     if name in ("active-learning.md", "predict.md"):
         documented.cohort_of(folder, "COHORT")
+    if name == "pacs.md":
+        documented.cohort_of(folder, "COHORT")
+        cohort, run, model = (str(folder / part) for part in ("COHORT", "RUN", "MODEL"))
+        fibrostage(["train", cohort, "--out", run, "--set", "training.epochs=1"])
+        fibrostage(["package", run, "--out", model])
 
 
 def clear_target(words: list[str]) -> None:
@@ -132,6 +139,8 @@ def test_every_command_of_a_document_runs(document: Path, tmp_path: Path, monkey
     monkeypatch.chdir(folder)
     monkeypatch.setenv("FIBROSTAGE_WEIGHTS", "WEIGHTS")
     monkeypatch.setattr("fibrostage.annotate.serve.serve", lambda *_: None)  # tests/annotate has it open
+    monkeypatch.setattr("fibrostage.serve.listen.serve", lambda *_: None)  # tests/serve has them open
+    monkeypatch.setattr("fibrostage.serve.node.open_node", lambda *_: nullcontext())
     monkeypatch.setattr("fibrostage.intake.pulled.pull", documented.pull_archive)
     monkeypatch.setattr("fibrostage.networks.weights.from_hub", lambda _: Path("WEIGHTS/resnet50.pth"))
     for program, *words in documented.commands_of(document):
