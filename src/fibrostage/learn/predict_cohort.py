@@ -76,19 +76,21 @@ def predict_cohort(
     given: Mapping[str, str] | None = None,
     keep: bool = True,
     asked: DecisionPlan | None = None,
+    next_exam: bool = False,
 ) -> PredictedCohort:
     """Stages a cohort's patients; writes the table to `target`, and who was left out beside it (STEM.left_out.csv).
 
     `given` leads from patients' ids to those that people know them by; without `keep` nothing of the pictures stays in
-    the cache of features; of `asked`, coverage, predictive values and false alarms hold instead of the model's own. Who
-    has no picture like those of training is left out. Raises `RunError` where a file exists or cannot be written, or
+    the cache of features; of `asked`, coverage, predictive values and false alarms hold instead of the model's own;
+    with `next_exam` it says which exam to make next of those that a patient lacks. Who has no picture like those of
+    training is left out. Raises `RunError` where a file exists or cannot be written, or
     the run holds no model, and `PlanError` where the cohort is of other stages or otherwise stored pictures than the
     model.
     """
     beside = check_target(target)
     model = open_model(run)
     check_fit(cohort, model.plan)
-    every = model.stage(cohort, progress, keep, asked)
+    every = model.stage(cohort, progress, keep, asked, next_exam)
     strange = {one.patient_id: why for one in every if (why := out_of_scope(one)) is not None}
     staged = tuple(
         replace(one, reasons=reasons_of(model, cohort, one)) for one in every if one.patient_id not in strange

@@ -59,6 +59,7 @@ def predict_files(
     progress: Progress = SILENT,
     given: Mapping[str, str] | None = None,
     asked: DecisionPlan | None = None,
+    next_exam: bool = False,
 ) -> tuple[PredictedCohort, tuple[str, ...]]:
     """Stages exams from their files; returns what the model says, and the caveats of its intake.
 
@@ -67,7 +68,7 @@ def predict_files(
     """
     check_target(target)
     with taken_exams(run, exams, progress) as taken:
-        return of_taken(run, taken, target, progress, given, asked), taken.cohort.caveats
+        return of_taken(run, taken, target, progress, given, asked, next_exam), taken.cohort.caveats
 
 
 def of_taken(
@@ -77,10 +78,11 @@ def of_taken(
     progress: Progress = SILENT,
     given: Mapping[str, str] | None = None,
     asked: DecisionPlan | None = None,
+    next_exam: bool = False,
 ) -> PredictedCohort:
     """What the model says of exams that were taken in, with what of them was not taken; raises what `predict_cohort`
     raises."""
-    found = predict_cohort(run, taken.cohort, target, progress, given, keep=False, asked=asked)
+    found = predict_cohort(run, taken.cohort, target, progress, given, keep=False, asked=asked, next_exam=next_exam)
     return replace(found, refused=refused(taken.cohort.exclusions))
 
 

@@ -39,6 +39,9 @@ def predict(
     accept_unmasked: Annotated[
         bool, typer.Option("--accept-unmasked", help="Take pictures that may have names burned into them.")
     ] = False,
+    next_exam: Annotated[
+        bool, typer.Option("--next-exam", help="Say which of the exams that a patient lacks to make next.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Stage the patients of a cohort, or of the exams just made, with a trained model.
@@ -64,10 +67,13 @@ def predict(
         given = (given or {}) | ids_from_key(key, patients)
     if whole:
         opened = open_cohort(src[0])
-        found, caveats = predict_cohort(run, opened, target, make_progress(), given), opened.caveats
+        found, caveats = (
+            predict_cohort(run, opened, target, make_progress(), given, next_exam=next_exam),
+            opened.caveats,
+        )
     else:
         exams = Exams(tuple(src), images, key, write_link, accept_unmasked)
-        found, caveats = predict_files(run, exams, target, make_progress(), given)
+        found, caveats = predict_files(run, exams, target, make_progress(), given, next_exam=next_exam)
     show_caveats(caveats, found.simulated)
     staged = len(found.staged)
     trained = sum(bool(one.trained_on) for one in found.staged)
