@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fibrostage.bench import answers, calibration, intake, pool, stats, train
+from fibrostage.bench import answers, calibration, intake, next_exam, pool, stats, train
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
@@ -36,6 +36,7 @@ BENCHMARKS = (
     "bench_calibration",
     "bench_answers",
     "bench_answers_of",
+    "bench_next_exam",
 )
 ELSEWHERE = (
     ["pip", "install", "."],
@@ -70,7 +71,7 @@ def bench_is_called(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         raise InsteadError
 
     with monkeypatch.context() as patch:
-        for module in (answers, calibration, intake, pool, stats, train):
+        for module in (answers, calibration, intake, next_exam, pool, stats, train):
             for name in BENCHMARKS:
                 patch.setattr(module, name, stands_in, raising=False)
         with pytest.raises(InsteadError):

@@ -205,3 +205,45 @@ def error_of(found: dict[str, Any]) -> str:
     if found["half_width"] is None:
         return "–"
     return f"{found['mean_absolute_error']:.2f} ± {found['half_width']:.2f} (n = {found['n']})"
+
+
+def next_exam_views(content: dict[str, Any]) -> Iterator[TableView]:
+    title = (
+        f"SIMULATED: {content['cohorts']} cohorts of {content['patients']} patients, {sum(content['new'])} new to the "
+        f"network in all, pictures of each modality: {content['pictures']}; one modality shown, one more examined"
+    )
+    table = Growing(title)
+    heads = ("gain", "over chance", "over the fixed choice", "regret, stage", "regret, hindsight")
+    for column in ("exam chosen by", "of", *heads):
+        table.add_column(column)
+    for row in content["rows"]:
+        for measure in (name for name in row if name != "policy"):
+            table.add_row(row["policy"], measure, *(interval_text(row[measure][head]) for head in heads))
+    yield table.view()
+    table = Growing("half of the patients are examined: what an exam brings")
+    for column in ("who and what by", "of", "gain", "over the most uncertain"):
+        table.add_column(column)
+    for row in content["half"]:
+        for measure in ("log loss", "stage error"):
+            own = row[measure]
+            table.add_row(row["policy"], measure, *(interval_text(own[head]) for head in list(own)))
+    yield table.view()
+    moved = interval_text(content["moved"])
+    table = Growing(f"what an exam is expected to bring, and brings; the expected answer moves by {moved}")
+    for column in ("of", *content["told"]["log loss"]):
+        table.add_column(column)
+    for measure, own in content["told"].items():
+        table.add_row(measure, *map(interval_text, own.values()))
+    yield table.view()
+
+    table = Growing("log loss of patients with one modality")
+    for column in content["of one modality"]:
+        table.add_column(column)
+    table.add_row(*map(interval_text, content["of one modality"].values()))
+    yield table.view()
+
+
+def interval_text(found: dict[str, float | None]) -> str:
+    if found["value"] is None or found["lo"] is None:
+        return number_text(found["value"])
+    return f"{found['value']:.3f} [{found['lo']:.3f} to {found['hi']:.3f}]"

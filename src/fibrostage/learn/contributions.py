@@ -22,11 +22,13 @@ from fibrostage.networks.fusion import Head
 @dataclass(frozen=True)
 class Contributions:
     """By modality what it adds for every patient [P], in the order of `rows` [P], and what each picture [n] adds; a
-    patient's pictures of a modality add up to it."""
+    patient's pictures of a modality add up to it. `sums` [P, outputs] are the shares of all modalities, offsets of
+    those that a patient lacks among them, added up: what the head's link makes logits of, averaged over candidates."""
 
     rows: NDArray[np.int64]
     patients: Mapping[str, NDArray[np.float64]]
     pictures: Mapping[str, NDArray[np.float64]]
+    sums: NDArray[np.float64]
 
 
 @torch.inference_mode()
@@ -42,13 +44,15 @@ def contributions(
     tables, chosen = head.tables(features), space.decode(ids)
     rows, owner, counts = np.unique(space.patient_of(ids), return_inverse=True, return_counts=True)
     patients, pictures = {}, {}
+    sums = np.zeros((len(rows), head.link.outputs))
     for column, name in enumerate(head.modalities):
         own, picture = a_stage_up(tables[name]) - (baseline or {}).get(name, 0.0), chosen[:, column]
         patients[name] = np.bincount(owner, weights=own[picture], minlength=len(rows)) / counts
+        np.add.at(sums, owner, tables[name].double().numpy()[picture])  # −1 is the last row: the offset
         there = picture >= 0
         weights = 1 / counts[owner[there]]
         pictures[name] = own[:-1] * np.bincount(picture[there], weights=weights, minlength=len(own) - 1)
-    return Contributions(rows, patients, pictures)
+    return Contributions(rows, patients, pictures, sums / counts[:, None])
 
 
 def a_stage_up(shares: Tensor) -> NDArray[np.float64]:

@@ -6,7 +6,8 @@ never saw them. Test patients choose nothing. On cached features such a fit is a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from fibrostage.ground.draws import Draws
 from fibrostage.ground.progress import Progress
 from fibrostage.learn.fit_head import Examples
 from fibrostage.learn.learner import Learner, make_learner, predict
+from fibrostage.learn.shares import Shares, apart, mean_shares
 from fibrostage.learn.soundness import never_certain
 from fibrostage.learn.task import Task, examples_of
 from fibrostage.plan.run_plan import Plan
@@ -34,12 +36,15 @@ THRESHOLDS = "thresholds"
 @dataclass(frozen=True)
 class CrossFit:
     """What was chosen: the plan with its penalty, and how stages are called. `losses` are the mean log loss of patients
-    by penalty, `why` says why nothing was chosen where something was asked for."""
+    by penalty, `why` says why nothing was chosen where something was asked for. `shares` are by modality what those who
+    had not seen the training patients say of them [n, outputs], from what their own have on average; empty where there
+    were no fits."""
 
     plan: Plan
     calling: Calling
     losses: dict[float, float]
     why: str = ""
+    shares: Shares = field(default_factory=dict)
 
 
 def cross_fit(
@@ -61,27 +66,46 @@ def cross_fit(
         why = f"{most} patients train, too few to choose a penalty or calibrate on ({FEWEST_PATIENTS} are enough)"
         return CrossFit(plan, Calling(decision=Decision(settled.rule, settled.costs, halves)), {}, why)
     parts = parts_of(task, training, plan.calibration.folds)
-    said: dict[float, NDArray[np.float64]] = {}
+    said: dict[float, tuple[NDArray[np.float64], Shares]] = {}
     with progress.task("cross-fitting", len(penalties) * len(parts)) as advance:
         for penalty in penalties:
             each = with_penalty(plan, penalty) if frozen else plan
-            said[penalty] = np.empty((len(training), len(task.cohort.staging.classes)))
-            for left_out in parts:
-                own = np.isin(training, left_out)
-                learner = make_learner(task.cohort, each, task.space, fold.train, plan.seed)
-                learner.fit(examples_of(task, training[~own], plan.seed), plan.seed, validation)
-                said[penalty][own] = of_patients(learner, task, training[own])
-                advance(1)
-    losses = {penalty: mean_log_loss(stages, table) for penalty, table in said.items()}
+            said[penalty] = left_out(replace(task, plan=each), fold, training, parts, validation, advance)
+    losses = {penalty: mean_log_loss(stages, table) for penalty, (table, _) in said.items()}
     best = min(losses, key=lambda penalty: losses[penalty])
-    table = said[best]
+    table, shares = said[best]
     recalibration = recalibrate(stages, table, plan.calibration.map) if calibrate else None
     table = table if recalibration is None else recalibration(table)
     thresholds = youden_thresholds(stages, table) if settled.rule == THRESHOLDS else ()
     decision = Decision(settled.rule, settled.costs, thresholds)
     sets, cuts = (stage_sets(stages, table), cut_scores(stages, table)) if calibrate else (None, ())
     calling = Calling(recalibration, decision, sets, cuts)
-    return CrossFit(with_penalty(plan, best) if frozen else plan, calling, losses)
+    return CrossFit(with_penalty(plan, best) if frozen else plan, calling, losses, shares=shares)
+
+
+def left_out(
+    task: Task,
+    fold: Fold,
+    training: NDArray[np.int64],
+    parts: list[NDArray[np.int64]],
+    validation: Examples | None,
+    advance: Callable[[int], None],
+) -> tuple[NDArray[np.float64], Shares]:
+    """What is said of training patients (rows [n]) by fits, one for each of the `parts`, that had not seen them:
+    probabilities [n, K], and by modality shares [n, outputs], from the mean of those whom the fit had seen."""
+    cohort, seed = task.cohort, task.plan.seed
+    owners = {name: cohort.owners(name) for name in task.plan.fused}
+    table = np.empty((len(training), len(cohort.staging.classes)))
+    shares: dict[str, NDArray[np.float64]] = {}
+    for part in parts:
+        own = np.isin(training, part)
+        learner = make_learner(cohort, task.plan, task.space, fold.train, seed)
+        learner.fit(examples_of(task, training[~own], seed), seed, validation)
+        table[own] = of_patients(learner, task, training[own])
+        for name, found in apart(mean_shares(learner.head, learner.features, owners, training), ~own).items():
+            shares.setdefault(name, np.empty_like(found))[own] = found[own]
+        advance(1)
+    return table, shares
 
 
 def parts_of(task: Task, training: NDArray[np.int64], folds: int) -> list[NDArray[np.int64]]:

@@ -1,5 +1,6 @@
 """What a model keeps of the pictures that trained it, beside its weights: enough to tell when a new one is unlike them,
-and what an average patient's share is. Nothing of a single patient is in it."""
+what an average patient's share is, and what a modality may add. Of a single patient it keeps a stage and a share, a few
+numbers a modality, without an id and in no order that says whose they are; no picture can be made of them."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from fibrostage.ground.errors import RunError
 from fibrostage.learn.contributions import contributions
 from fibrostage.learn.learner import Learner
 from fibrostage.learn.projection import bounds_of, distances_of, inverse_spread
+from fibrostage.learn.shares import Shares, StageShares, centre, mean_shares, shares_from, stage_shares
 from fibrostage.learn.task import Task
 from fibrostage.networks.stream import Bounds
 
@@ -29,12 +31,14 @@ LARGEST = float(np.finfo(np.float32).max)  # of features that nothing holds back
 class KnownPictures:
     """Of the training patients, by modality: their mean share of the answer (`contributions`), which devices made the
     pictures, and how many pictures were of which quality. `bounds` are those of features of a trained backbone; a
-    frozen one's go with the projection."""
+    frozen one's go with the projection. `shares` are what each modality said of each, None in models from before they
+    were kept."""
 
     baseline: Mapping[str, float] = field(default_factory=dict)
     devices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     quality: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     bounds: Mapping[str, Bounds] = field(default_factory=dict)
+    shares: StageShares | None = None
 
     def canonical(self) -> str:
         """What a model's file says, as JSON; the bounds stand among its tensors."""
@@ -42,6 +46,7 @@ class KnownPictures:
             "baseline": dict(self.baseline),
             "devices": {name: list(own) for name, own in self.devices.items()},
             "quality": {name: dict(own) for name, own in self.quality.items()},
+            **({} if self.shares is None else {"shares": self.shares.as_dict()}),
         }
         return json.dumps(told, ensure_ascii=False, sort_keys=True)
 
@@ -54,13 +59,22 @@ def known_from(text: str) -> KnownPictures:
             {str(name): float(value) for name, value in told["baseline"].items()},
             {str(name): tuple(map(str, own)) for name, own in told["devices"].items()},
             {str(name): {str(key): int(n) for key, n in own.items()} for name, own in told["quality"].items()},
+            shares=shares_from(told["shares"]) if "shares" in told else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"what the model says of its training pictures is damaged: {error}") from None
 
 
-def known_of(learner: Learner, task: Task, patients: NDArray[np.int64]) -> KnownPictures:
-    """What is kept of the patients (rows [p]) that a fitted learner learned from."""
+def known_of(
+    learner: Learner,
+    task: Task,
+    patients: NDArray[np.int64],
+    training: NDArray[np.int64] | None = None,
+    unseen: Shares | None = None,
+) -> KnownPictures:
+    """What is kept of the patients (rows [p]) that a fitted learner learned from. `training` [t] are those that it was
+    fitted on and not chosen by, all unless they are given, and `unseen` [t, outputs] what cross-fits that had not seen
+    them say of them, from their mean."""
     cohort, plan = task.cohort, task.plan
     ids = task.space.draw(patients, plan.evaluation.candidates, Draws.EVALUATED.of(plan.seed))
     means = contributions(learner.head, learner.features, task.space, ids).patients
@@ -77,7 +91,20 @@ def known_of(learner: Learner, task: Task, patients: NDArray[np.int64]) -> Known
         {name: devices_of(cohort, name, own[name]) for name in plan.fused},
         {name: quality_of(cohort, name, own[name]) for name in plan.fused},
         bounds,
+        shares_of(learner, task, patients if training is None else training, unseen),
     )
+
+
+def shares_of(learner: Learner, task: Task, patients: NDArray[np.int64], unseen: Shares | None) -> StageShares:
+    """What a fitted learner's modalities say of patients (rows [t]) that it was fitted on; with `unseen` [t, outputs],
+    what others say who had not seen them, set to its mean."""
+    owners = {name: task.cohort.owners(name) for name in task.plan.fused}
+    shares: Shares = mean_shares(learner.head, learner.features, owners, patients)
+    if unseen:
+        shares = {name: unseen[name] + centre(table) for name, table in shares.items()}
+    counts = {name: np.bincount(rows[np.isin(rows, patients)]) for name, rows in owners.items()}
+    pictures = {name: round(float(each[each > 0].mean()), 2) for name, each in counts.items() if each.any()}
+    return stage_shares(task.cohort.stages[patients], shares, pictures, bool(unseen))
 
 
 def trained_bounds(features: NDArray[np.float32], owners: NDArray[np.int64]) -> Bounds:

@@ -24,6 +24,7 @@ from fibrostage.learn.contributions import Contributions, contributions
 from fibrostage.learn.features import features_of, measured_features
 from fibrostage.learn.known import KnownPictures
 from fibrostage.learn.learner import probabilities_of, resolve_precision
+from fibrostage.learn.next_exam import MemberView, next_exams
 from fibrostage.learn.plan_for_cohort import check_modality
 from fibrostage.learn.soundness import never_certain
 from fibrostage.networks.backbones import BACKBONES
@@ -32,7 +33,7 @@ from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.model_folder import check_package, is_packaged
 from fibrostage.results.run_folder import RunFolder
-from fibrostage.results.staged import CANNOT_SAY, RULED_IN, RULED_OUT, SeenPicture, Staged
+from fibrostage.results.staged import CANNOT_SAY, RULED_IN, RULED_OUT, NextExam, SeenPicture, Staged
 from fibrostage.stats.calling import Calling, cut_limits_together, limits_together, together
 from fibrostage.stats.conformal import possible
 from fibrostage.stats.poolings import POOLINGS
@@ -67,13 +68,14 @@ class Model:
         progress: Progress = SILENT,
         keep: bool = True,
         asked: DecisionPlan | None = None,
+        next_exam: bool = False,
     ) -> list[Staged]:
         """Stages every patient who has pictures that the model can use, in their order; the others are left out.
         Without `keep` nothing of the pictures stays in the cache of features. Of `asked`, coverage, predictive values
-        and false alarms hold instead of the plan's.
+        and false alarms hold instead of the plan's. With `next_exam` it says which exam to make next (`next_exams`).
 
         Raises `PlanError` where the pictures are stored otherwise than the model was trained on, and `RunError` where
-        the model gives no numbers.
+        the model gives no numbers, or is asked for the next exam and does not keep what that takes.
         """
         for modality in self.plan.modality:
             if modality.name in self.plan.pictured:
@@ -88,6 +90,7 @@ class Model:
         inside = np.zeros(table.shape, dtype=bool) if limits is None else possible(table, limits)
         rules = self._rules(table, inside, asked)
         pictures_of = self._seen(pictures, found)
+        exams = self._next_exams(pictures, found, table) if next_exam else [None] * len(table)
         return [
             Staged(
                 names[row],
@@ -101,6 +104,7 @@ class Model:
                 rules[index],
                 self._shares(found, index),
                 seen,
+                next_exams=exams[index],
             )
             for index, row in enumerate(found[0].rows.tolist())
             for seen in [pictures_of.get(row, ())]
@@ -112,6 +116,25 @@ class Model:
         if not self.known or not all(each.baseline for each in self.known):
             return {}
         return {name: float(np.mean([one.shares.patients[name][index] for one in found])) for name in self.plan.fused}
+
+    def _next_exams(
+        self, pictures: Pictures, found: list[MemberAnswer], table: NDArray[np.float64]
+    ) -> list[tuple[NextExam, ...] | None]:
+        """By patient, told the probabilities `table` [P, K], the exams of what they lack. Raises `RunError` where the
+        model keeps nothing of its training patients' shares."""
+        kept = [each.shares for each in self.known if each.shares is not None]
+        if len(kept) < len(self.members):
+            raise RunError(
+                f"the model of {self.name} does not keep what its modalities said of its training patients, which the "
+                "exam to make next is told from; train it again"
+            )
+        callings = self.callings or (Calling(),) * len(found)
+        views = [
+            MemberView(network.head, calling, shares, one.shares.sums)
+            for (network, _), calling, shares, one in zip(self.members, callings, kept, found, strict=True)
+        ]
+        counts = space_of(pictures, self.plan.fused, True).counts[found[0].rows]
+        return [*next_exams(views, table, counts == 0, together(self.callings), self.plan.cost)]
 
     def _look(self, pictures: Pictures, progress: Progress, keep: bool, false_alarms: float) -> list[MemberAnswer]:
         """What each member sees. Raises `RunError` where one gives no numbers."""

@@ -94,17 +94,19 @@ def stage_cohort(
     given: Mapping[str, str] | None = None,
     keep: bool = True,
     asked: DecisionPlan | None = None,
+    next_exam: bool = False,
 ) -> PredictedCohort:
     """Stages a cohort's patients, each with the reasons not to trust it; who has no picture like those of training is
     left out.
 
     `given` leads from patients' ids to those that people know them by; without `keep` nothing of the pictures stays in
-    the cache of features; of `asked`, coverage, predictive values and false alarms hold instead of the model's own.
-    Raises `PlanError` where the cohort is of other stages or otherwise stored pictures than the model.
+    the cache of features; of `asked`, coverage, predictive values and false alarms hold instead of the model's own;
+    with `next_exam` it says which exam to make next of those that a patient lacks. Raises `PlanError` where the cohort
+    is of other stages or otherwise stored pictures than the model.
     """
     check_fit(cohort, model.plan)
     seen = seen_by(cohort, model.plan)
-    return judged(model, seen, model.stage(seen, progress, keep, asked), given)
+    return judged(model, seen, model.stage(seen, progress, keep, asked, next_exam), given)
 
 
 def judged(

@@ -45,8 +45,9 @@ def stage_taken(
     progress: Progress = SILENT,
     given: Mapping[str, str] | None = None,
     asked: DecisionPlan | None = None,
+    next_exam: bool = False,
 ) -> PredictedCohort:
     """What the model says of exams that were taken in, with what of them was not taken; raises what `stage_cohort`
     raises."""
-    found = stage_cohort(model, taken.cohort, progress, given, keep=False, asked=asked)
+    found = stage_cohort(model, taken.cohort, progress, given, keep=False, asked=asked, next_exam=next_exam)
     return replace(found, refused=refused(taken.cohort.exclusions))

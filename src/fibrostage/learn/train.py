@@ -87,6 +87,6 @@ def fit(
     learner = make_learner(cohort, chosen.plan, task.space, fold.train, seed, progress)
     for record in learner.fit(examples_of(task, training, seed), seed, validation):
         run.log(event="epoch", fold=label, **record)
-    known = known_of(learner, task, fold.train)
+    known = known_of(learner, task, fold.train, training, chosen.shares)
     save_network(target, learner.network(), chosen.plan, cohort, fold.train, chosen.calling, known)
     return learner, chosen.calling

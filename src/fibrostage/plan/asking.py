@@ -66,11 +66,16 @@ class OraclePlan(PlanSection):
 
 class CostPlan(PlanSection):
     """What asking costs: a biopsy a patient, a reading a distinct image, and an exam for each modality that a patient
-    who is asked lacks."""
+    who is asked lacks: `missing_exam`, or what `exams` says of the modality."""
 
     biopsy: float = Field(1.0, ge=0)
     reading: float = Field(0.0, ge=0)
     missing_exam: float = Field(0.0, ge=0)
+    exams: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+
+    def exam(self, modality: str) -> float:
+        """What an exam of a modality costs that a patient lacks."""
+        return self.exams.get(modality, self.missing_exam)
 
 
 class BudgetPlan(PlanSection):

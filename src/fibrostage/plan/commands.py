@@ -19,11 +19,13 @@ OF_TABLES = ("columns", "log")
 
 @dataclass(frozen=True)
 class Reads:
-    """The sections of a plan that a command reads, and the keys of its modalities."""
+    """The sections of a plan that a command reads, and the keys of its modalities; those that are `kept` it leaves to
+    what is done with its model later, and they are no part of a run's identity."""
 
     command: str
     sections: tuple[str, ...]
     modality: tuple[str, ...] = STORED
+    kept: tuple[str, ...] = ()
 
 
 INTAKE = Reads(
@@ -45,7 +47,7 @@ INTAKE = Reads(
     tuple(ModalityPlan.model_fields),
 )  # fmt: skip
 FIT = ("seed", "staging", "modality", "split", "network", "training", "evaluation")
-TRAIN = Reads("train", (*FIT, "calibration", "decision"))
+TRAIN = Reads("train", (*FIT, "calibration", "decision"), kept=("cost",))  # of the exam that predict would make next
 ACTIVE = Reads("active", (*FIT, "active", "oracle", "cost", "stopping"))
 LOOP = Reads("loop", (*FIT, "active", "cost", "stopping", "loop"))
 READERS = (INTAKE, TRAIN, ACTIVE, LOOP)
@@ -56,6 +58,7 @@ WHOLE = (  # of a trained backbone
     "augment", "average",
 )  # fmt: skip
 ADDED_LATER: dict[tuple[str, str], Json] = {  # keys that do not count where they say what was always done
+    ("cost", "exams"): {},
     ("decision", "npv"): 0.9,
     ("decision", "ppv"): 0.9,
     ("decision", "false_alarms"): 0.01,
@@ -93,7 +96,7 @@ def refuse_unread(overrides: Iterable[str], reads: Reads, plan: Plan | None = No
     for override in overrides:
         key = override.partition("=")[0].strip()
         section, _, rest = key.partition(".")
-        if section in Plan.model_fields and section not in reads.sections:
+        if section in Plan.model_fields and section not in (*reads.sections, *reads.kept):
             readers = [other.command for other in READERS if section in other.sections]
             raise PlanError(
                 f"{key}: {reads.command} does not read [{section}] of a plan, {' and '.join(readers)} "
@@ -106,7 +109,8 @@ def refuse_unread(overrides: Iterable[str], reads: Reads, plan: Plan | None = No
 
 def unread_sections(data: Mapping[str, object], reads: Reads) -> tuple[str, ...]:
     """Sections of a plan's file that are for other commands."""
-    return tuple(name for name in data if name in Plan.model_fields and name not in reads.sections)
+    read = (*reads.sections, *reads.kept)
+    return tuple(name for name in data if name in Plan.model_fields and name not in read)
 
 
 def content_read(plan: Plan, reads: Reads) -> dict[str, Json]:

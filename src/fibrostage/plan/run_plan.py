@@ -93,6 +93,8 @@ class Plan(PlanSection):
             raise PlanError(f"two modalities have the same marker: {markers}")
         for rule in self.rule:
             check_modality("a [[rule]] names the modality", rule.modality, names)
+        for name in self.cost.exams:
+            check_modality("cost.exams names", name, names)
         return self
 
     @model_validator(mode="after")

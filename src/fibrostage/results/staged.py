@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import polars as pl
 
@@ -32,6 +32,29 @@ class SeenPicture:
 
 
 @dataclass(frozen=True)
+class NextExam:
+    """What an exam of a modality that a patient lacks is expected to bring: `gain_entropy` is the fall of the log loss
+    of what is said of the patient [nats], `gain_error` that of the distance between the stage called and the true one
+    [stages], `changes` how probably another stage is called. `cost` is the exam's, and `per_cost` the first gain by it,
+    None where it costs nothing. It is `worthless` where next to nothing is expected of it, or the model knows the
+    modality of too few stages to say. `unseen` says whether the training patients' shares that this rests on are of
+    networks that had not seen them; of those that had, gains are far too large."""
+
+    modality: str
+    gain_entropy: float
+    gain_error: float
+    changes: float
+    cost: float
+    per_cost: float | None
+    worthless: bool
+    unseen: bool = True
+
+    def as_dict(self) -> dict[str, Json]:
+        """What JSON holds."""
+        return dict(asdict(self))
+
+
+@dataclass(frozen=True)
 class Staged:
     """What a model says of a patient: the stage called, the probability of each stage, and by which model.
 
@@ -41,6 +64,8 @@ class Staged:
     stages that cannot be excluded, empty where that was not learned. `rules` says by cut whether a stage at or above it
     is RULED_IN or RULED_OUT, or CANNOT_SAY. `shares` are what each modality adds to the answer, in log-odds a stage up,
     against the training patients' mean: they add up to the whole difference. `reasons` are why not to trust it.
+    `next_exams` are the modalities that the patient lacks, the one worth most by its cost first; None where that was
+    not asked for.
     """
 
     patient_id: str
@@ -55,6 +80,12 @@ class Staged:
     shares: Mapping[str, float] = field(default_factory=dict)
     seen: tuple[SeenPicture, ...] = ()
     reasons: tuple[str, ...] = ()
+    next_exams: tuple[NextExam, ...] | None = None
+
+    @property
+    def next_exam(self) -> str:
+        """The modality that is worth most by its cost, "" where none is worth anything."""
+        return next((one.modality for one in self.next_exams or () if not one.worthless), "")
 
     def at_or_above(self, staging: Staging, cut: str) -> float:
         """The probability of a stage at or above a cut; raises `PlanError` for a cut that is none."""
@@ -83,6 +114,7 @@ class Staged:
             "seen": [one.as_dict() for one in self.seen],
             "far_outside": dict(self.far),
             "trained_on": self.trained_on,
+            **({} if self.next_exams is None else {"next_exams": [one.as_dict() for one in self.next_exams]}),
         }
 
 
@@ -90,7 +122,7 @@ def staged_table(staged: Sequence[Staged], staging: Staging) -> pl.DataFrame:
     """One row a patient: patient_id, the stage called, p_<class> of every stage, p_ge_<cut> of being at or above each
     cut, which stages cannot be excluded, how many of the pictures lie far outside the training ones, whether the
     patient trained the model (null where the model does not say whom it was trained on), the possible stages in one
-    word, rule_<cut> of each cut, and the reasons not to trust it."""
+    word, rule_<cut> of each cut, the reasons not to trust it, and where it was asked for the exam to make next."""
     classes = staging.classes
     columns: dict[str, list[str] | list[float] | list[int] | pl.Series] = {
         "patient_id": [one.patient_id for one in staged],
@@ -105,4 +137,6 @@ def staged_table(staged: Sequence[Staged], staging: Staging) -> pl.DataFrame:
     columns["answer"] = [one.answer(staging) for one in staged]
     columns |= {f"rule_{cut}": [one.rules.get(cut, CANNOT_SAY) for one in staged] for cut in staging.cuts}
     columns["reasons"] = ["; ".join(one.reasons) for one in staged]
+    if any(one.next_exams is not None for one in staged):
+        columns["next_exam"] = [one.next_exam for one in staged]
     return pl.DataFrame(columns)

@@ -99,8 +99,9 @@ class QueryUnit(ABC):
         """What asking for items [n] costs: each patient one biopsy, each distinct image one reading."""
         patients = np.unique(self.patient_of(items))
         candidates, images = self.shown(items)
-        lacking = int((self.space.counts[patients] == 0).sum())
-        total = plan.biopsy * len(patients) + plan.reading * images + plan.missing_exam * lacking
+        lacking = (self.space.counts[patients] == 0).sum(axis=0).tolist()
+        exams = sum(plan.exam(name) * n for name, n in zip(self.space.modalities, lacking, strict=True))
+        total = plan.biopsy * len(patients) + plan.reading * images + exams
         return Cost(candidates=candidates, images=images, patients=len(patients), cost=float(total))
 
 

@@ -131,6 +131,28 @@ def bench_what_is_said(
         show(table.view(content.simulated))
 
 
+@bench.command("next-exam")
+def bench_next_exams(
+    cohorts: Annotated[int, typer.Option(min=2, help="Simulated cohorts; intervals are over them.")] = 10,
+    patients: Annotated[int, typer.Option(min=60, help="Patients of each.")] = 200,
+    new: Annotated[float, typer.Option(min=0.05, max=0.9, help="Share of them that is new to the network.")] = 0.25,
+    pictures: Annotated[int, typer.Option(min=1, help="Pictures of each modality.")] = 1,
+    first: Annotated[int, typer.Option(min=0, help="Seed of the first cohort.")] = 0,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which exam to make next: the model's choice beside a fixed one, chance and oracles, on simulated cohorts."""
+    from fibrostage.bench.next_exam import bench_next_exam
+    from fibrostage.bench.tables import next_exam_views
+
+    content = bench_next_exam(cohorts, patients, new, pictures, tuple(sets or ()), make_progress(), first)
+    if as_json:
+        print_json(content)
+    else:
+        for view in next_exam_views(content):
+            show(view)
+
+
 @bench.command("intake")
 def bench_intakes(
     patients: Annotated[int, typer.Option(min=5, help="Simulated patients whose DICOM files are taken in.")] = 20,

@@ -52,6 +52,9 @@ def predict(
     accept_unmasked: Annotated[
         bool, typer.Option("--accept-unmasked", help="Take pictures that may have names burned into them.")
     ] = False,
+    next_exam: Annotated[
+        bool, typer.Option("--next-exam", help="Say which of the exams that a patient lacks to make next.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Stage the patients of a cohort, or of the exams just made, with a trained model.
@@ -91,11 +94,11 @@ def predict(
     with ExitStack() as stack:
         if whole:
             taken = TakenExams(open_cohort(src[0]), {})
-            found = stage_cohort(model, taken.cohort, progress, given, asked=decision)
+            found = stage_cohort(model, taken.cohort, progress, given, asked=decision, next_exam=next_exam)
         else:
             exams = Exams(tuple(src), images, key, write_link, accept_unmasked, patients)
             taken = stack.enter_context(taken_exams(reading_plan(run), exams, progress))
-            found = stage_taken(model, taken, progress, given, decision)
+            found = stage_taken(model, taken, progress, given, decision, next_exam)
         write_table(found, csv)
         failed = {}
         if folder is not None:
