@@ -41,6 +41,7 @@ BENCHMARKS = (
 ELSEWHERE = (
     ["pip", "install", "."],
     ["pip", "install", ".[dicom,video]"],
+    ["pip", "install", ".[dicom,serve,pacs]"],
     [".venv/bin/pre-commit", "install"],
     ["echoscu", "-aet", "ORTHANC", "-aec", "FIBROSTAGE", "10.0.4.20", "11112"],
 )  # need the network, or change this checkout; tried when the set-up changes

@@ -18,7 +18,7 @@ from fibrostage.intake.build.take_in import take_in
 from fibrostage.learn.known import KnownPictures, known_from
 from fibrostage.learn.model import Model, open_model
 from fibrostage.learn.next_exam import LEAST_GAIN, MemberView, believed, expected, next_exams
-from fibrostage.learn.predict_cohort import predict_cohort
+from fibrostage.learn.predict_cohort import stage_cohort
 from fibrostage.learn.shares import StageShares, mean_shares, stage_shares
 from fibrostage.learn.soundness import never_certain
 from fibrostage.learn.train import train
@@ -269,7 +269,7 @@ def test_a_model_says_what_to_examine_next(whole: Cohort, trained: Model) -> Non
 
 
 def test_the_table_has_the_exam_where_it_was_asked_for(cohort: Cohort, trained: Model) -> None:
-    found = predict_cohort(Path(trained.name), cohort, next_exam=True)
+    found = stage_cohort(trained, cohort, next_exam=True)
     unasked = [replace(one, next_exams=None) for one in found.staged]
     assert "next_exam" not in staged_table(unasked, found.staging).columns
     lacking = [one.patient_id for one in found.staged if one.next_exams]
