@@ -5,19 +5,19 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Shape(BaseModel):
+class JsonShape(BaseModel):
     """Fields that are all there is."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class RefusalShape(Shape):
+class RefusalShape(JsonShape):
     """Why there is no answer, in words."""
 
     detail: str
 
 
-class StagingShape(Shape):
+class StagingShape(JsonShape):
     """The stages, mildest first, and the cuts between them."""
 
     name: str
@@ -25,7 +25,7 @@ class StagingShape(Shape):
     cuts: list[str]
 
 
-class SeenShape(Shape):
+class SeenShape(JsonShape):
     """A picture that the model saw: its share of the answer in log-odds, the share of training patients' pictures at
     least as strange, and whether it is not to be believed."""
 
@@ -35,7 +35,7 @@ class SeenShape(Shape):
     far: bool
 
 
-class PatientShape(Shape):
+class PatientShape(JsonShape):
     """What is said of a patient; `given_id` with ids=true alone."""
 
     patient_id: str
@@ -54,21 +54,21 @@ class PatientShape(Shape):
     trained_on: bool | None
 
 
-class LeftOutShape(Shape):
+class LeftOutShape(JsonShape):
     """A patient who was not staged, and why."""
 
     patient_id: str
     reason: str
 
 
-class RefusedShape(Shape):
+class RefusedShape(JsonShape):
     """A file that was not taken, or a value of it, and why."""
 
     file: str
     reason: str
 
 
-class AnswerShape(Shape):
+class AnswerShape(JsonShape):
     """What is said of the exams that came, as 'fibrostage predict --json' says it."""
 
     staging: StagingShape
@@ -84,13 +84,13 @@ class AnswerShape(Shape):
     failed: dict[str, str] | None = Field(None, description="By patient why a page or a report could not be made.")
 
 
-class HealthShape(Shape):
+class HealthShape(JsonShape):
     """Exams are answered."""
 
     status: str
 
 
-class VersionShape(Shape):
+class VersionShape(JsonShape):
     """Who answers; `simulated` says whether the model was trained on simulated patients, null where it is not known."""
 
     version: str
