@@ -24,7 +24,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from fibrostage.deploy.station import Station, open_station
-from fibrostage.serve import reader
+from fibrostage.serve import reading_process
 from fibrostage.serve.limits import Limits
 from fibrostage.serve.listen import opened
 from fibrostage.serve.queue import ExamQueue
@@ -52,7 +52,7 @@ class Service:
 
     def left(self) -> list[str]:
         """What there is in the folder of what is temporary, but for the key."""
-        return [path.name for path in self.queue.folder.iterdir() if path.name != "key"]
+        return [path.name for path in self.queue.folder.iterdir() if not path.name.startswith(("key", "exam-of-test"))]
 
     def count(self, name: str, **labels: str) -> float:
         """One of the service's counts."""
@@ -67,7 +67,7 @@ def in_process(station: Station, settings: RestSettings, limits: Limits) -> Iter
     """A service whose exams are read by threads, which begin at once."""
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(reader, "can_start_workers", lambda: "none in this test")
+            patch.setattr(reading_process, "can_start_workers", lambda: "none in this test")
             queue, counters = stack.enter_context(opened(station, limits))
         app = make_app(queue, counters, settings)
         yield Service(queue, app, TestClient(app, base_url="http://127.0.0.1:8480", raise_server_exceptions=False))

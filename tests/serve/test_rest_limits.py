@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 import threading
 import time
@@ -11,17 +13,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fastapi import HTTPException, Request
 
 from fibrostage.deploy.answers import Wanted
 from fibrostage.deploy.station import ExamAnswer, Station
-from fibrostage.ground.errors import IntakeError, RunError
+from fibrostage.ground.errors import IntakeError
 from fibrostage.ground.processes import processes_of
 from fibrostage.learn.exam_files import Exams, reading_plan
 from fibrostage.serve import queue as queue_module
 from fibrostage.serve.limits import FullError, Limits, TooLongError
 from fibrostage.serve.queue import ExamQueue
-from fibrostage.serve.reader import ExamReader
-from fibrostage.serve.uploads import LARGEST_TABLE
+from fibrostage.serve.reading_process import ReadingProcess
+from fibrostage.serve.uploads import LARGEST_TABLE, received
 from tests.serve.rest_service import Files, Opened, Service
 from tests.trained import TrainedHospital
 
@@ -48,13 +51,13 @@ def wait_until(so: Callable[[], object]) -> None:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Readers that wait until this is set."""
-    go, reads = threading.Event(), ExamReader.read
+    go, reads = threading.Event(), ReadingProcess.read
 
-    def waits(self: ExamReader, *arguments: object) -> object:
+    def waits(self: ReadingProcess, *arguments: object) -> object:
         assert go.wait(60)
         return reads(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ExamReader, "read", waits)
+    monkeypatch.setattr(ReadingProcess, "read", waits)
     yield go
     go.set()
 
@@ -120,8 +123,12 @@ def test_who_would_wait_behind_too_many_is_told_to_come_again(
 ) -> None:
     service = other_service(Limits(waiting=2))
     with ThreadPoolExecutor(3) as pool:
-        asked = [pool.submit(service.ask, screens(1)) for _ in range(3)]
-        wait_until(lambda: service.queue.full)
+        asked = [pool.submit(service.ask, screens(1))]
+        wait_until(lambda: list(service.queue.folder.glob("exam-*")))  # the reader has it
+        for number in (1, 2):
+            asked.append(pool.submit(service.ask, screens(1)))
+            wait_until(lambda number=number: service.queue.waiting == number)  # type: ignore[misc]
+        wait_until(lambda: service.app.state.service.coming == 0)
         answer = service.ask(screens(1))
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
@@ -246,7 +253,7 @@ def test_nobody_reads_for_who_does_not_wait(service: Service, screens: Screens, 
     wait_until(lambda: gone == [2, 1])
     assert first.answer.cancelled()
     assert second.answer.cancelled()
-    wait_until(lambda: [name for name in service.left() if not name.startswith("exam-of-test")] == [])
+    wait_until(lambda: service.left() == [])
 
 
 def test_who_waits_at_the_end_is_told(other_service: Opened, screens: Screens, held: threading.Event) -> None:
@@ -273,7 +280,7 @@ def test_a_process_that_reads_is_stopped_or_dies_and_the_next_one_reads_on(
     (tmp_path / "work").mkdir()
     one = Exams((hospital.source / "1",), key=hospital.key)
     endless = replace(one, images=tmp_path / "never")
-    reading = ExamReader(reading_plan(hospital.run), tmp_path)
+    reading = ReadingProcess(reading_plan(hospital.run), tmp_path)
     with pytest.raises(TooLongError, match=r"longer than 0\.5 s"):
         reading.read(endless, tmp_path, 0.5)
     reading.begin()
@@ -286,7 +293,7 @@ def test_a_process_that_reads_is_stopped_or_dies_and_the_next_one_reads_on(
     assert len(taken.cohort.images) == 2
     assert set(taken.given.values()) == {"P1"}
     reading.end()
-    with pytest.raises(RunError, match="no process that reads exams"):
+    with pytest.raises(FullError, match="no process that reads exams"):
         reading.read(one, tmp_path, 1)
 
 
@@ -303,3 +310,38 @@ def test_a_queue_that_was_asked_from_elsewhere_reads_by_processes(
     finally:
         queue.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_sends_takes_a_place_too(other_service: Opened, screens: Screens) -> None:
+    service = other_service(Limits(waiting=2))
+    service.app.state.service.coming = 2
+    assert service.ask(screens(1)).status_code == 503
+    service.app.state.service.coming = 1
+    assert service.ask(screens(1)).status_code == 200
+    assert service.app.state.service.coming == 1
+
+
+def test_a_client_that_stops_sending_is_not_waited_for(tmp_path: Path) -> None:
+    async def never() -> dict[str, object]:
+        await asyncio.sleep(60)
+        return {}
+
+    headers = [(name.lower().encode(), value.encode()) for name, value in BORDER.items()]
+    request = Request({"type": "http", "method": "POST", "path": "/exams", "headers": headers}, never)
+    with pytest.raises(HTTPException) as error:
+        asyncio.run(received(request, tmp_path, Limits(patience=0.05)))
+    assert error.value.status_code == 408
+
+
+def test_no_room_is_no_fault_of_the_clients(
+    service: Service, screens: Screens, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/secret")
+
+    monkeypatch.setattr("fibrostage.serve.uploads.Parts.feed", full)
+    answer = service.ask(screens(1))
+    assert (answer.status_code, answer.json()["detail"][:16]) == (503, "there is no room")
+    assert "No space left" in caplog.text
+    assert "secret" not in caplog.text
+    assert service.left() == []

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fibrostage.deploy.station import ExamAnswer
 
 SECONDS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 40, 80, 160)  # bounds of the histogram
+FAILED = 500
 OUTCOMES = {
     200: "answered", 401: "unauthorised", 408: "stalled", 413: "too_large", 415: "unreadable", 422: "unreadable",
     499: "gone", 503: "busy", 504: "too_long",
@@ -46,7 +47,7 @@ class Counters:
 
     def requested(self, status: int) -> None:
         """Counts a request by the status that it was answered with."""
-        self.requests.labels(OUTCOMES.get(status, "failed")).inc()
+        self.requests.labels(OUTCOMES.get(status, "failed" if status >= FAILED else "refused")).inc()
 
     def text(self) -> tuple[bytes, str]:
         """All counts as Prometheus reads them, and what kind of text that is."""

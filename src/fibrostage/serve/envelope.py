@@ -11,7 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fibrostage.serve.counters import Counters
+from fibrostage.serve.counters import FAILED, Counters
 
 LOG = logging.getLogger("fibrostage.serve")
 HEADERS = {
@@ -20,7 +20,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-FAILED = 500
 
 
 class Envelope:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fibrostage.ground.errors import FibrostageError
 
 MEGABYTE = 2**20
+PATIENCE = 30.0  # seconds
 MOST_READERS = 4  # by default; each is a process of its own
 
 
@@ -16,7 +17,7 @@ class TooLongError(FibrostageError):
 
 
 class FullError(FibrostageError):
-    """More exams that wait than may wait, or a service that ends."""
+    """More exams that wait than may wait, or a service that ends or lacks something at present."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Limits:
 
     megabytes: float = 512
     files: int = 500
-    patience: float = 30.0
+    patience: float = PATIENCE
     waiting: int = 16
     seconds: float = 120.0
     readers: int = 1

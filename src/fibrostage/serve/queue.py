@@ -22,7 +22,7 @@ from fibrostage.deploy.answers import Wanted
 from fibrostage.deploy.station import ExamAnswer, Station, answer_together
 from fibrostage.learn.exam_files import Exams, TakenExams
 from fibrostage.serve.limits import FullError, Limits, TooLongError
-from fibrostage.serve.reader import ExamReader
+from fibrostage.serve.reading_process import ReadingProcess
 
 AHEAD = 8  # exams that were read and wait for the model, beyond which reading waits too
 ENDING = "the service is ending"
@@ -77,7 +77,7 @@ class ExamQueue:
         self._read: queue.Queue[ReadExam | None] = queue.Queue(AHEAD)
         self._ending = self._over = False
         self._staging_since: float | None = None
-        self._readers = [ExamReader(station.read, folder) for _ in range(limits.readers)]
+        self._readers = [ReadingProcess(station.read, folder) for _ in range(limits.readers)]
         self._reading = [threading.Thread(target=self._read_on, args=(one,), daemon=True) for one in self._readers]
         self._staging = threading.Thread(target=self._stage_on, daemon=True)
         for thread in (*self._reading, self._staging):
@@ -105,7 +105,7 @@ class ExamQueue:
     def ask(
         self, exams: Exams, wanted: Wanted = Wanted(), released: Callable[[], None] = lambda: None  # noqa: B008
     ) -> WaitingExam:  # fmt: skip
-        """Has exams answered; its `answer` raises what `ExamReader.read` and `deploy.station.answer` raise.
+        """Has exams answered; its `answer` raises what `ReadingProcess.read` and `deploy.station.answer` raise.
 
         Raises `FullError`, without calling `released`, where as many wait as may.
         """
@@ -155,7 +155,7 @@ class ExamQueue:
             self._changed.wait_for(lambda: self._ending or self._waiting)
             return None if self._ending else self._waiting.popleft()
 
-    def _read_on(self, reader: ExamReader) -> None:
+    def _read_on(self, reader: ReadingProcess) -> None:
         """Reads one exam after another, until the end; the process is begun before the first comes."""
         with contextlib.suppress(Exception):  # it is tried again, and told, when one comes
             reader.begin()
@@ -163,9 +163,10 @@ class ExamQueue:
             if one.answer.cancelled():
                 self._end(one, FullError(ENDING))
                 continue
-            folder = Path(tempfile.mkdtemp(prefix="exam-", dir=self.folder))
+            folder = None
             try:
                 reader.begin()
+                folder = Path(tempfile.mkdtemp(prefix="exam-", dir=self.folder))
                 one.begun = time.monotonic()
                 taken = reader.read(one.exams, folder, self.limits.seconds)
             except Exception as error:
@@ -228,7 +229,8 @@ class ExamQueue:
         """Tells an exam's answer, or what came instead, to whoever waits; its files are nobody's any more."""
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-        one.released()
+        with contextlib.suppress(Exception):  # no fault of the thread's that others need
+            one.released()
         if not one.answer.set_running_or_notify_cancel():
             return
         if isinstance(told, ExamAnswer):

@@ -8,7 +8,8 @@ import logging
 import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -83,18 +84,30 @@ class RestSettings:
     docs: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class Service:
-    """What the addresses answer from."""
+    """What the addresses answer from; `coming` are the requests that are being received."""
 
     queue: ExamQueue
     counters: Counters
     settings: RestSettings
     simulated: bool | None
+    coming: int = 0
 
     @property
     def station(self) -> Station:
         return self.queue.station
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place among those who send or wait; raises `FullError` where there is none."""
+        if self.coming + self.queue.waiting >= self.queue.limits.waiting:
+            raise FullError("as many send or wait as may; ask again in a while")
+        self.coming += 1
+        try:
+            yield
+        finally:
+            self.coming -= 1
 
 
 def service_of(request: Request) -> Service:
@@ -136,10 +149,9 @@ async def exams(
     ids: Annotated[bool, Query(description="Add the ids that the files give their patients.")] = False,
 ) -> Response:
     """Stages the patients of the files that come; they are gone once the answer is."""
-    if service.queue.full:
-        raise FullError("as many exams wait as may; ask again in a while")
     try:
-        upload, one = await handed_over(request, service, Wanted(pages, reports, ids))
+        with service.place():
+            upload, one = await handed_over(request, service, Wanted(pages, reports, ids))
         try:
             answer = await answer_to(one, request, service.queue)
         except FibrostageError as error:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class ApiShape(BaseModel):
+class JsonShape(BaseModel):
     """Fields that are all there is."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class RefusalShape(ApiShape):
+class RefusalShape(JsonShape):
     """Why there is no answer, in words."""
 
     detail: str
 
 
-class StagingShape(ApiShape):
+class StagingShape(JsonShape):
     """The stages, mildest first, and the cuts between them."""
 
     name: str
@@ -25,7 +25,7 @@ class StagingShape(ApiShape):
     cuts: list[str]
 
 
-class SeenShape(ApiShape):
+class SeenShape(JsonShape):
     """A picture that the model saw: its share of the answer in log-odds, the share of training patients' pictures at
     least as strange, and whether it is not to be believed."""
 
@@ -35,7 +35,7 @@ class SeenShape(ApiShape):
     far: bool
 
 
-class PatientShape(ApiShape):
+class PatientShape(JsonShape):
     """What is said of a patient; `given_id` with ids=true alone."""
 
     patient_id: str
@@ -54,21 +54,21 @@ class PatientShape(ApiShape):
     trained_on: bool | None
 
 
-class LeftOutShape(ApiShape):
+class LeftOutShape(JsonShape):
     """A patient who was not staged, and why."""
 
     patient_id: str
     reason: str
 
 
-class RefusedShape(ApiShape):
+class RefusedShape(JsonShape):
     """A file that was not taken, or a value of it, and why."""
 
     file: str
     reason: str
 
 
-class AnswerShape(ApiShape):
+class AnswerShape(JsonShape):
     """What is said of the exams that came, as 'fibrostage predict --json' says it."""
 
     staging: StagingShape
@@ -84,13 +84,13 @@ class AnswerShape(ApiShape):
     failed: dict[str, str] | None = Field(None, description="By patient why a page or a report could not be made.")
 
 
-class HealthShape(ApiShape):
+class HealthShape(JsonShape):
     """Exams are answered."""
 
     status: str
 
 
-class VersionShape(ApiShape):
+class VersionShape(JsonShape):
     """Who answers; `simulated` says whether the model was trained on simulated patients, null where it is not known."""
 
     version: str

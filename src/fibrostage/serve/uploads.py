@@ -54,6 +54,7 @@ class Upload:
         """A text about numbers as one about the client's names, without the folder."""
         for own in (self.folder, self.folder.parent):
             text = text.replace(f"{own}/", "").replace(str(own), "what was sent")
+        text = text.replace(str(self.folder.parents[1]), "…")
         return NUMBERED.sub(lambda found: self.names.get(found[0], found[0]), text)
 
 

@@ -24,63 +24,86 @@ if TYPE_CHECKING:
 NEEDS = "the service needs more packages: install fibrostage with its extra [serve]"
 
 
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A run's or a model's folder, or a model on the hub.")]
+Host = Annotated[str, typer.Option(help="Where to listen; others than this computer need TLS.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="The port.")]
+Cert = Annotated[Path | None, typer.Option(metavar="PEM", help="A certificate, with --key.")]
+Key = Annotated[Path | None, typer.Option(metavar="PEM", help="Its key.")]
+Proxy = Annotated[bool, typer.Option(help="A proxy before the service encrypts.")]
+TokenFile = Annotated[Path | None, typer.Option(help="Tokens of who may ask, one a line (or $FIBROSTAGE_TOKENS).")]
+OpenMetrics = Annotated[bool, typer.Option("--open-metrics", help="/metrics without a token.")]
+Docs = Annotated[bool, typer.Option("--docs", help="A page about the addresses at /docs.")]
+Keep = Annotated[Path | None, typer.Option(metavar="DIR", help="Keep each answer here, as JSON.")]
+Seconds = Annotated[float, typer.Option("--timeout", min=1, help="Seconds that an exam may take.")]
+Waiting = Annotated[int, typer.Option("--queue", min=1, help="Requests that may wait.")]
+Megabytes = Annotated[float, typer.Option("--max-mb", min=0.01, help="MB of a request.")]
+Files = Annotated[int, typer.Option("--max-files", min=1, help="Files of a request.")]
+Readers = Annotated[int | None, typer.Option(min=1, help="Processes that read exams; one a core, up to four.")]
+Together = Annotated[int, typer.Option("--together", min=1, help="Pictures staged in one pass, about.")]
+IntakeKey = Annotated[Path | None, typer.Option(help="The key of intake, for its pseudonyms (or $FIBROSTAGE_KEY).")]
+Unmasked = Annotated[bool, typer.Option("--accept-unmasked", help="Take pictures that may have names burned in.")]
+DicomPort = Annotated[int | None, typer.Option(min=1, max=65535, help="Be a DICOM node too, at this port.")]
+Title = Annotated[str, typer.Option("--ae-title", help="What the node is called.")]
+Allow = Annotated[
+    list[str] | None, typer.Option("--allow", metavar="AET[@HOST]", help="Who may send studies (repeat for several).")
+]
+SendTo = Annotated[
+    str | None, typer.Option("--send-to", metavar="AET@HOST:PORT", help="Where reports go back by C-STORE.")
+]
+DicomWeb = Annotated[str | None, typer.Option("--dicomweb", metavar="URL", help="Or where they go over DICOMweb.")]
+SpoolFolder = Annotated[
+    Path | None, typer.Option("--spool", metavar="DIR", help="Where studies wait, on a lasting disk.")
+]
+QuietFor = Annotated[
+    float, typer.Option("--quiet-for", min=0, metavar="SECONDS", help="A study is complete when nothing came.")
+]
+KeepHours = Annotated[
+    float, typer.Option("--keep-hours", min=0, help="How long its pictures stay after its report was sent.")
+]
+Coverage = Annotated[float | None, typer.Option(help="How often the possible stages are to hold the true one.")]
+Npv = Annotated[float | None, typer.Option(help="How often a cut that is ruled out is to be so.")]
+Ppv = Annotated[float | None, typer.Option(help="How often a cut that is ruled in is to be so.")]
+
+
 def serve(
-    run: Annotated[Path, typer.Argument(metavar="MODEL", help="A run's or a model's folder, or a model on the hub.")],
-    host: Annotated[str, typer.Option(help="Where to listen; others than this computer need TLS.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8480,
-    cert: Annotated[Path | None, typer.Option(metavar="PEM", help="A certificate, with --key.")] = None,
-    key: Annotated[Path | None, typer.Option(metavar="PEM", help="Its key.")] = None,
-    behind_proxy: Annotated[bool, typer.Option(help="A proxy before the service encrypts.")] = False,
-    token_file: Annotated[
-        Path | None, typer.Option(help="Tokens of who may ask, one a line (or $FIBROSTAGE_TOKENS).")
-    ] = None,
-    open_metrics: Annotated[bool, typer.Option("--open-metrics", help="/metrics without a token.")] = False,
-    docs: Annotated[bool, typer.Option("--docs", help="A page about the addresses at /docs.")] = False,
-    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep each answer here, as JSON.")] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds that an exam may take.")] = 120,
-    waiting: Annotated[int, typer.Option("--queue", min=1, help="Requests that may wait.")] = 16,
-    megabytes: Annotated[float, typer.Option("--max-mb", min=0.01, help="MB of a request.")] = 512,
-    files: Annotated[int, typer.Option("--max-files", min=1, help="Files of a request.")] = 500,
-    readers: Annotated[
-        int | None, typer.Option(min=1, help="Exams read at once, each by a process; one a core, up to four.")
-    ] = None,
-    pictures: Annotated[int, typer.Option("--together", min=1, help="Pictures staged in one pass, about.")] = 64,
-    intake_key: Annotated[
-        Path | None, typer.Option(help="The key of intake, for its pseudonyms (or $FIBROSTAGE_KEY).")
-    ] = None,
-    accept_unmasked: Annotated[
-        bool, typer.Option("--accept-unmasked", help="Take pictures that may have names burned into them.")
-    ] = False,
-    dicom_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Be a DICOM node too, at this port.")] = None,
-    ae_title: Annotated[str, typer.Option("--ae-title", help="What the node is called.")] = "FIBROSTAGE",
-    allow: Annotated[
-        list[str] | None,
-        typer.Option("--allow", metavar="AET[@HOST]", help="Who may send studies (repeat for several)."),
-    ] = None,
-    send_to: Annotated[
-        str | None, typer.Option("--send-to", metavar="AET@HOST:PORT", help="Where reports go back by C-STORE.")
-    ] = None,
-    dicomweb: Annotated[str | None, typer.Option(metavar="URL", help="Or where they go over DICOMweb.")] = None,
-    spool: Annotated[Path | None, typer.Option(metavar="DIR", help="Where studies wait, on a lasting disk.")] = None,
-    quiet_for: Annotated[
-        float, typer.Option("--quiet-for", min=0, metavar="SECONDS", help="A study is complete when nothing came.")
-    ] = 30,
-    keep_hours: Annotated[
-        float, typer.Option("--keep-hours", min=0, help="How long its pictures stay after its report was sent.")
-    ] = 24,
-    coverage: Annotated[
-        float | None, typer.Option(help="How often the set of possible stages is to hold the true one.")
-    ] = None,
-    npv: Annotated[float | None, typer.Option(help="How often a cut that is ruled out is to be so.")] = None,
-    ppv: Annotated[float | None, typer.Option(help="How often a cut that is ruled in is to be so.")] = None,
+    run: Model,
+    host: Host = "127.0.0.1",
+    port: Port = 8480,
+    cert: Cert = None,
+    key: Key = None,
+    behind_proxy: Proxy = False,
+    token_file: TokenFile = None,
+    open_metrics: OpenMetrics = False,
+    docs: Docs = False,
+    keep: Keep = None,
+    seconds: Seconds = 120,
+    waiting: Waiting = 16,
+    megabytes: Megabytes = 512,
+    files: Files = 500,
+    readers: Readers = None,
+    pictures: Together = 64,
+    intake_key: IntakeKey = None,
+    accept_unmasked: Unmasked = False,
+    dicom_port: DicomPort = None,
+    ae_title: Title = "FIBROSTAGE",
+    allow: Allow = None,
+    send_to: SendTo = None,
+    dicomweb: DicomWeb = None,
+    spool: SpoolFolder = None,
+    quiet_for: QuietFor = 30,
+    keep_hours: KeepHours = 24,
+    coverage: Coverage = None,
+    npv: Npv = None,
+    ppv: Ppv = None,
 ) -> None:
-    """Keep a model open, and stage the exams that programs send it over HTTP.
+    """Keep a model open, and stage the exams that come over HTTP or from an archive.
 
     \f
-    Raises `RunError` where the extra is not installed, or it would answer strangers or be open to eavesdroppers.
+    Raises `RunError` where the extra is not installed, or it would answer strangers or be open to eavesdroppers, and
+    `PlanError` for a DICOM node that could not work.
     """
     try:
-        from fibrostage.serve.limits import Limits, readers_here
+        from fibrostage.serve.limits import PATIENCE, Limits, readers_here
         from fibrostage.serve.listen import Listening, ServiceSettings, check_settings, lasting_key
         from fibrostage.serve.listen import serve as answer_all
         from fibrostage.serve.rest import RestSettings
@@ -89,9 +112,7 @@ def serve(
         raise RunError(f"{NEEDS} ({error.name} is missing)") from None
     tokens = read_tokens(token_file, os.environ)
     at = Listening(host, port, cert, key, behind_proxy)
-    limits = Limits(
-        megabytes, files, waiting=waiting, seconds=timeout, readers=readers or readers_here(), pictures=pictures
-    )
+    limits = Limits(megabytes, files, PATIENCE, waiting, seconds, readers or readers_here(), pictures)
     rest = RestSettings(tokens, lasting_key(intake_key), keep, accept_unmasked, open_metrics, docs)
     settings = ServiceSettings(at, limits, rest)
     check_settings(settings)

@@ -18,11 +18,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
-from fibrostage.ground.errors import IntakeError, RunError
+from fibrostage.ground.errors import IntakeError
 from fibrostage.ground.processes import can_start_workers, end_with_parent, processes_of
 from fibrostage.learn.exam_files import Exams, TakenExams, take_exams
 from fibrostage.plan.run_plan import Plan
-from fibrostage.serve.limits import TooLongError
+from fibrostage.serve.limits import FullError, TooLongError
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ def read(plan: Plan, exams: Exams, work: Path) -> TakenExams:
     return take_exams(plan, exams, work, workers=1)
 
 
-class ExamReader:
+class ReadingProcess:
     """One process that reads exams one after another by a plan, putting what is temporary into `folder`; on a machine
     without worker processes threads, which cannot be stopped and are left to themselves."""
 
@@ -62,19 +62,19 @@ class ExamReader:
         self._ended = False
 
     def begin(self) -> None:
-        """Starts the process where it is not there, and waits until it is; raises `RunError` where it cannot be."""
+        """Starts the process where it is not there, and waits until it is; raises `FullError` where it cannot be."""
         for _ in range(0 if self._ended else 2):  # an idle one may have been killed
             try:
                 return self._submit(ready).result()
             except BrokenProcessPool:
                 self.stop()
-        raise RunError("no process that reads exams can be started here; is there enough memory?")
+        raise FullError("no process that reads exams can be started; is there enough memory?")
 
     def read(self, exams: Exams, work: Path, seconds: float) -> TakenExams:
         """Takes exams in, in an empty folder `work`, as `take_exams` does and with what it raises.
 
-        Raises `TooLongError` where that takes longer than `seconds`, and `IntakeError` where a file takes its decoder
-        down; the process is begun anew for the next.
+        Raises `TooLongError` where that takes longer than `seconds`, `IntakeError` where a file takes its decoder down,
+        `FullError` where there is no process; it is begun anew for the next.
         """
         self.begin()
         reading = self._submit(read, self.plan, exams, work)
