@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fibrostage.bench import answers, calibration, intake, next_exam, pool, stats, train
+from fibrostage.bench import answers, calibration, intake, next_exam, pool, serve, stats, train
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
@@ -37,12 +37,23 @@ BENCHMARKS = (
     "bench_answers",
     "bench_answers_of",
     "bench_next_exam",
+    "bench_serve",
 )
 ELSEWHERE = (
     ["pip", "install", "."],
     ["pip", "install", ".[dicom,video]"],
     ["pip", "install", ".[dicom,serve,pacs]"],
     [".venv/bin/pre-commit", "install"],
+    [
+        "curl",
+        "-H",
+        "Authorization: Bearer TOKEN",
+        "-F",
+        "files=@one.dcm",
+        "-F",
+        "files=@two.dcm",
+        "http://127.0.0.1:8480/exams",
+    ],
     ["echoscu", "-aet", "ORTHANC", "-aec", "FIBROSTAGE", "10.0.4.20", "11112"],
 )  # need the network, or change this checkout; tried when the set-up changes
 
@@ -72,7 +83,7 @@ def bench_is_called(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         raise InsteadError
 
     with monkeypatch.context() as patch:
-        for module in (answers, calibration, intake, next_exam, pool, stats, train):
+        for module in (answers, calibration, intake, next_exam, pool, serve, stats, train):
             for name in BENCHMARKS:
                 patch.setattr(module, name, stands_in, raising=False)
         with pytest.raises(InsteadError):
@@ -111,7 +122,8 @@ def prepare(name: str, folder: Path) -> None:
         documented.cohorts_of_the_papers(folder)
     if name in ("active-learning.md", "predict.md"):
         documented.cohort_of(folder, "COHORT")
-    if name == "pacs.md":
+    if name in ("pacs.md", "serve.md"):
+        (folder / "TOKENS").write_text("a-token-of-sixteen-letters\n", encoding="utf-8")
         documented.cohort_of(folder, "COHORT")
         cohort, run, model = (str(folder / part) for part in ("COHORT", "RUN", "MODEL"))
         fibrostage(["train", cohort, "--out", run, "--set", "training.epochs=1"])
