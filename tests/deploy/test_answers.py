@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pydicom
 import pytest
@@ -14,10 +16,12 @@ from fibrostage import RESEARCH_USE
 from fibrostage.cli.app import app
 from fibrostage.cohort.store import Cohort
 from fibrostage.deploy import answers
-from fibrostage.deploy.answers import Wanted, asked_of, file_names, write_answers
+from fibrostage.deploy.answers import Wanted, asked_of, file_names, page_of, write_answers
+from fibrostage.deploy.heat_maps import HeatMaps
 from fibrostage.deploy.package import package
+from fibrostage.deploy.patient_page import page_html
 from fibrostage.deploy.station import answer, open_station
-from fibrostage.ground.errors import RunError
+from fibrostage.ground.errors import PlanError, RunError
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
@@ -141,3 +145,29 @@ def test_what_predict_cannot_do_is_said(model: Path, hospital: Cohort, tmp_path:
     ):
         done = run.invoke(app, [*line, *more])
         assert message in str(done.exception)
+
+
+def test_pages_show_where_the_answer_lies(hospital: Cohort, model: Path, tmp_path: Path) -> None:
+    opened = open_model(model)
+    found, maps = stage_cohort(opened, hospital), HeatMaps(opened)
+    one = found.staged[0]
+    heat = maps.of(one, hospital)
+    assert set(heat) == {(each.modality, each.row) for each in one.seen}
+    assert all(np.isfinite(each).all() and each.std() > 0 for each in heat.values())
+    asked = asked_of(model, opened.plan, opened.plan.decision)
+    plain, shown = (page_html(page_of(one, found, hospital, asked, each)) for each in (None, heat))
+    assert shown.count("data:image/png") == plain.count("data:image/png") + len(heat)
+    with pytest.raises(PlanError, match="give --report too"):
+        CliRunner().invoke(app, ["predict", str(model), str(hospital.path), "--out", str(tmp_path / "a"), "--heat"],
+                           catch_exceptions=False)  # fmt: skip
+
+
+def test_measurements_are_no_pictures_of_a_page(hospital: Cohort, folder: Path) -> None:
+    aged = replace(hospital, patients=hospital.patients.with_columns(pl.lit(50.0).alias("age")))
+    sets = [one for one in SMALL if not one.startswith("active")]
+    train(aged, plan_for(aged, {}, [*sets, 'network.modalities=["SWE","table"]']), folder / "measured")
+    opened = open_model(folder / "measured")
+    found = stage_cohort(opened, aged)
+    page = page_of(found.staged[0], found, aged, asked_of(folder / "measured", opened.plan, opened.plan.decision))
+    assert {one.modality for one in page.pictures} == {"SWE"}
+    assert "table" in page_html(page)

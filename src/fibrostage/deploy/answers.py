@@ -20,6 +20,7 @@ from fibrostage import __version__
 from fibrostage.cohort.colour_bar import bar_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.cohort.tables import BOX
+from fibrostage.deploy.heat_maps import HeatMaps, Maps
 from fibrostage.deploy.patient_page import PagePicture, PatientPage, write_page
 from fibrostage.ground.errors import FibrostageError, RunError
 from fibrostage.ground.files import write_json
@@ -84,11 +85,12 @@ def write_answers(
     wanted: Wanted,
     files: Mapping[str, Path] | None = None,
     progress: Progress = SILENT,
+    heat: HeatMaps | None = None,
 ) -> dict[str, str]:
     """Writes a new folder: predictions.csv, .parquet and .json, left_out.csv where somebody was, and what is `wanted`.
 
-    `files` lead from what the cohort calls a source to the file. Returns by patient why a page or a report was not
-    written. Raises `RunError` where the folder cannot be written.
+    `files` lead from what the cohort calls a source to the file; with `heat` pages show where answers lie. Returns by
+    patient why a page or a report was not written. Raises `RunError` where the folder cannot be written.
     """
     check_new(out)
     work = out.with_name(f".{out.name}{PARTLY}")
@@ -101,7 +103,7 @@ def write_answers(
         write_json(work / "predictions.json", found.as_dict())
         if found.left_out:
             pl.DataFrame(list(found.left_out.items()), schema=LEFT_OUT, orient="row").write_csv(work / "left_out.csv")
-        failed = write_each(work, found, cohort, asked, wanted, files or {}, progress)
+        failed = write_each(work, found, cohort, asked, wanted, files or {}, progress, heat)
         work.rename(out)
     except OSError as error:
         raise RunError(f"cannot write {out}: {error.strerror}") from None
@@ -118,6 +120,7 @@ def write_each(
     wanted: Wanted,
     files: Mapping[str, Path],
     progress: Progress,
+    heat: HeatMaps | None = None,
 ) -> dict[str, str]:
     """Writes what is wanted of every patient; returns by patient why it was not."""
     failed = {}
@@ -133,7 +136,8 @@ def write_each(
             name = names[one.patient_id]
             try:
                 if wanted.pages:
-                    page = page_of(one, found, cohort, asked)
+                    maps = None if heat is None else heat.of(one, cohort)
+                    page = page_of(one, found, cohort, asked, maps)
                     write_page(page, work / PAGES / f"{name}.html", work / PAGES / f"{name}.pdf")
                 if wanted.reports:
                     save_dicom(report_of(one, found, cohort, asked.name, files), work / REPORTS / f"{name}.dcm")
@@ -158,11 +162,14 @@ def file_names(patients: list[str]) -> dict[str, str]:
     return names
 
 
-def page_of(staged: Staged, found: PredictedCohort, cohort: Cohort, asked: Asked) -> PatientPage:
-    """What a patient's page shows."""
+def page_of(
+    staged: Staged, found: PredictedCohort, cohort: Cohort, asked: Asked, heat: Maps | None = None
+) -> PatientPage:
+    """What a patient's page shows; `heat` is by modality and row where in a picture the answer lies [S, S]."""
     given = (found.given or {}).get(staged.patient_id)
-    pictures = tuple(pictures_of(staged, cohort))
-    devices = {each for one in staged.seen if (each := value(cohort, one.modality, "device", one.row))}
+    pictures = tuple(pictures_of(staged, cohort, heat or {}))
+    seen = [one for one in staged.seen if one.modality in cohort.modality_names]
+    devices = {each for one in seen if (each := value(cohort, one.modality, "device", one.row))}
     return PatientPage(
         staged=staged,
         staging=found.staging,
@@ -180,10 +187,12 @@ def page_of(staged: Staged, found: PredictedCohort, cohort: Cohort, asked: Asked
     )
 
 
-def pictures_of(staged: Staged, cohort: Cohort) -> list[PagePicture]:
-    """A patient's pictures as the model saw them, with what is known of each."""
+def pictures_of(staged: Staged, cohort: Cohort, heat: Maps) -> list[PagePicture]:
+    """A patient's pictures as the model saw them, with what is known of each; measurements are none."""
     result = []
     for one in staged.seen:
+        if one.modality not in cohort.modality_names:
+            continue
         x, y, width, height = (value(cohort, one.modality, name, one.row) for name in BOX)
         box = None if x is None else (int(x), int(y or 0), int(width or 0), int(height or 0))
         kpa, quality = value(cohort, one.modality, "kpa", one.row), value(cohort, one.modality, "quality", one.row)
@@ -197,6 +206,7 @@ def pictures_of(staged: Staged, cohort: Cohort) -> list[PagePicture]:
                 share=one.share,
                 far=one.far,
                 strange=one.strange,
+                heat=heat.get((one.modality, one.row)),
                 bar=bar_of(cohort.images_of(one.modality).row(one.row, named=True)),
             )
         )
@@ -225,8 +235,9 @@ def report_of(staged: Staged, found: PredictedCohort, cohort: Cohort, model: str
     from fibrostage.dicom.stage_report import stage_report
     from fibrostage.dicom.stage_sources import read_sources
 
+    pictured = [name for name in staged.pictures if name in cohort.modality_names]
     images = pl.concat(
-        [cohort.images_of(name)[[one.row for one in staged.seen if one.modality == name]] for name in staged.pictures]
+        [cohort.images_of(name)[[one.row for one in staged.seen if one.modality == name]] for name in pictured]
     )
     paths = {source: files[source] for source in images["source"].unique(maintain_order=True) if source in files}
     sources = read_sources(paths)

@@ -26,6 +26,9 @@ def predict(
         Path | None, typer.Option("--out", help="A new folder, or a new .csv of the table alone; or give --json.")
     ] = None,
     pages: Annotated[bool, typer.Option("--report", help="Add a page a patient to the folder, HTML and PDF.")] = False,
+    heat: Annotated[
+        bool, typer.Option("--heat", help="Show on the pages where in each picture the answer lies.")
+    ] = False,
     reports: Annotated[
         bool, typer.Option("--sr", help="Add a DICOM structured report a patient, for the archive.")
     ] = False,
@@ -65,6 +68,7 @@ def predict(
     """
     from fibrostage.cohort.store import is_cohort, open_cohort
     from fibrostage.deploy.answers import Wanted, asked_of, check_new, write_answers
+    from fibrostage.deploy.heat_maps import HeatMaps
     from fibrostage.intake.given_ids import ids_from_key, ids_from_link
     from fibrostage.learn.hub import located
     from fibrostage.learn.model import open_model
@@ -76,6 +80,8 @@ def predict(
     folder = target if target is not None and target.suffix != ".csv" else None
     if folder is None and (pages or reports):
         raise PlanError("--report and --sr are written to a folder: give --out one, not a .csv")
+    if heat and not pages:
+        raise PlanError("--heat is shown on the pages: give --report too")
     if folder is not None:
         check_new(folder)
     whole = len(src) == 1 and is_cohort(src[0])
@@ -103,7 +109,8 @@ def predict(
         failed = {}
         if folder is not None:
             who, wanted = asked_of(run, model.plan, decision), Wanted(pages, reports)
-            failed = write_answers(folder, found, taken.cohort, who, wanted, taken.files, progress)
+            maps = HeatMaps(model) if heat else None
+            failed = write_answers(folder, found, taken.cohort, who, wanted, taken.files, progress, maps)
         caveats = taken.cohort.caveats
     show_caveats(caveats, found.simulated)
     for patient, reason in list(failed.items())[:LEFT_OUT]:

@@ -1,0 +1,52 @@
+"""Where in each picture an answer lies, for the pages: integrated gradients of the stage called, as `explain` has them.
+
+They take a second or two a picture, so they are made when they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fibrostage.cohort.store import Cohort
+from fibrostage.learn.explain import attributor, bland
+from fibrostage.learn.images import as_tensor, normalise
+from fibrostage.learn.model import Model
+from fibrostage.networks.backbones import BACKBONES
+from fibrostage.results.staged import Staged
+
+Attribute = Callable[[Tensor, Tensor, int], NDArray[np.float32]]
+HOW = "gradients"
+Maps = Mapping[tuple[str, int], NDArray[np.float32]]
+
+
+@dataclass
+class HeatMaps:
+    """Makes the maps of one patient after another; what takes a modality's pictures apart is kept meanwhile."""
+
+    model: Model
+    made: dict[str, list[Attribute]] = field(default_factory=dict)
+
+    def of(self, staged: Staged, cohort: Cohort) -> Maps:
+        """By modality and row the map [S, S] of each picture of a patient, above 0 what speaks for the stage called:
+        the mean over the model's networks. Raises `PlanError` where Captum is not installed."""
+        plan = self.model.plan
+        found: dict[tuple[str, int], NDArray[np.float32]] = {}
+        spec, called = BACKBONES[plan.network.backbone], self.model.staging.classes.index(staged.stage)
+        for one in staged.seen:
+            if one.modality not in plan.pictured:
+                continue
+            if one.modality not in self.made:
+                self.made[one.modality] = [
+                    attributor(network, one.modality, HOW, spec, plan.training.precision)
+                    for network, _ in self.model.members
+                ]
+            raw = as_tensor(cohort.pixels(one.modality)[one.row][None], spec)
+            seen, without = normalise(raw, spec), normalise(bland(raw), spec)
+            each = [attribute(seen, without, called) for attribute in self.made[one.modality]]
+            found[one.modality, one.row] = np.asarray(np.mean(each, axis=0), dtype=np.float32)
+        return found
