@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from fibrostage.cohort.store import Cohort
@@ -21,6 +22,7 @@ from fibrostage.results.staged import Staged
 
 Attribute = Callable[[Tensor, Tensor, int], NDArray[np.float32]]
 HOW = "gradients"
+SMOOTH = 0.03  # of the side: gradients of single pixels are too fine to be seen
 Maps = Mapping[tuple[str, int], NDArray[np.float32]]
 
 
@@ -33,7 +35,7 @@ class HeatMaps:
 
     def of(self, staged: Staged, cohort: Cohort) -> Maps:
         """By modality and row the map [S, S] of each picture of a patient, above 0 what speaks for the stage called:
-        the mean over the model's networks. Raises `PlanError` where Captum is not installed."""
+        the mean over the model's networks, smoothed. Raises `PlanError` where Captum is not installed."""
         plan = self.model.plan
         found: dict[tuple[str, int], NDArray[np.float32]] = {}
         spec, called = BACKBONES[plan.network.backbone], self.model.staging.classes.index(staged.stage)
@@ -48,5 +50,6 @@ class HeatMaps:
             raw = as_tensor(cohort.pixels(one.modality)[one.row][None], spec)
             seen, without = normalise(raw, spec), normalise(bland(raw), spec)
             each = [attribute(seen, without, called) for attribute in self.made[one.modality]]
-            found[one.modality, one.row] = np.asarray(np.mean(each, axis=0), dtype=np.float32)
+            mean = np.mean(each, axis=0)
+            found[one.modality, one.row] = gaussian_filter(mean, SMOOTH * mean.shape[0]).astype(np.float32)
         return found
