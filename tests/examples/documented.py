@@ -105,11 +105,12 @@ def clinic_of_a_loop(folder: Path) -> None:
 
 
 def draw_a_box(folder: Path) -> None:
-    """A reader of the loop in `folder` says a stage, and draws a box anew on an elastogram."""
+    """A reader of the loop in `folder` who has said nothing yet says a stage, and draws a box anew on an elastogram:
+    what somebody says again is told once."""
     with open_loop(folder) as loop:
         one = loop.setting.cohort.images_of("LSTE").row(7, named=True)
         box = {"boxes": {one["sha256"]: [60, 70, 90, 80]}}
-        take(loop, [Answer("F2", patient_id=one["patient_id"])], "Dr Reader", box)
+        take(loop, [Answer("F2", patient_id=one["patient_id"])], "Dr Second", box)
 
 
 def fill_in(worklist: Path) -> None:

@@ -57,7 +57,8 @@ def test_tasks_share_their_split(crops: Cohort, source: Path, transferred: Path)
 
 def test_a_task_is_predicted_as_a_task(crops: Cohort, transferred: Path, tmp_path: Path) -> None:
     table = predict_cohort(transferred, crops, tmp_path / "p.csv").table()
-    assert table.columns == ["patient_id", "stage", "p_<F2", "p_≥F2", "possible", "far_outside", "trained_on"]
+    assert table.columns[:7] == ["patient_id", "stage", "p_<F2", "p_≥F2", "possible", "far_outside", "trained_on"]
+    assert table.columns[7:] == ["answer", "rule_≥F2", "reasons"]
     assert set(table["stage"]) <= {"<F2", "≥F2"}
 
 
