@@ -105,6 +105,15 @@ def test_a_plan_names_its_own_table(labs: Cohort) -> None:
         plan_for(labs, {"modality": [{"name": "labs", "kind": "table", "columns": ["sew"]}]}, SETS)
 
 
+def test_a_table_is_named_in_a_plan_as_on_the_command_line(labs: Cohort) -> None:
+    """And a plan's modalities that are none are refused, as they were, and not replaced by the cohort's."""
+    said = plan_for(labs, {"network": {"modalities": ["LSTE", "table"]}}, SETS)
+    assert said.modality == plan_for(labs, {}, [*SETS, FUSED]).modality
+    for nothing in ([], "LSTE"):
+        with pytest.raises(PlanError, match="modality"):
+            plan_for(labs, {"modality": nothing}, SETS)
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

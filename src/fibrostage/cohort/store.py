@@ -8,12 +8,9 @@ Row i of pixels/<modality>.npy is the i-th row of images.parquet within that mod
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -28,7 +25,7 @@ from numpy.typing import DTypeLike, NDArray
 from fibrostage import __version__
 from fibrostage.cohort.tables import GOOD, check_images, check_patients
 from fibrostage.ground.errors import CohortError, nearest
-from fibrostage.ground.files import Json, is_abandoned, owner, read_json
+from fibrostage.ground.files import Json, read_json, renamed_to, unfinished_beside
 from fibrostage.ground.stage import UNLABELLED, Staging
 
 MARKER = "cohort.json"
@@ -252,13 +249,6 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[A
     return array
 
 
-def sweep_beside(target: Path) -> None:
-    """Takes away the unfinished folders that killed processes left beside `target`."""
-    for left in target.parent.glob(f".{glob.escape(target.name)}.partial-*"):
-        if left.is_dir() and is_abandoned(left):
-            shutil.rmtree(left, ignore_errors=True)
-
-
 def check_free(target: Path) -> None:
     """Raises `CohortError` where `target` exists and is not an empty folder."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -274,21 +264,14 @@ def whole_or_absent(target: Path) -> Iterator[Path]:
     check_free(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        sweep_beside(target)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-.{owner()}-", dir=target.parent))
+        work = unfinished_beside(target)
     except OSError as error:
         raise CohortError(f"cannot write to {target.parent}: {error.strerror}") from None
     try:
-        yield work
-        if target.exists():
-            target.rmdir()
-        work.chmod(0o755)
-        work.rename(target)
+        with renamed_to(target, work, 0o755):
+            yield work
     except (OSError, pl.exceptions.ComputeError) as error:
         raise CohortError(f"cannot write the cohort {target}: {error}") from None
-    finally:
-        if work.exists():
-            shutil.rmtree(work, ignore_errors=True)
 
 
 def write_tables(

@@ -7,7 +7,6 @@ are written.
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,13 +22,13 @@ from fibrostage.cohort.tables import BOX
 from fibrostage.deploy.heat_maps import HeatMaps, Maps
 from fibrostage.deploy.patient_page import PagePicture, PatientPage, write_page
 from fibrostage.ground.errors import FibrostageError, RunError
-from fibrostage.ground.files import write_json
+from fibrostage.ground.files import new_folder, write_json
 from fibrostage.ground.progress import SILENT, Progress
-from fibrostage.learn.predict_cohort import LEFT_OUT, PredictedCohort
+from fibrostage.learn.predict_cohort import PredictedCohort, left_out_table
 from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.metrics import Metrics
-from fibrostage.results.model_folder import check_package, is_packaged
+from fibrostage.results.model_folder import is_packaged, read_package
 from fibrostage.results.run_folder import RunFolder, write_parquet
 from fibrostage.results.staged import Staged
 from fibrostage.views.table import figure_text
@@ -37,7 +36,6 @@ from fibrostage.views.table import figure_text
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-PARTLY = ".partly"
 PAGES, REPORTS = "pages", "reports"
 
 
@@ -65,16 +63,8 @@ class Asked:
 def asked_of(run: Path, plan: Plan, decision: DecisionPlan) -> Asked:
     """Who answers, of a run's or a model's folder; raises `RunError` where its figures are damaged."""
     folder = RunFolder(run)
-    name = check_package(run).name if is_packaged(run) else folder.name
+    name = read_package(run).name if is_packaged(run) else folder.name
     return Asked(name, plan, decision, folder.read_metrics() if folder.finished else None)
-
-
-def check_new(out: Path) -> None:
-    """Raises `RunError` where there is something at `out`, or no folder to write it in."""
-    if out.exists():
-        raise RunError(f"{out} exists; choose another --out")
-    if not out.parent.is_dir():
-        raise RunError(f"cannot write {out}: there is no folder {out.parent}")
 
 
 def write_answers(
@@ -92,24 +82,14 @@ def write_answers(
     `files` lead from what the cohort calls a source to the file; with `heat` pages show where answers lie. Returns by
     patient why a page or a report was not written. Raises `RunError` where the folder cannot be written.
     """
-    check_new(out)
-    work = out.with_name(f".{out.name}{PARTLY}")
-    shutil.rmtree(work, ignore_errors=True)
-    try:
-        work.mkdir()
+    with new_folder(out) as work:
         table = found.table()
         table.write_csv(work / "predictions.csv")
         write_parquet(work / "predictions.parquet", table)
         write_json(work / "predictions.json", found.as_dict())
         if found.left_out:
-            pl.DataFrame(list(found.left_out.items()), schema=LEFT_OUT, orient="row").write_csv(work / "left_out.csv")
-        failed = write_each(work, found, cohort, asked, wanted, files or {}, progress, heat)
-        work.rename(out)
-    except OSError as error:
-        raise RunError(f"cannot write {out}: {error.strerror}") from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return failed
+            left_out_table(found.left_out).write_csv(work / "left_out.csv")
+        return write_each(work, found, cohort, asked, wanted, files or {}, progress, heat)
 
 
 def write_each(

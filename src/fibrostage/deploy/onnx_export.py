@@ -44,14 +44,12 @@ from fibrostage.deploy.onnx_graphs import (
 )
 from fibrostage.ground.errors import PlanError, RunError
 from fibrostage.ground.files import replace_file, write_json
-from fibrostage.learn.checkpoint import told_by
-from fibrostage.learn.model import Model
+from fibrostage.learn.model import Model, is_simulated
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, Head
 from fibrostage.networks.weights import weights_hash
 from fibrostage.plan.intake import ModalityPlan
 from fibrostage.plan.run_plan import Plan
-from fibrostage.results.run_folder import RunFolder
 
 DESCRIPTION = "onnx.json"
 TRIED = 3  # rows that a file is compared on: another number than it was traced with
@@ -176,13 +174,6 @@ def make_empty(folder: Path) -> None:
         raise RunError(f"cannot write to {folder}: {error.strerror}") from None
     if taken:
         raise RunError(f"{folder} exists and is not empty; choose another folder for the ONNX files")
-
-
-def is_simulated(model: Model) -> bool | None:
-    """Whether a model was trained on simulated patients, as its run's files say; None where they are not there."""
-    run = RunFolder(Path(model.name))
-    told = {told_by(path).get("simulated") for path in {*run.models(), *run.fold_models()}} - {None}
-    return "yes" in told if told else None
 
 
 def file_stems(modalities: Iterable[str]) -> dict[str, str]:

@@ -12,12 +12,11 @@ import numpy as np
 from fibrostage import __version__
 from fibrostage.deploy.card import card
 from fibrostage.ground.errors import RunError
-from fibrostage.ground.files import Json, write_json, write_text
+from fibrostage.ground.files import Json, new_folder, write_json, write_text
 from fibrostage.learn.model import Model, open_model
 from fibrostage.results.model_folder import CARD, Package, is_packaged, seal
 from fibrostage.results.run_folder import RunFolder
 
-PARTLY = ".partly"
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
 
@@ -37,10 +36,11 @@ def package(run: Path, out: Path, name: str | None = None, onnx: bool = False) -
         raise RunError(f"{run} holds no finished run with figures; make one with 'fibrostage train'")
     model, metrics = open_model(run), source.read_metrics()
     called, made = name or source.name, time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    work = out.with_name(f".{out.name}{PARTLY}")
-    shutil.rmtree(work, ignore_errors=True)
     try:
-        work.mkdir(parents=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write {out}: {error.strerror}") from None
+    with new_folder(out) as work:
         for path in (*source.models(), source.plan_file, source.metrics_file):
             shutil.copyfile(path, work / path.name)
         if source.intake_file.is_file():
@@ -53,11 +53,6 @@ def package(run: Path, out: Path, name: str | None = None, onnx: bool = False) -
             export_onnx(model, work / "onnx")
         packed = seal(work, called, __version__, made)
         open_model(work)
-        work.rename(out)
-    except OSError as error:
-        raise RunError(f"cannot write {out}: {error.strerror}") from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return packed
 
 

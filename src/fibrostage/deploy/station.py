@@ -14,7 +14,6 @@ from fibrostage.deploy.answers import Asked, Wanted, asked_of, page_of, report_o
 from fibrostage.deploy.patient_page import page_html
 from fibrostage.ground.errors import FibrostageError
 from fibrostage.ground.files import Json
-from fibrostage.learn.checkpoint import told_by
 from fibrostage.learn.exam_files import Exams, TakenExams, reading_plan, refused, taken_exams
 from fibrostage.learn.hub import located
 from fibrostage.learn.model import Model, open_model
@@ -22,7 +21,6 @@ from fibrostage.learn.predict_cohort import PredictedCohort
 from fibrostage.learn.stage_together import stage_together
 from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.plan.run_plan import Plan
-from fibrostage.results.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -61,13 +59,6 @@ def open_station(folder: Path, decision: DecisionPlan | None = None) -> Station:
     here = located(folder)
     model = open_model(here)
     return Station(model, reading_plan(here), asked_of(here, model.plan, decision or model.plan.decision))
-
-
-def is_simulated(station: Station) -> bool | None:
-    """Whether its model was trained on simulated patients, as its files say; None where they do not."""
-    run = RunFolder(Path(station.model.name))
-    told = {told_by(path).get("simulated") for path in {*run.models(), *run.fold_models()}} - {None}
-    return "yes" in told if told else None
 
 
 def answer(station: Station, exams: Exams, wanted: Wanted = Wanted()) -> ExamAnswer:  # noqa: B008

@@ -6,8 +6,10 @@ What a killed process leaves has a name that says whose it was, and is swept awa
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
+import shutil
 import socket
 import tempfile
 import threading
@@ -37,14 +39,64 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        with UMASK:
-            umask = os.umask(0)
-            os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~umask_here())
         os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def umask_here() -> int:
+    """What the process takes from the rights of new files."""
+    with UMASK:
+        umask = os.umask(0)
+        os.umask(umask)
+    return umask
+
+
+def unfinished_beside(target: Path) -> Path:
+    """A new temporary folder beside `target`, once what killed processes left there was swept away; raises `OSError`
+    where there is no place."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}{PARTIAL}-*"):
+        if left.is_dir() and is_abandoned(left):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f".{target.name}{PARTIAL}-.{owner()}-", dir=target.parent))
+
+
+@contextmanager
+def renamed_to(target: Path, work: Path, mode: int | None = None) -> Iterator[None]:
+    """Renames a folder `work` to `target`, which may be an empty folder, when the block ends well, and removes it when
+    it does not. It gets the rights `mode`, or those that new folders have here. Raises `OSError`."""
+    try:
+        yield
+        if target.exists():
+            target.rmdir()
+        work.chmod(0o777 & ~umask_here() if mode is None else mode)
+        work.rename(target)
+    finally:
+        if work.exists():
+            shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A folder that becomes `target` when the block ends well, and is gone when it does not; raises `RunError` where
+    there is something at `target`, or it cannot be written."""
+    check_new(target)
+    try:
+        work = unfinished_beside(target)
+        with renamed_to(target, work):
+            yield work
+    except OSError as error:
+        raise RunError(f"cannot write {target}: {error.strerror}") from None
+
+
+def check_new(target: Path) -> None:
+    """Raises `RunError` where there is something at `target`, or no folder to write it in."""
+    if target.exists():
+        raise RunError(f"{target} exists; choose another --out")
+    if not target.parent.is_dir():
+        raise RunError(f"cannot write {target}: there is no folder {target.parent}")
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:

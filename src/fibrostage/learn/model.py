@@ -19,7 +19,7 @@ from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.stage import Staging
-from fibrostage.learn.checkpoint import calling_of, known_by, load_network, picture_name, training_pictures
+from fibrostage.learn.checkpoint import calling_of, known_by, load_network, picture_name, told_by, training_pictures
 from fibrostage.learn.contributions import Contributions, contributions
 from fibrostage.learn.features import features_of, measured_features
 from fibrostage.learn.known import KnownPictures
@@ -31,7 +31,7 @@ from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, AnyStream
 from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.plan.run_plan import Plan
-from fibrostage.results.model_folder import check_package, is_packaged
+from fibrostage.results.model_folder import check_package, digest_of, is_packaged
 from fibrostage.results.run_folder import RunFolder
 from fibrostage.results.staged import CANNOT_SAY, RULED_IN, RULED_OUT, NextExam, SeenPicture, Staged
 from fibrostage.stats.calling import Calling, cut_limits_together, limits_together, together
@@ -194,21 +194,26 @@ def open_model(run: Path, of_folds: bool = False) -> Model:
     """The model of a finished run, a loop's latest, or one that was handed over; `of_folds` is the one that was tested,
     also where another was fitted on everybody. Raises `RunError` where there is none, a byte of what was handed over
     has changed, or it cannot be rebuilt exactly."""
-    if is_packaged(run):
-        check_package(run)
+    listed = check_package(run).files if is_packaged(run) else {}
     folder = RunFolder(run)
     paths = folder.fold_models() if of_folds else folder.models()
     if not paths or not (folder.finished or folder.loop_file.is_file()):
         raise RunError(f"{run} holds no model of a finished run; make one with 'fibrostage train'")
     digest = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(bytes.fromhex(listed.get(path.name) or digest_of(path)))
     told = [training_pictures(path) for path in paths]
     known = None if None in told else frozenset().union(*(own for own in told if own is not None))
     networks = tuple(load_network(path) for path in paths)
     callings, pictures = tuple(map(calling_of, paths)), tuple(map(known_by, paths))
     return Model(str(run), digest.hexdigest(), networks, known, callings, pictures)
+
+
+def is_simulated(model: Model) -> bool | None:
+    """Whether a model was trained on simulated patients, as its run's files say; None where they do not."""
+    run = RunFolder(Path(model.name))
+    told = {told_by(path).get("simulated") for path in {*run.models(), *run.fold_models()}} - {None}
+    return "yes" in told if told else None
 
 
 @dataclass(frozen=True)

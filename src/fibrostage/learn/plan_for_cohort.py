@@ -13,6 +13,7 @@ from fibrostage.ground.errors import PlanError, WeightsError, nearest
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.weights import source_of
 from fibrostage.plan.commands import TRAIN, Reads, refuse_unread
+from fibrostage.plan.file import apply_override
 from fibrostage.plan.run_plan import Plan
 from fibrostage.plan.split import ALL_MODALITIES
 
@@ -30,7 +31,7 @@ def plan_for(
     """
     refuse_unread(overrides, reads)
     content = dict(data)
-    content["modality"] = modalities_of(cohort, content.get("modality"), overrides)
+    content["modality"] = modalities_of(cohort, content.get("modality"), content.get("network"), overrides)
     staging, own = cohort.staging, content.get("staging", {})
     if isinstance(own, dict) and own.get("name", staging.name) == staging.name:
         whole = {"name": staging.name, "classes": list(staging.classes), "cuts": list(staging.cuts)}
@@ -46,19 +47,29 @@ def plan_for(
     return plan
 
 
-def modalities_of(cohort: Cohort, own: object, overrides: Sequence[str]) -> list[object]:
-    """The plan's modalities, the cohort's where it names none but tables; and, where an override of network.modalities
-    names a "table" that is none of them, one of the columns that are usually measured.
+def chosen_of(network: object, overrides: Sequence[str]) -> Sequence[object]:
+    """What network.modalities names in a plan's section and its overrides; nothing where neither says it."""
+    data = {"network": dict(network) if isinstance(network, Mapping) else {}}
+    for override in overrides:
+        apply_override(data, override)
+    chosen = data["network"].get("modalities") if isinstance(data["network"], dict) else None
+    return chosen if isinstance(chosen, list | tuple) else ()
+
+
+def modalities_of(cohort: Cohort, own: object, network: object, overrides: Sequence[str]) -> object:
+    """The plan's modalities, the cohort's where it names none but tables; and, where network.modalities names a "table"
+    that is none of them, one of the columns that are usually measured.
 
     Raises `PlanError` where such a table is named and nobody has been measured.
     """
     pictures: list[object] = [asdict(m) for m in cohort.modalities]
-    given = list(own) if isinstance(own, list | tuple) else None
-    tables = [one for one in given or () if isinstance(one, Mapping) and one.get("kind") == TABLE]
-    result = [*pictures, *tables] if given is None or len(tables) == len(given) else given
+    if own is not None and not isinstance(own, list | tuple):
+        return own  # which is no plan's, and is told so
+    given = list(own or ())
+    only_tables = bool(given) and all(isinstance(one, Mapping) and one.get("kind") == TABLE for one in given)
+    result = [*pictures, *given] if own is None or only_tables else given
     names = {one.get("name") for one in result if isinstance(one, Mapping)}
-    asked = any(text.partition("=")[0].strip() == "network.modalities" and f'"{TABLE}"' in text for text in overrides)
-    if asked and TABLE not in names:
+    if TABLE in chosen_of(network, overrides) and TABLE not in names:
         columns = usual_columns(cohort)
         if not columns:
             raise PlanError(

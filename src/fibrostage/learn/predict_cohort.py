@@ -131,7 +131,12 @@ def write_table(found: PredictedCohort, target: Path | None) -> None:
         return
     replace_file(target, found.table().write_csv)
     if found.left_out:
-        replace_file(beside, pl.DataFrame(list(found.left_out.items()), schema=LEFT_OUT, orient="row").write_csv)
+        replace_file(beside, left_out_table(found.left_out).write_csv)
+
+
+def left_out_table(left_out: Mapping[str, str]) -> pl.DataFrame:
+    """One row a patient who was left out: patient_id and reason."""
+    return pl.DataFrame(list(left_out.items()), schema=LEFT_OUT, orient="row")
 
 
 def check_target(target: Path | None) -> Path | None:

@@ -44,20 +44,9 @@ def seal(folder: Path, name: str, tool: str, made: str) -> Package:
 
 
 def check_package(folder: Path) -> Package:
-    """The list of a folder, every file of which is as it was. Raises `RunError` where one is not, where the list is
-    damaged, or where a later version wrote it."""
-    content = read_json(folder / PACKAGE)
-    number = content.get("format")
-    if isinstance(number, int) and number > FORMAT:
-        raise RunError(
-            f"{folder} was packed by a later fibrostage ({content.get('tool')}): its format is {number}, this version "
-            f"reads up to {FORMAT}; update fibrostage"
-        )
-    try:
-        package = Package.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise RunError(f"{folder / PACKAGE} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    """The list of a folder, every file of which is as it was. Raises `RunError` where one is not, and what
+    `read_package` raises."""
+    package = read_package(folder)
     there = {path.relative_to(folder).as_posix(): path for path in contents(folder)}
     for name, expected in package.files.items():
         if name not in there:
@@ -67,6 +56,23 @@ def check_package(folder: Path) -> Package:
     if added := sorted(there.keys() - package.files.keys()):
         raise RunError(f"{folder}: {added[0]} was not packed with the model; take it away, or get the model again")
     return package
+
+
+def read_package(folder: Path) -> Package:
+    """The list of a folder, whose files are not looked at. Raises `RunError` where it is damaged, or a later version
+    wrote it."""
+    content = read_json(folder / PACKAGE)
+    number = content.get("format")
+    if isinstance(number, int) and number > FORMAT:
+        raise RunError(
+            f"{folder} was packed by a later fibrostage ({content.get('tool')}): its format is {number}, this version "
+            f"reads up to {FORMAT}; update fibrostage"
+        )
+    try:
+        return Package.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RunError(f"{folder / PACKAGE} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def contents(folder: Path) -> list[Path]:

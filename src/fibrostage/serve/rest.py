@@ -24,9 +24,10 @@ from starlette.requests import ClientDisconnect
 
 from fibrostage import RESEARCH_USE, __version__
 from fibrostage.deploy.answers import Wanted
-from fibrostage.deploy.station import ExamAnswer, Station, is_simulated
+from fibrostage.deploy.station import ExamAnswer, Station
 from fibrostage.ground.errors import FibrostageError, IntakeError
 from fibrostage.ground.files import Json, write_json
+from fibrostage.learn.model import is_simulated
 from fibrostage.serve.counters import Counters
 from fibrostage.serve.envelope import Envelope
 from fibrostage.serve.limits import FullError, TooLongError
@@ -300,7 +301,7 @@ def make_app(queue: ExamQueue, counters: Counters, settings: RestSettings, tls: 
         title="fibrostage serve", version=__version__, description=RESEARCH_USE,
         docs_url="/docs" if settings.docs else None, redoc_url=None,
     )  # fmt: skip
-    app.state.service = Service(queue, counters, settings, is_simulated(queue.station))
+    app.state.service = Service(queue, counters, settings, is_simulated(queue.station.model))
     app.add_middleware(Envelope, counters=counters, counted=EXAMS, tls=tls)
     app.include_router(api)
     app.include_router(open_api)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from fibrostage.cli.console import err, make_progress, print_json, show_caveats,
 from fibrostage.cli.options import AsJson
 from fibrostage.cli.shown import LEFT_OUT
 from fibrostage.ground.errors import PlanError
+
+if TYPE_CHECKING:
+    from fibrostage.learn.predict_cohort import PredictedCohort
 
 
 def predict(
@@ -67,8 +71,9 @@ def predict(
     --patients, or a cohort comes with what is for files.
     """
     from fibrostage.cohort.store import is_cohort, open_cohort
-    from fibrostage.deploy.answers import Wanted, asked_of, check_new, write_answers
+    from fibrostage.deploy.answers import Wanted, asked_of, write_answers
     from fibrostage.deploy.heat_maps import HeatMaps
+    from fibrostage.ground.files import check_new
     from fibrostage.intake.given_ids import ids_from_key, ids_from_link
     from fibrostage.learn.hub import located
     from fibrostage.learn.model import open_model
@@ -113,6 +118,15 @@ def predict(
             failed = write_answers(folder, found, taken.cohort, who, wanted, taken.files, progress, maps)
         caveats = taken.cohort.caveats
     show_caveats(caveats, found.simulated)
+    show_doubts(found, failed)
+    if as_json:
+        print_json(found.as_dict())
+    where = "" if target is None else f" in {target}"
+    tell(f"{len(found.staged)} patients staged{where}. {RESEARCH_USE}")
+
+
+def show_doubts(found: PredictedCohort, failed: Mapping[str, str]) -> None:
+    """Says what is not to be believed of the answers, who was left out, and what was not taken or not written."""
     for patient, reason in list(failed.items())[:LEFT_OUT]:
         err.print(f"not written: {patient}: {reason}", markup=False, soft_wrap=True)
     staged = len(found.staged)
@@ -138,10 +152,6 @@ def predict(
         err.print(f"not taken: {file}: {reason}", markup=False, soft_wrap=True)
     if len(found.refused) > LEFT_OUT:
         err.print(f"… and {len(found.refused) - LEFT_OUT} more; --json has them all", markup=False)
-    if as_json:
-        print_json(found.as_dict())
-    where = "" if target is None else f" in {target}"
-    tell(f"{staged} patients staged{where}. {RESEARCH_USE}")
 
 
 COMMAND = Command("predict", "Train and stage", predict)

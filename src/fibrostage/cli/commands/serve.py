@@ -177,12 +177,12 @@ def opened_station(run: Path, **asked: float | None) -> Station:
 
 def announce(station: Station, settings: ServiceSettings) -> None:
     """Says where the service is, for whom, and what of it is not to be believed."""
-    from fibrostage.deploy.station import is_simulated
+    from fibrostage.learn.model import is_simulated
 
     err.print(
         f"exams are answered at {settings.listening.address}/exams (Ctrl-C ends it)", markup=False, soft_wrap=True
     )
-    if is_simulated(station):
+    if is_simulated(station.model):
         err.print(f"[yellow]{SIMULATED}[/]: this model learned from patients who do not exist.")
     err.print(RESEARCH_USE, markup=False, soft_wrap=True)
     if not settings.rest.tokens.digests:
