@@ -96,11 +96,11 @@ def test_a_full_disk_leaves_nothing(
 def test_files_come_back_with_pages_and_reports(folder: Path, model: Path, tmp_path: Path) -> None:
     put(tmp_path / "today", "one.dcm", "HOSP77123", 3, 9.0)
     put(tmp_path / "today", "two.dcm", "HOSP77123", 33, 9.5)
-    line = ["predict", str(model), str(tmp_path / "today"), "--out", str(tmp_path / "out"), "--report", "--sr"]
+    line = ["predict", str(model), str(tmp_path / "today"), "--out", str(tmp_path / "out"), "--report", "--sr", "--sc"]
     done = CliRunner().invoke(app, [*line, "--key", str(folder / "key"), "--coverage", "0.8"])
     assert done.exit_code == 0, done.output
     (page,) = (tmp_path / "out" / "pages").glob("*.html")
-    (report,) = (tmp_path / "out" / "reports").glob("*.dcm")
+    report, capture = sorted((tmp_path / "out" / "reports").glob("*.dcm"), key=lambda path: len(path.name))
     patient = pl.read_csv(tmp_path / "out" / "predictions.csv")["patient_id"][0]
     assert page.stem == report.stem == patient
     assert RESEARCH_USE in page.read_text()
@@ -108,6 +108,13 @@ def test_files_come_back_with_pages_and_reports(folder: Path, model: Path, tmp_p
     header, source = pydicom.dcmread(report), pydicom.dcmread(tmp_path / "today" / "one.dcm")
     assert header.StudyInstanceUID == source.StudyInstanceUID
     assert header.PatientID == "HOSP77123", "the archive's own id goes back to it"
+    shown = pydicom.dcmread(capture)
+    assert capture.name == f"{patient}-page.dcm"
+    assert (shown.StudyInstanceUID, shown.PatientID) == (source.StudyInstanceUID, "HOSP77123")
+    pixels = shown.pixel_array
+    assert pixels.shape[1:] == (1241, 3), "A4 at 150 dots an inch"
+    assert pixels.shape[0] % 1754 == 0
+    assert 200 < pixels.mean() < 255, "a page, mostly white"
     for path in (tmp_path / "out").rglob("*"):
         if path.is_file() and path.suffix != ".dcm":
             assert b"HOSP77123" not in path.read_bytes(), f"{path.name} names the patient"
@@ -157,7 +164,7 @@ def test_pages_show_where_the_answer_lies(hospital: Cohort, model: Path, tmp_pat
     asked = asked_of(model, opened.plan, opened.plan.decision)
     plain, shown = (page_html(page_of(one, found, hospital, asked, each)) for each in (None, heat))
     assert shown.count("data:image/png") == plain.count("data:image/png") + len(heat)
-    with pytest.raises(PlanError, match="give --report too"):
+    with pytest.raises(PlanError, match="give --report or --sc too"):
         CliRunner().invoke(app, ["predict", str(model), str(hospital.path), "--out", str(tmp_path / "a"), "--heat"],
                            catch_exceptions=False)  # fmt: skip
 

@@ -16,8 +16,9 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import PlanError, RunError
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.learn.known import KnownPictures, known_from
+from fibrostage.learn.lacking import Member
 from fibrostage.learn.model import Model, open_model
-from fibrostage.learn.next_exam import LEAST_GAIN, MemberView, believed, expected, next_exams
+from fibrostage.learn.next_exam import LEAST_GAIN, expected, next_exams
 from fibrostage.learn.predict_cohort import stage_cohort
 from fibrostage.learn.shares import StageShares, mean_shares, stage_shares
 from fibrostage.learn.soundness import never_certain
@@ -28,7 +29,7 @@ from fibrostage.plan.run_plan import Plan
 from fibrostage.results.staged import staged_table
 from fibrostage.stats.calling import Calling
 from fibrostage.stats.decisions import Decision
-from fibrostage.stats.recalibration import LogisticMap, Recalibration, recalibrate
+from fibrostage.stats.recalibration import LogisticMap, Recalibration
 from tests.conftest import make_source, plan_data
 
 NAMES = ("A", "B", "C")
@@ -45,8 +46,14 @@ def made_head(kind: str, seed: int = 0) -> Head:
     return head
 
 
-def made_member(kind: str = "softmax", patients: int = 7, trained: int = 60, seed: int = 0) -> MemberView:
-    """A head with shares that rise with the stage; modality C says nothing: its shares are its offset."""
+LACKS_B = (False, True, False)
+
+
+def made_member(
+    kind: str = "softmax", patients: int = 7, trained: int = 60, seed: int = 0
+) -> tuple[Member, NDArray[np.float64]]:
+    """A head with shares that rise with the stage, and sums of new patients [P, outputs]; modality C says nothing: its
+    shares are its offset."""
     rng, head = np.random.default_rng(seed), made_head(kind, seed)
     outputs, stages = head.link.outputs, rng.integers(0, K, trained)
     signal = np.linspace(-1, 1, outputs) if outputs > 1 else np.ones(1)
@@ -58,35 +65,39 @@ def made_member(kind: str = "softmax", patients: int = 7, trained: int = 60, see
     shares["C"] = np.tile(head.stream("C").offset.detach().double().numpy(), (trained, 1))
     kept = stage_shares(stages, shares, {"A": 2.0, "B": 3.0, "C": 1.0}, True)
     sums = rng.normal(0, 0.7, (patients, outputs)) * (signal if outputs > 1 else 1.0)
-    return MemberView(head, Calling(RECALIBRATION, Decision("least_error")), kept, sums)
+    return Member(head, Calling(RECALIBRATION, Decision("least_error")), kept), sums
 
 
-def literal_answer(member: MemberView, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+def literal_answer(member: Member, sums: NDArray[np.float64], calling: Calling) -> NDArray[np.float64]:
     """A patient's answer [K] of the sum of shares [outputs], step by step."""
     logits = member.head.link(torch.tensor(sums, dtype=torch.float32)[None])
     pooled = never_certain(torch.softmax(logits.double(), -1).detach().numpy())
-    return np.asarray(never_certain(RECALIBRATION(pooled))[0])
+    return np.asarray(never_certain(calling.probabilities(pooled))[0])
 
 
 @pytest.mark.parametrize("kind", ["softmax", "ordinal"])
 def test_the_mixture_is_the_literal_one(kind: str) -> None:
-    member = made_member(kind)
+    member, sums = made_member(kind)
+    assert member.shares is not None
     rng = np.random.default_rng(3)
-    said = rng.dirichlet(np.ones(K) * 4, len(member.sums))  # as other members and candidates may have made it
-    belief = rng.dirichlet(np.ones(K) * 4, len(member.sums))
+    said = rng.dirichlet(np.ones(K) * 4, len(sums))  # as other members and candidates may have made it
+    belief = rng.dirichlet(np.ones(K) * 4, len(sums))
     decision = Decision("least_error")
-    rows = np.array([1, 4, 6])
-    found = expected([member], "B", rows, said, belief, decision)
+    rows, lacking = np.array([1, 4, 6]), np.tile(LACKS_B, (len(sums), 1))
+    found = expected([member], [sums], "B", rows, said, belief, lacking, decision)
+    without = member.calling_for(LACKS_B)
+    assert without is not None, "as learned of patients without B; after the exam the usual one holds"
     offset = member.head.stream("B").offset.detach().double().numpy()
     stages, table = np.array(member.shares.stages), member.shares.values["B"]
     for index, row in enumerate(rows):
-        now, called = literal_answer(member, member.sums[row]), int(decision(said[row][None])[0])
+        now, called = literal_answer(member, sums[row], without), int(decision(said[row][None])[0])
         whole = np.zeros(3)
         answer, weight = np.zeros(K), 0.0
         for k in range(K):
             mine = [value for stage, value in zip(stages, table, strict=True) if stage == k and value is not None]
             for share in mine:
-                after = literal_answer(member, member.sums[row] - offset + np.array(share)) * said[row] / now
+                after = literal_answer(member, sums[row] - offset + np.array(share), member.calling)
+                after = after * said[row] / now
                 after = never_certain((after / after.sum())[None])[0]
                 then, w = int(decision(after[None])[0]), belief[row, k] / len(mine)
                 gained = np.log(after[k] / said[row, k]), abs(called - k) - abs(then - k), then != called
@@ -97,29 +108,13 @@ def test_the_mixture_is_the_literal_one(kind: str) -> None:
         assert found.answer[index] == pytest.approx(answer, abs=1e-6)
 
 
-def test_beliefs_are_the_answers_with_the_same_modalities_left_out() -> None:
-    member = made_member(trained=80)
-    said = member.answers(member.sums)
-    lacking = np.zeros((len(said), 3), dtype=bool)
-    lacking[2:, 1:] = True
-    found = believed([member], said, lacking)
-    assert np.array_equal(found[:2], said[:2]), "who lacks nothing is believed what is said"
-    stages = np.array(member.shares.stages)
-    alone = member.pooled(member.shares.table("A") + member.offset("B") + member.offset("C"))
-    assert found[2:] == pytest.approx(recalibrate(stages, alone)(member.pooled(member.sums[2:])))
-    seen = replace(member, shares=replace(member.shares, unseen=False))
-    assert np.array_equal(believed([seen], said, lacking), said), "networks that saw their patients teach no belief"
-    few = made_member(trained=20)
-    assert np.array_equal(believed([few], said, lacking), said)
-
-
 def test_what_says_nothing_is_worthless_and_who_has_everything_lacks_nothing() -> None:
-    member = made_member(trained=200)
-    said = member.answers(member.sums)
-    lacking = np.zeros((len(said), 3), dtype=bool)
+    member, sums = made_member(trained=200)
+    lacking = np.zeros((len(sums), 3), dtype=bool)
     lacking[1:, 1:] = True
+    said = np.concatenate([member.answers(sums[:1], (False,) * 3), member.answers(sums[1:], (False, True, True))])
     cost = CostPlan(reading=1.0, exams={"B": 4.0})
-    found = next_exams([member, member], said, lacking, Decision(), cost)
+    found = next_exams([member, member], [sums, sums], said, lacking, Decision(), cost)
     assert found[0] == ()
     for own in found[1:]:
         assert {one.modality for one in own} == {"B", "C"}
@@ -136,28 +131,30 @@ def test_what_says_nothing_is_worthless_and_who_has_everything_lacks_nothing() -
 
 
 def test_a_modality_of_too_few_stages_is_not_judged() -> None:
-    member = made_member()
+    member, sums = made_member()
     kept = member.shares
+    assert kept is not None
     upper = tuple(row if stage > 1 else None for stage, row in zip(kept.stages, kept.values["B"], strict=True))
-    blind = replace(member, shares=replace(kept, values={**kept.values, "B": upper}))
-    lacking = np.tile([False, True, False], (len(member.sums), 1))
-    for own in next_exams([blind], blind.answers(blind.sums), lacking, Decision(), CostPlan()):
+    blind = Member(member.head, member.calling, replace(kept, values={**kept.values, "B": upper}))
+    said, lacking = blind.answers(sums, LACKS_B), np.tile(LACKS_B, (len(sums), 1))
+    for own in next_exams([blind], [sums], said, lacking, Decision(), CostPlan()):
         (one,) = own
         assert one.worthless
         assert (one.gain_entropy, one.changes, one.per_cost) == (0, 0, None)
 
 
 def test_cheaper_exams_come_first_and_free_ones_before_all() -> None:
-    member = made_member(trained=200, patients=3)
+    member, sums = made_member(trained=200, patients=3)
     kept = member.shares
+    assert kept is not None
     same = replace(kept, values={**kept.values, "C": kept.values["A"], "B": kept.values["A"]}, pictures={})
     with torch.no_grad():
         for name in NAMES:
             member.head.stream(name).offset.zero_()
-    twice = replace(member, shares=same)
-    lacking, said = np.tile([False, True, True], (3, 1)), twice.answers(twice.sums)
+    twice = Member(member.head, member.calling, same)
+    lacking, said = np.tile([False, True, True], (3, 1)), twice.answers(sums, (False, True, True))
     for exams, first in (({"B": 2.0, "C": 1.0}, "C"), ({"B": 1.0, "C": 2.0}, "B"), ({"B": 1.0}, "C")):
-        for own in next_exams([twice], said, lacking, Decision(), CostPlan(exams=exams)):
+        for own in next_exams([twice], [sums], said, lacking, Decision(), CostPlan(exams=exams)):
             assert not own[0].worthless
             assert own[0].modality == first
 
@@ -175,13 +172,13 @@ def test_of_a_calibrated_network_the_mean_answer_is_the_answer_now() -> None:
 
     stages = np.repeat(np.arange(K), 2000)
     shares = {name: likelihoods(stages) for name in NAMES}
-    member = MemberView(head, Calling(), stage_shares(stages, shares, {}, True), likelihoods(rng.integers(0, K, 20)))
-    said = member.answers(member.sums)
-    found = expected([member], "B", np.arange(20), said, said, Decision())
+    member, sums = Member(head, Calling(), stage_shares(stages, shares, {}, True)), likelihoods(rng.integers(0, K, 20))
+    said, lacking = member.answers(sums, LACKS_B), np.tile(LACKS_B, (20, 1))
+    found = expected([member], [sums], "B", np.arange(20), said, said, lacking, Decision())
     assert np.abs(found.answer - said).sum(axis=1).max() / 2 < 0.01
-    after = member.answers(member.sums[:, None] + member.shares.table("B"))
+    after = member.answers(sums[:, None] + shares["B"], (False,) * 3)
     drop = -(said * np.log(said)).sum(axis=1)
-    weights = said[:, np.array(member.shares.stages)] / 2000
+    weights = said[:, stages] / 2000
     drop -= (weights * -(after * np.log(after)).sum(axis=-1)).sum(axis=1)
     assert found.gain_entropy == pytest.approx(drop, abs=0.02), "then the gain is the entropy's fall"
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,12 @@ from fibrostage.cohort.store import Cohort, open_cohort
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
+from fibrostage.learn.lacking import Member
 from fibrostage.learn.model import Model, look, open_model
-from fibrostage.learn.next_exam import MemberView, believed, expected
+from fibrostage.learn.next_exam import expected
 from fibrostage.learn.plan_for_cohort import plan_for
 from fibrostage.learn.shares import stage_shares
+from fibrostage.learn.soundness import never_certain
 from fibrostage.learn.task import make_task
 from fibrostage.learn.train import train
 from fibrostage.phantom.recipe import Recipe
@@ -56,8 +58,8 @@ class Choice:
     """New patients of one cohort [n] who showed one modality and may show one of M others: what each truly `gains`
     [n, M, 2], in the order of MEASURES, what was `expected` of it, and by training shares that had been `seen`; by
     policy the `scores` [n, M] of which it takes the largest. `entropy` [n] is of what was said, `moved` how far the
-    expected answer lies from what was said where that is believed, and `losses` [2] the mean log loss of what was said
-    and of what was believed."""
+    expected answer lies from what was said, and `losses` [2] the mean log loss of what was said and of what the map of
+    patients with everything would have said."""
 
     gains: Table
     expected: Table
@@ -124,32 +126,31 @@ def choice_of(model: Model, cohort: Cohort, training: NDArray[np.int64], rows: N
     """What everybody chooses for new patients (rows [n]) who show one modality."""
     names, stages = model.plan.fused, cohort.stages[rows]
     others = [name for name in names if name != shown]
-    view, decision = view_of(model, exams(cohort, rows, [shown])), together(model.callings)
-    said = answers_of(model, cohort, rows, [shown])
+    (member,), decision = model.tellers, together(model.callings)
+    sums, said = sums_of(model, exams(cohort, rows, [shown])), answers_of(model, cohort, rows, [shown])
     lacking = np.tile([name != shown for name in names], (len(rows), 1))
-    sure = np.eye(said.shape[1])[stages]
+    everybody = np.arange(len(rows))
 
-    def gains(member: MemberView, belief: Table) -> tuple[Table, Table]:
-        each = [expected([member], name, np.arange(len(rows)), said, belief, decision) for name in others]
+    def gains(by: Member, belief: Table) -> tuple[Table, Table]:
+        each = [expected([by], [sums], name, everybody, said, belief, lacking, decision) for name in others]
         both = np.stack([np.stack([one.gain_entropy, one.gain_error], axis=1) for one in each], axis=1)
         return both, np.stack([one.answer for one in each], axis=1)
 
-    belief = believed([view], said, lacking)
-    own, _ = gains(view, belief)
-    knowing, _ = gains(view, sure)
-    _, moved = gains(view, said)
-    seen, _ = gains(seeing(model, view, cohort, training), said)
+    own, moved = gains(member, said)
+    knowing, _ = gains(member, np.eye(said.shape[1])[stages])
+    seen, _ = gains(seeing(model, member, cohort, training), said)
     after = [answers_of(model, cohort, rows, [shown, name]) for name in others]
     true = np.stack([improved(said, each, stages, decision) for each in after], axis=1)
     scores = {
         MODEL: own[..., 0],
         MODEL_ERROR: own[..., 1],
-        FIXED: np.tile([average_auc(view, name) for name in others], (len(rows), 1)),
+        FIXED: np.tile([average_auc(member, name) for name in others], (len(rows), 1)),
         **{name: knowing[..., at] for at, name in enumerate(STAGE)},
         **{name: true[..., at] for at, name in enumerate(HINDSIGHT)},
     }
     far = np.abs(moved - said[:, None]).sum(axis=-1).mean() / 2
-    losses = np.array([mean_log_loss(stages, table) for table in (said, belief)])
+    whole = never_certain(member.calling.probabilities(member.pooled(sums)))
+    losses = np.array([mean_log_loss(stages, table) for table in (said, whole)])
     return Choice(true, own, seen, scores, -(said * np.log(said)).sum(axis=1), float(far), losses)
 
 
@@ -176,29 +177,30 @@ def answers_of(model: Model, cohort: Cohort, rows: NDArray[np.int64], modalities
     return np.array([list(one.probabilities.values()) for one in staged])
 
 
-def view_of(model: Model, pictures: ExamPictures) -> MemberView:
-    """What the model's one network sees of pictures, with what it keeps."""
-    ((network, plan),), (known,), (calling,) = model.members, model.known, model.callings
-    assert known.shares is not None, "it was just trained"
-    return MemberView(network.head, calling, known.shares, look(network, plan, pictures, known, SILENT).shares.sums)
+def sums_of(model: Model, pictures: ExamPictures) -> Table:
+    """The sums of shares [n, outputs] that the model's one network has of pictures."""
+    ((network, plan),), (known,) = model.members, model.known
+    return look(network, plan, pictures, known, SILENT).shares.sums
 
 
-def seeing(model: Model, view: MemberView, cohort: Cohort, training: NDArray[np.int64]) -> MemberView:
-    """The same view with the shares of the network that is kept, which was fitted on the training patients (rows
-    [p])."""
+def seeing(model: Model, member: Member, cohort: Cohort, training: NDArray[np.int64]) -> Member:
+    """The same network with the shares that it has itself of the training patients (rows [p]) that it was fitted on."""
     names = model.plan.fused
     shares = {}
     for name in names:
-        sums = view_of(model, exams(cohort, training, [name])).sums
-        shares[name] = sums - np.sum([view.offset(other) for other in names if other != name], axis=0)
-    return replace(view, shares=stage_shares(cohort.stages[training], shares, view.shares.pictures, False))
+        sums = sums_of(model, exams(cohort, training, [name]))
+        shares[name] = sums - np.sum([member.offset(other) for other in names if other != name], axis=0)
+    kept = member.shares
+    assert kept is not None, "it was just trained"
+    return Member(member.head, member.calling, stage_shares(cohort.stages[training], shares, kept.pictures, False))
 
 
-def average_auc(view: MemberView, modality: str) -> float:
+def average_auc(member: Member, modality: str) -> float:
     """The average one-vs-rest AUC of a modality alone on the training patients, by networks that had not seen them."""
-    others = [view.offset(name) for name in view.head.modalities if name != modality]
-    table = view.pooled(view.shares.table(modality) + np.sum(others, axis=0))
-    stages = np.array(view.shares.stages)
+    assert member.shares is not None, "it was just trained"
+    others = [member.offset(name) for name in member.head.modalities if name != modality]
+    table = member.pooled(member.shares.table(modality) + np.sum(others, axis=0))
+    stages = np.array(member.shares.stages)
     return float(np.mean([auc(stages == k, table[:, k]) for k in np.unique(stages)]))
 
 
@@ -279,9 +281,10 @@ def half_rows(found: Sequence[Sequence[Choice]]) -> list[dict[str, Any]]:
 
 
 def loss_row(losses: Table) -> dict[str, Any]:
-    """The log loss [cohorts, 2] of what is said of patients with one modality, and of what is believed."""
-    said, belief = losses.T
-    return {"said": clustered(said), "believed": clustered(belief), "said − believed": clustered(said - belief)}
+    """The log loss [cohorts, 2] of what is said of patients with one modality, and of what the map of patients with
+    everything would have said."""
+    said, whole = losses.T
+    return {"said": clustered(said), "by the whole map": clustered(whole), "difference": clustered(said - whole)}
 
 
 def told_rows(found: Sequence[Sequence[Choice]]) -> dict[str, Any]:

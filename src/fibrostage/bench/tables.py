@@ -187,6 +187,27 @@ def boxes_view(content: dict[str, Any]) -> TableView:
     return table.view()
 
 
+def predict_view(content: dict[str, Any]) -> TableView:
+    where = content["machine"]
+    table = Growing(title=f"from files to answers; {where['cpu']}, {where['cores']} cores")
+    columns = ("exams", "patients", "pictures", "cold [s]", "peak memory [MB]", "warm [s]", "warm, a patient [s]")
+    for column in (*columns, "reading", "networks"):
+        table.add_column(column, justify="left" if column == "exams" else "right")
+    for row in content["rows"]:
+        table.add_row(
+            row["exams"],
+            str(row["patients"]),
+            str(row["pictures"]),
+            f"{row['cold_s']:.1f}",
+            f"{row['peak_mb']:.0f}",
+            f"{row['warm_s']:.2f}",
+            f"{row['warm_s_per_patient']:.3f}",
+            f"{row['reading_share']:.0%}",
+            f"{row['network_share']:.0%}",
+        )
+    return table.view()
+
+
 def serve_view(content: dict[str, Any]) -> TableView:
     where = content["machine"]
     table = Growing(

@@ -20,7 +20,7 @@ from fibrostage.cohort.colour_bar import bar_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.cohort.tables import BOX
 from fibrostage.deploy.heat_maps import HeatMaps, Maps
-from fibrostage.deploy.patient_page import PagePicture, PatientPage, write_page
+from fibrostage.deploy.patient_page import PagePicture, PatientPage, page_html, sheets_of, write_page
 from fibrostage.ground.errors import FibrostageError, RunError
 from fibrostage.ground.files import new_folder, write_json
 from fibrostage.ground.progress import SILENT, Progress
@@ -41,12 +41,13 @@ PAGES, REPORTS = "pages", "reports"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is written of every patient beside the tables: `pages` as HTML and PDF, DICOM `reports`; a service adds
-    with `ids` those that the files give their patients."""
+    """What is written of every patient beside the tables: `pages` as HTML and PDF, DICOM `reports`, and `captures`
+    of the page for the archive; a service adds with `ids` those that the files give their patients."""
 
     pages: bool = False
     reports: bool = False
     ids: bool = False
+    captures: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,22 +106,26 @@ def write_each(
     """Writes what is wanted of every patient; returns by patient why it was not."""
     failed = {}
     names = file_names([one.patient_id for one in found.staged])
-    if wanted.reports:
+    to_archive = wanted.reports or wanted.captures
+    if to_archive:
         from fibrostage.dicom.stage_report import save_dicom
-    for folder in (PAGES,) * wanted.pages + (REPORTS,) * wanted.reports:
+    for folder in (PAGES,) * wanted.pages + (REPORTS,) * to_archive:
         (work / folder).mkdir()
-    if not (wanted.pages or wanted.reports):
+    if not (wanted.pages or to_archive):
         return {}
     with progress.task("patients written", len(found.staged)) as advance:
         for one in found.staged:
             name = names[one.patient_id]
             try:
-                if wanted.pages:
+                if wanted.pages or wanted.captures:
                     maps = None if heat is None else heat.of(one, cohort)
                     page = page_of(one, found, cohort, asked, maps)
+                if wanted.pages:
                     write_page(page, work / PAGES / f"{name}.html", work / PAGES / f"{name}.pdf")
                 if wanted.reports:
                     save_dicom(report_of(one, found, cohort, asked.name, files), work / REPORTS / f"{name}.dcm")
+                if wanted.captures:
+                    save_dicom(capture_of(page, cohort, files), work / REPORTS / f"{name}-page.dcm")
             except FibrostageError as error:
                 failed[one.patient_id] = str(error)
             advance(1)
@@ -213,6 +218,26 @@ def report_of(staged: Staged, found: PredictedCohort, cohort: Cohort, model: str
     """A patient's structured report; raises `RunError` where no picture came from DICOM, or they are of several
     studies."""
     from fibrostage.dicom.stage_report import stage_report
+
+    images, sources = sources_of(staged, cohort, files)
+    readings = images.filter(pl.col("kpa").is_not_null()).select("source", "kpa").iter_rows()
+    kpa = {str(sources[source].SOPInstanceUID): float(each) for source, each in readings if source in sources}
+    return stage_report(list(sources.values()), staged, found.staging, model, kpa, found.simulated)
+
+
+def capture_of(page: PatientPage, cohort: Cohort, files: Mapping[str, Path]) -> Dataset:
+    """A patient's page as a Secondary Capture in the study of the pictures; raises what `report_of` raises, and
+    `PlanError` where what draws the page is missing."""
+    from fibrostage.dicom.stage_report import secondary_capture
+
+    _, sources = sources_of(page.staged, cohort, files)
+    sheets = sheets_of(page_html(page))
+    return secondary_capture(list(sources.values()), sheets, page.staged, page.model_name, page.simulated is True)
+
+
+def sources_of(staged: Staged, cohort: Cohort, files: Mapping[str, Path]) -> tuple[pl.DataFrame, dict[str, Dataset]]:
+    """The rows of a patient's pictures in the images table, and by source the headers of the DICOM files that they came
+    from; raises `RunError` where none did."""
     from fibrostage.dicom.stage_sources import read_sources
 
     pictured = [name for name in staged.pictures if name in cohort.modality_names]
@@ -222,7 +247,5 @@ def report_of(staged: Staged, found: PredictedCohort, cohort: Cohort, model: str
     paths = {source: files[source] for source in images["source"].unique(maintain_order=True) if source in files}
     sources = read_sources(paths)
     if not sources:
-        raise RunError("no structured report: none of the pictures came from a DICOM file")
-    readings = images.filter(pl.col("kpa").is_not_null()).select("source", "kpa").iter_rows()
-    kpa = {str(sources[source].SOPInstanceUID): float(each) for source, each in readings if source in sources}
-    return stage_report(list(sources.values()), staged, found.staging, model, kpa, found.simulated)
+        raise RunError("nothing for the archive: none of the pictures came from a DICOM file")
+    return images, dict(sources)

@@ -12,7 +12,9 @@ from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, Template
+from numpy.typing import NDArray
 
 from fibrostage import RESEARCH_USE, SIMULATED
 from fibrostage.deploy.page_pictures import PagePicture, cards_of, paged
@@ -35,6 +37,7 @@ from fibrostage.results.staged import CANNOT_SAY, RULED_IN, RULED_OUT, Staged
 __all__ = ["PagePicture", "PatientPage", "page_html", "write_page"]
 
 TEMPLATE = "patient_page.html"
+DPI = 150  # of a page as a picture
 DIGEST = 12  # digits of the model's hash that are shown
 MANY = 7  # stages from which on their rows stand closer
 NO_RULE = "no rule"
@@ -172,6 +175,21 @@ def pdf_of(html: str) -> bytes:
     fetcher = URLFetcher(allowed_protocols=("data",), allow_redirects=False)
     made = HTML(string=html, url_fetcher=fetcher).write_pdf(pdf_variant="pdf/ua-1")
     return bytes(made)
+
+
+def sheets_of(html: str) -> NDArray[np.uint8]:
+    """A page as one picture [H, W, 3] of its A4 sheets under each other, as an archive shows it.
+
+    Raises `PlanError` where what makes the PDF or draws it is missing.
+    """
+    pdf = pdf_of(html)
+    try:
+        from pypdfium2 import PdfDocument
+    except ImportError:
+        raise PlanError("a page as a picture needs pypdfium2: install fibrostage with its extra [pages]") from None
+    with PdfDocument(pdf) as document:
+        sheets = [sheet.render(scale=DPI / 72).to_pil().convert("RGB") for sheet in document]
+    return np.concatenate([np.asarray(sheet, dtype=np.uint8) for sheet in sheets])
 
 
 def template() -> Template:

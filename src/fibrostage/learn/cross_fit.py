@@ -22,15 +22,12 @@ from fibrostage.learn.soundness import never_certain
 from fibrostage.learn.task import Task, examples_of
 from fibrostage.plan.run_plan import Plan
 from fibrostage.plan.training import CHOSEN
-from fibrostage.stats.calling import Calling
-from fibrostage.stats.conformal import stage_sets
-from fibrostage.stats.decisions import Decision
+from fibrostage.stats.calling import Calling, calibrated, decided
+from fibrostage.stats.decisions import THRESHOLDS, Decision
 from fibrostage.stats.poolings import POOLINGS
-from fibrostage.stats.recalibration import mean_log_loss, recalibrate, youden_thresholds
-from fibrostage.stats.rule_in_out import cut_scores
+from fibrostage.stats.recalibration import mean_log_loss
 
 FEWEST_PATIENTS = 30  # who train; of fewer, nothing can be chosen or calibrated
-THRESHOLDS = "thresholds"
 
 
 @dataclass(frozen=True)
@@ -74,12 +71,11 @@ def cross_fit(
     losses = {penalty: mean_log_loss(stages, table) for penalty, (table, _) in said.items()}
     best = min(losses, key=lambda penalty: losses[penalty])
     table, shares = said[best]
-    recalibration = recalibrate(stages, table, plan.calibration.map) if calibrate else None
-    table = table if recalibration is None else recalibration(table)
-    thresholds = youden_thresholds(stages, table) if settled.rule == THRESHOLDS else ()
-    decision = Decision(settled.rule, settled.costs, thresholds)
-    sets, cuts = (stage_sets(stages, table), cut_scores(stages, table)) if calibrate else (None, ())
-    calling = Calling(recalibration, decision, sets, cuts)
+    if calibrate:
+        part_of = np.argmax([np.isin(training, part) for part in parts], axis=0)
+        calling = calibrated(stages, table, part_of, settled, plan.calibration.map)
+    else:
+        calling = Calling(decision=decided(stages, table, settled))
     return CrossFit(with_penalty(plan, best) if frozen else plan, calling, losses, shares=shares)
 
 

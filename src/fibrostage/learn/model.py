@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import compress
 from pathlib import Path
 
@@ -23,19 +24,19 @@ from fibrostage.learn.checkpoint import calling_of, known_by, load_network, pict
 from fibrostage.learn.contributions import Contributions, contributions
 from fibrostage.learn.features import features_of, measured_features
 from fibrostage.learn.known import KnownPictures
+from fibrostage.learn.lacking import Member
 from fibrostage.learn.learner import probabilities_of, resolve_precision
-from fibrostage.learn.next_exam import MemberView, next_exams
+from fibrostage.learn.next_exam import next_exams
 from fibrostage.learn.plan_for_cohort import check_modality
-from fibrostage.learn.soundness import never_certain
+from fibrostage.learn.telling import tell
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, AnyStream
 from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.model_folder import check_package, digest_of, is_packaged
 from fibrostage.results.run_folder import RunFolder
-from fibrostage.results.staged import CANNOT_SAY, RULED_IN, RULED_OUT, NextExam, SeenPicture, Staged
-from fibrostage.stats.calling import Calling, cut_limits_together, limits_together, together
-from fibrostage.stats.conformal import possible
+from fibrostage.results.staged import NextExam, SeenPicture, Staged
+from fibrostage.stats.calling import Calling, together
 from fibrostage.stats.poolings import POOLINGS
 
 
@@ -62,6 +63,16 @@ class Model:
     def staging(self) -> Staging:
         return self.plan.staging.resolve()
 
+    @cached_property
+    def tellers(self) -> tuple[Member, ...]:
+        """What turns each member's answers into what is told."""
+        callings = self.callings or (Calling(),) * len(self.members)
+        known = self.known or (KnownPictures(),) * len(self.members)
+        return tuple(
+            Member(network.head, calling, own.shares)
+            for (network, _), calling, own in zip(self.members, callings, known, strict=True)
+        )
+
     def stage(
         self,
         pictures: Pictures,
@@ -83,25 +94,23 @@ class Model:
                 check_modality(pictures, own)
         asked = asked or self.plan.decision
         found = self._look(pictures, progress, keep, asked.false_alarms)
-        table = self._probabilities(found)
-        classes, names = self.staging.classes, pictures.patient_ids
-        known, called = self._trained_on(pictures), together(self.callings)(table)
-        limits = limits_together(self.callings, asked.coverage)
-        inside = np.zeros(table.shape, dtype=bool) if limits is None else possible(table, limits)
-        rules = self._rules(table, inside, asked)
-        pictures_of = self._seen(pictures, found)
-        exams = self._next_exams(pictures, found, table) if next_exam else [None] * len(table)
+        lacking = space_of(pictures, self.plan.fused, True).counts[found[0].rows] == 0
+        sums = [one.shares.sums for one in found]
+        told = tell(self.tellers, [one.probabilities for one in found], sums, lacking, asked)
+        table, classes, names = told.probabilities, self.staging.classes, pictures.patient_ids
+        known, pictures_of = self._trained_on(pictures), self._seen(pictures, found)
+        exams = self._next_exams(sums, lacking, table) if next_exam else [None] * len(table)
         return [
             Staged(
                 names[row],
-                classes[int(called[index])],
+                classes[int(told.called[index])],
                 dict(zip(classes, table[index].tolist(), strict=True)),
                 {name: sum(one.modality == name for one in seen) for name in self.plan.fused},
                 self.digest,
                 {name: sum(one.far for one in seen if one.modality == name) for name in self.plan.fused},
                 None if known is None else row in known,
-                tuple(compress(classes, inside[index])),
-                rules[index],
+                tuple(compress(classes, told.possible[index])),
+                told.rules(index, self.staging),
                 self._shares(found, index),
                 seen,
                 next_exams=exams[index],
@@ -118,23 +127,17 @@ class Model:
         return {name: float(np.mean([one.shares.patients[name][index] for one in found])) for name in self.plan.fused}
 
     def _next_exams(
-        self, pictures: Pictures, found: list[MemberAnswer], table: NDArray[np.float64]
+        self, sums: list[NDArray[np.float64]], lacking: NDArray[np.bool_], table: NDArray[np.float64]
     ) -> list[tuple[NextExam, ...] | None]:
-        """By patient, told the probabilities `table` [P, K], the exams of what they lack. Raises `RunError` where the
-        model keeps nothing of its training patients' shares."""
-        kept = [each.shares for each in self.known if each.shares is not None]
-        if len(kept) < len(self.members):
+        """By patient, told the probabilities `table` [P, K], the exams of what they lack [P, M], of each member's sums
+        of shares [P, outputs]. Raises `RunError` where the model keeps nothing of its training patients' shares."""
+        if any(one.shares is None for one in self.tellers):
             raise RunError(
                 f"the model of {self.name} does not keep what its modalities said of its training patients, which the "
                 "exam to make next is told from; train it again"
             )
-        callings = self.callings or (Calling(),) * len(found)
-        views = [
-            MemberView(network.head, calling, shares, one.shares.sums)
-            for (network, _), calling, shares, one in zip(self.members, callings, kept, found, strict=True)
-        ]
-        counts = space_of(pictures, self.plan.fused, True).counts[found[0].rows]
-        return [*next_exams(views, table, counts == 0, together(self.callings), self.plan.cost)]
+        decision = together(tuple(one.calling for one in self.tellers))
+        return [*next_exams(self.tellers, sums, table, lacking, decision, self.plan.cost)]
 
     def _look(self, pictures: Pictures, progress: Progress, keep: bool, false_alarms: float) -> list[MemberAnswer]:
         """What each member sees. Raises `RunError` where one gives no numbers."""
@@ -146,23 +149,6 @@ class Model:
         if not all(np.isfinite(one.probabilities).all() for one in found):
             raise RunError(f"the model of {self.name} gives probabilities that are not numbers; train it again")
         return found
-
-    def _probabilities(self, found: list[MemberAnswer]) -> NDArray[np.float64]:
-        """The members' mean calibrated probabilities [P, K]."""
-        callings = self.callings or (Calling(),) * len(found)
-        told = [each.probabilities(one.probabilities) for each, one in zip(callings, found, strict=True)]
-        return never_certain(np.asarray(np.sum(told, axis=0) / len(found)))
-
-    def _rules(
-        self, table: NDArray[np.float64], inside: NDArray[np.bool_], asked: DecisionPlan
-    ) -> list[dict[str, str]]:
-        """By patient whether each cut is ruled in or out, of their probabilities [P, K] and possible stages [P, K]."""
-        limits, cuts = cut_limits_together(self.callings, asked.npv, asked.ppv), self.staging.cuts
-        if limits is None or not inside.any():
-            return [dict.fromkeys(cuts, CANNOT_SAY) for _ in table]
-        words, at = (CANNOT_SAY, RULED_IN, RULED_OUT), [self.staging.threshold(cut) - 1 for cut in cuts]
-        ruled = limits.ruled(table, inside).tolist()
-        return [{cut: words[own[k]] for cut, k in zip(cuts, at, strict=True)} for own in ruled]
 
     def _seen(self, pictures: Pictures, found: list[MemberAnswer]) -> dict[int, tuple[SeenPicture, ...]]:
         """By patient's row every picture that was seen: far where all members find it so."""

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fibrostage.ground.errors import StatisticsError
 from fibrostage.ground.files import Json
-from fibrostage.stats.conformal import StageSets
-from fibrostage.stats.decisions import USUAL, Decision
-from fibrostage.stats.recalibration import Recalibration, recalibration_from
-from fibrostage.stats.rule_in_out import CutLimits, CutScores, cut_limits
+from fibrostage.stats.conformal import StageSets, stage_sets
+from fibrostage.stats.decisions import THRESHOLDS, USUAL, Decision
+from fibrostage.stats.recalibration import Recalibration, recalibrate, recalibration_from, youden_thresholds
+from fibrostage.stats.rule_in_out import CutLimits, CutScores, cut_limits, cut_scores
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,30 @@ class Calling:
             "strangeness": None if self.sets is None else [list(own) for own in self.sets.scores],
             "cuts": [one.as_dict() for one in self.cuts],
         }
+
+
+def calibrated(stages: ArrayLike, pooled: ArrayLike, parts: ArrayLike, rule: Decision, kind: str = "auto") -> Calling:
+    """How answers are told, learned from true stages [n], as indices, and what a network that had not seen them said of
+    those patients [n, K]; `kind` is of `recalibrate`.
+
+    How strange a stage looks, and what predictive value a probability has, is learned of each of the `parts` [n]
+    through maps that were fitted to the others: a map that was fitted to a patient tells too well of the patient.
+    Raises `StatisticsError` where the tables do not fit each other.
+    """
+    truth, table, own = np.asarray(stages, dtype=np.int64), np.asarray(pooled, dtype=np.float64), np.asarray(parts)
+    maps = recalibrate(truth, table, kind)
+    unseen = np.empty_like(table)
+    for part in np.unique(own):
+        inside = own == part
+        others = recalibrate(truth[~inside], table[~inside], kind) if not inside.all() else maps
+        unseen[inside] = others(table[inside])
+    return Calling(maps, decided(truth, maps(table), rule), stage_sets(truth, unseen), cut_scores(truth, unseen))
+
+
+def decided(stages: ArrayLike, probabilities: ArrayLike, rule: Decision) -> Decision:
+    """A rule with its thresholds, where it has any, chosen on true stages [n] and probabilities [n, K]."""
+    thresholds = youden_thresholds(stages, probabilities) if rule.rule == THRESHOLDS else ()
+    return Decision(rule.rule, rule.costs, thresholds)
 
 
 def calling_from(content: Mapping[str, Json]) -> Calling:
@@ -78,9 +102,10 @@ def limits_together(callings: tuple[Calling, ...], coverage: float) -> NDArray[n
 
 
 def cut_limits_together(callings: tuple[Calling, ...], npv: float, ppv: float) -> CutLimits | None:
-    """The limits of ruling in and out of several models of one plan: the mean of theirs; None where one has none."""
+    """The limits of ruling in and out of several models of one plan: the middle one of theirs, so that one that can
+    never rule does not silence the others; None where one has none."""
     each = [cut_limits(one.cuts, npv, ppv) for one in callings if one.cuts]
     if not each or len(each) < len(callings):
         return None
-    out, within = (np.mean([getattr(one, side) for one in each], axis=0) for side in ("out_up_to", "in_from"))
+    out, within = (np.median([getattr(one, side) for one in each], axis=0) for side in ("out_up_to", "in_from"))
     return CutLimits(tuple(out.tolist()), tuple(within.tolist()))

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.recalibration import at_or_above
 
-RULES = ("mode", "median", "least_error", "thresholds", "least_cost")
-MODE = "mode"
+MODE, THRESHOLDS = "mode", "thresholds"
+RULES = (MODE, "median", "least_error", THRESHOLDS, "least_cost")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Decision:
             return np.asarray((table @ np.abs(stages[:, None] - stages)).argmin(axis=1))
         if self.rule == "least_cost":
             return np.asarray((table @ costs_of(self.costs, classes)).argmin(axis=1))
-        if self.rule == "thresholds":
+        if self.rule == THRESHOLDS:
             if len(self.thresholds) != classes - 1:
                 raise StatisticsError(f"{classes} stages have {classes - 1} thresholds, got {len(self.thresholds)}")
             return np.asarray(np.cumprod(at_or_above(table) >= np.array(self.thresholds), axis=1).sum(axis=1))

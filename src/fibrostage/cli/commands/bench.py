@@ -193,6 +193,24 @@ def bench_box_finder(
         show(boxes_view(content))
 
 
+@bench.command("predict")
+def bench_answering(
+    run: Annotated[Path, typer.Argument(metavar="MODEL", help="A run's or a model's folder.")],
+    src: Annotated[list[Path], typer.Argument(metavar="SRC…", help="Folders of exams, a row of the table each.")],
+    accept_unmasked: Annotated[bool, typer.Option("--accept-unmasked", help="As 'predict' has it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """How long an answer takes from the files on, and how much memory."""
+    from fibrostage.bench.predict import bench_predict
+    from fibrostage.bench.tables import predict_view
+
+    content = bench_predict(run, src, accept_unmasked, make_progress())
+    if as_json:
+        print_json(content)
+    else:
+        show(predict_view(content))
+
+
 @bench.command("serve")
 def bench_service(
     run: Annotated[Path, typer.Argument(metavar="MODEL", help="A run's or a model's folder.")],

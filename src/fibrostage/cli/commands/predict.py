@@ -36,6 +36,9 @@ def predict(
     reports: Annotated[
         bool, typer.Option("--sr", help="Add a DICOM structured report a patient, for the archive.")
     ] = False,
+    captures: Annotated[
+        bool, typer.Option("--sc", help="Add the page of a patient as a DICOM picture, for the archive.")
+    ] = False,
     coverage: Annotated[
         float | None, typer.Option(help="How often the set of possible stages is to hold the true one.")
     ] = None,
@@ -67,7 +70,7 @@ def predict(
     """Stage the patients of a cohort, or of the exams just made, with a trained model.
 
     \f
-    Raises `PlanError` where there is neither --out nor --json, --report or --sr without a folder, --key without
+    Raises `PlanError` where there is neither --out nor --json, --report, --sr or --sc without a folder, --key without
     --patients, or a cohort comes with what is for files.
     """
     from fibrostage.cohort.store import is_cohort, open_cohort
@@ -83,10 +86,10 @@ def predict(
     if target is None and not as_json:
         raise PlanError("predict needs --out, a new folder or .csv (or --json)")
     folder = target if target is not None and target.suffix != ".csv" else None
-    if folder is None and (pages or reports):
-        raise PlanError("--report and --sr are written to a folder: give --out one, not a .csv")
-    if heat and not pages:
-        raise PlanError("--heat is shown on the pages: give --report too")
+    if folder is None and (pages or reports or captures):
+        raise PlanError("--report, --sr and --sc are written to a folder: give --out one, not a .csv")
+    if heat and not (pages or captures):
+        raise PlanError("--heat is shown on the pages: give --report or --sc too")
     if folder is not None:
         check_new(folder)
     whole = len(src) == 1 and is_cohort(src[0])
@@ -113,7 +116,7 @@ def predict(
         write_table(found, csv)
         failed = {}
         if folder is not None:
-            who, wanted = asked_of(run, model.plan, decision), Wanted(pages, reports)
+            who, wanted = asked_of(run, model.plan, decision), Wanted(pages, reports, captures=captures)
             maps = HeatMaps(model) if heat else None
             failed = write_answers(folder, found, taken.cohort, who, wanted, taken.files, progress, maps)
         caveats = taken.cohort.caveats
