@@ -22,6 +22,7 @@ from fibrostage.plan.intake import ModalityPlan
 from fibrostage.plan.run_plan import Plan
 
 SEX = "sex"
+PERSONAL = ("age", "bmi", SEX)
 FEMALE, MALE = ("f", "female", "w", "weiblich"), ("m", "male", "männlich")
 LOGGED = ("swe", "te", "stq", "spleen", "swe_mps", "te_mps", "stq_mps", "ast", "alt", "ggt")
 ENTERED = 0.5  # of the patients, for a column to be taken unasked
@@ -120,17 +121,33 @@ def rows_of(cohort: Cohort, name: str, known: NDArray[np.int64], numbers: NDArra
 
 
 def usual_columns(cohort: Cohort) -> tuple[str, ...]:
-    """The columns that are taken where none are named: measured ones that at least half of the patients have."""
+    """The columns that are taken where none are named: measured ones that at least half of the patients have, and that
+    can be read."""
     patients = cohort.patients
     found = []
     for name in (*measured(), "bmi", SEX):
         if name not in patients.columns or name in found or name.endswith("_uln"):
             continue
-        if patients[name].null_count() <= (1 - ENTERED) * len(patients):
+        if patients[name].null_count() <= (1 - ENTERED) * len(patients) and is_readable(cohort, name):
             found.append(name)
     return tuple(found)
 
 
-def logged(columns: Sequence[str]) -> tuple[str, ...]:
-    """Those of the columns that are taken by their logarithm: stiffness and enzymes, whose spread grows with them."""
-    return tuple(name for name in columns if name in LOGGED)
+def is_readable(cohort: Cohort, name: str) -> bool:
+    """Whether a column's values are numbers."""
+    try:
+        column_of(cohort, name, TABLE)
+    except CohortError:
+        return False
+    return True
+
+
+def is_worth_fusing(columns: Sequence[str]) -> bool:
+    """Whether columns say more than who a patient is: stiffness, or a value of the blood."""
+    return bool(set(columns) - set(PERSONAL))
+
+
+def logged(cohort: Cohort, columns: Sequence[str]) -> tuple[str, ...]:
+    """Those of the columns that are taken by their logarithm: stiffness and enzymes, whose spread grows with them;
+    where a patient has 0 of one, it stays as it is."""
+    return tuple(name for name in columns if name in LOGGED and not (column_of(cohort, name, TABLE) <= 0).any())

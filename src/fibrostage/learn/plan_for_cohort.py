@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from fibrostage.cohort.measurements import logged, seen_by, usual_columns
+from fibrostage.cohort.measurements import is_worth_fusing, logged, seen_by, usual_columns
 from fibrostage.cohort.pictures import Pictures
 from fibrostage.cohort.store import TABLE, Cohort, Modality
 from fibrostage.ground.errors import PlanError, WeightsError, nearest
@@ -47,6 +48,17 @@ def plan_for(
     return plan
 
 
+def with_measured(cohort: Cohort, overrides: Sequence[str]) -> list[str]:
+    """Overrides [key=value] for a cohort without a plan of its own: what its patients were measured for is fused with
+    their pictures, where that is stiffness or of the blood, and nothing that is asked for speaks against it."""
+    asked = {override.partition("=")[0].strip() for override in overrides}
+    names = [modality.name for modality in cohort.modalities if len(cohort.images_of(modality.name))]
+    speaks_against = asked & {"network.modalities", "training.finetune", "network.backbone"}
+    if speaks_against or TABLE in names or not names or not is_worth_fusing(usual_columns(cohort)):
+        return [*overrides]
+    return [f"network.modalities={json.dumps([*names, TABLE])}", *overrides]
+
+
 def chosen_of(network: object, overrides: Sequence[str]) -> Sequence[object]:
     """What network.modalities names in a plan's section and its overrides; nothing where neither says it."""
     data = {"network": dict(network) if isinstance(network, Mapping) else {}}
@@ -76,7 +88,7 @@ def modalities_of(cohort: Cohort, own: object, network: object, overrides: Seque
                 f"network.modalities names a table, and the patients of cohort {cohort.name!r} have no measured "
                 'column; name them in a [[modality]] of kind = "table"'
             )
-        result.append({"name": TABLE, "kind": TABLE, "columns": columns, "log": logged(columns)})
+        result.append({"name": TABLE, "kind": TABLE, "columns": columns, "log": logged(cohort, columns)})
     return result
 
 

@@ -26,13 +26,14 @@ def train(
 ) -> None:
     """One supervised run, evaluated on held-out patients (on every fold, with kfold or column)."""
     from fibrostage.cohort.store import open_cohort
-    from fibrostage.learn.plan_for_cohort import plan_for
+    from fibrostage.learn.plan_for_cohort import plan_for, with_measured
     from fibrostage.learn.train import train as run
     from fibrostage.plan.commands import TRAIN, refuse_unread
 
     opened = open_cohort(cohort)
     data, source = read_plan(plan, TRAIN, recipe)
-    parsed = plan_for(opened, data, sets or [], source, TRAIN)
+    whole = with_measured(opened, sets or []) if not data else sets or []
+    parsed = plan_for(opened, data, whole, source, TRAIN)
     refuse_unread(sets or [], TRAIN, parsed)
     tell_what_runs(parsed, recipe, "mmfn")
     run(opened, parsed, target, make_progress(), everybody)
