@@ -12,10 +12,8 @@ from fibrostage.analysis.few_patients import enough, shortage
 from fibrostage.ground.errors import StatisticsError
 from fibrostage.ground.stage import Staging
 from fibrostage.results.predictions import scores_of
-from fibrostage.stats.agreement import confusion, kappa
 from fibrostage.stats.calibration import Calibration, calibrate
 from fibrostage.stats.decision import DecisionCurve, decision_curve
-from fibrostage.stats.estimate import Estimate, wilson
 
 THRESHOLDS: NDArray[np.float64] = np.linspace(0.02, 0.9, 45)
 
@@ -29,17 +27,6 @@ class AtCut:
     calibration: Calibration | None = None
     decision: DecisionCurve | None = None
     why: str = ""
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far the stage called agrees with the true one: `kappa` is weighted by squared distance, `within_one` the
-    share of `n` patients called their own stage or one beside it."""
-
-    method: str
-    n: int
-    kappa: Estimate
-    within_one: Estimate
 
 
 def at_cuts(method: str, predictions: pl.DataFrame, staging: Staging, seed: int, confidence: float) -> list[AtCut]:
@@ -60,12 +47,3 @@ def at_cut(
         return AtCut(method, cut, calibration, decision_curve(positive, np.clip(score, 0, 1), THRESHOLDS, confidence))
     except StatisticsError as error:
         return AtCut(method, cut, why=str(error))
-
-
-def agreement_of(method: str, predictions: pl.DataFrame, staging: Staging, confidence: float) -> Agreement:
-    """Agreement of called and true stage, of the test patients in a predictions table."""
-    found = scores_of(predictions, staging)
-    counts = confusion(found.stages, found.called, len(staging.classes))
-    near = int((np.abs(found.called - found.stages) <= 1).sum())
-    n = len(found)
-    return Agreement(method, n, kappa(counts, "quadratic", confidence), wilson(near, n, confidence))

@@ -88,11 +88,15 @@ class Results:
     kept: tuple[KeptRun, ...] = ()
     prevalences: tuple[float, ...] = PREVALENCES
 
+    @property
+    def told(self) -> Sequence[KeptRun]:
+        """What each network told of its test patients; of a study that asks, without what its folders keep beside."""
+        return self.kept or [KeptRun(name, 0, None, table) for name, table in self.predictions.items()]
+
     @cached_property
     def judged(self) -> tuple[Judged, ...]:
         """Every network and marker at every cut, on test patients; networks first."""
-        runs = self.kept or [KeptRun(name, 0, None, table) for name, table in self.predictions.items()]
-        networks = judged_networks(runs, self.staging)
+        networks = judged_networks(self.told, self.staging)
         return (*networks, *self.markers_beside(networks))
 
     def markers_beside(self, networks: Sequence[Judged]) -> list[Judged]:

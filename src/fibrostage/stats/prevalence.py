@@ -2,7 +2,7 @@
 
 A biopsied cohort has more fibrosis than a clinic's waiting room. Sensitivity and specificity, taken as they are, give
 the predictive values at any prevalence by Bayes' theorem; with odds o of disease before the test,
-PPV = o·LR⁺/(1 + o·LR⁺) and 1 − NPV = o·LR⁻/(1 + o·LR⁻), so a likelihood ratio's interval becomes theirs. That sensitivity and specificity
+PPV = o·LR⁺/(1 + o·LR⁺) and 1 − NPV = o·LR⁻/(1 + o·LR⁻), so a likelihood ratio's interval becomes theirs. That they
 stay as they are among milder patients is an assumption, not a finding.
 """
 

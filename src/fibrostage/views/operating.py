@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from fibrostage.analysis.judged import Judged
 from fibrostage.analysis.operating_points import Chosen, GreyZone, PointAtRule
 from fibrostage.ground.stage import Staging
-from fibrostage.stats.estimate import Estimate
 from fibrostage.stats.prevalence import predictive_values_at
-from fibrostage.views.table import NONE, Cell, TableView, marked, method_text, view
+from fibrostage.views.table import NONE, Cell, TableView, bare_text, marked, method_text, short_text, view
 
 POINTS = (
     "Positive is who reaches the threshold. Thresholds are chosen on training patients alone, by what models that had"
@@ -26,21 +25,6 @@ GREY = (
     "patients with Wilson’s interval. A rate that holds on training patients need not hold on others: the table above"
     " shows what it is here."
 )
-
-
-def short_text(estimate: Estimate | None, digits: int = 2) -> str:
-    """An estimate with as many digits as some dozens of patients bear; the reason where there is none."""
-    if estimate is None or estimate.value is None:
-        return NONE if estimate is None or not estimate.why else f"{NONE} ({estimate.why})"
-    value = f"{estimate.value:.{digits}f}"
-    if estimate.lo is None or estimate.hi is None:
-        return f"{value} ({estimate.why})" if estimate.why else value
-    return f"{value} [{estimate.lo:.{digits}f}–{estimate.hi:.{digits}f}]"
-
-
-def bare_text(estimate: Estimate, digits: int = 2) -> str:
-    """An estimate without the reason for what it lacks."""
-    return short_text(Estimate(estimate.value, estimate.lo, estimate.hi), digits)
 
 
 def prevalence_text(judged: Judged, staging: Staging) -> str:

@@ -63,6 +63,21 @@ def figure_text(estimate: Estimate | None) -> str:
     return NONE if estimate is None or (estimate.value is None and not estimate.why) else str(estimate)
 
 
+def short_text(estimate: Estimate | None, digits: int = 2) -> str:
+    """An estimate with as many digits as some dozens of patients bear; the reason where there is none."""
+    if estimate is None or estimate.value is None:
+        return NONE if estimate is None or not estimate.why else f"{NONE} ({estimate.why})"
+    value = f"{estimate.value:.{digits}f}"
+    if estimate.lo is None or estimate.hi is None:
+        return f"{value} ({estimate.why})" if estimate.why else value
+    return f"{value} [{estimate.lo:.{digits}f}–{estimate.hi:.{digits}f}]"
+
+
+def bare_text(estimate: Estimate, digits: int = 2) -> str:
+    """An estimate without the reason for what it lacks."""
+    return short_text(Estimate(estimate.value, estimate.lo, estimate.hi), digits)
+
+
 BEST_READER = (
     " Beneath, as these patients are simulated: how much it is of what the best reader reaches, who knows the "
     "generator; of an AUC, what lies above a half. A figure of few patients can lie above it."

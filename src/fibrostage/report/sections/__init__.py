@@ -5,7 +5,7 @@ from fibrostage.ground.registry import InFiles, Registry
 from fibrostage.report.sections.spec import Section
 
 FILES = (
-    "caveats", "figures", "common_patients", "learning_curves", "labels_bought", "published", "failures",
+    "caveats", "summary", "figures", "common_patients", "learning_curves", "labels_bought", "published", "failures",
     "roc_beside_markers", "reference_against_each", "over_pictures", "attributions", "roc_curves",
     "operating_points", "stages_called", "agreement", "calibration", "decision_curves", "participants", "provenance",
 )  # fmt: skip
