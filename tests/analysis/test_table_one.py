@@ -40,7 +40,7 @@ def test_by_cohort() -> None:
     assert shown.columns[-1] == "SMD"
     assert "SIMULATED" in shown.title
     told = {row[0].text: row for row in shown.rows}
-    assert told["age, years"][1].text == "50 [40–60]"
+    assert told["age, years"][1].text == "50.0 [40.0–60.0]"
     assert told["age, years"][1].beside == ("1 missing",)
     assert told["sex: f"][1].text == "3 (60%)"
     assert told["pictures: LSTE"][2].text == "1 (25%)"

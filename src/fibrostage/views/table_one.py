@@ -17,7 +17,8 @@ def table_one_view(made: TableOne, title: str, simulated: bool) -> TableView:
     """A row a characteristic or kind, a column a group, and the SMD where two cohorts are compared."""
     rows: list[list[str | Cell]] = []
     for line in made.lines:
-        name = f"{line.title}, {line.unit}" if line.unit else line.title
+        unit = line.unit.replace("1e9", "10⁹")
+        name = f"{line.title}, {unit}" if unit else line.title
         first = Cell(f"{name}: {line.kind}" if line.kind else name)
         smd = [] if not made.compared else [f"{line.smd:.2f}" if line.smd is not None else ""]
         begins = not line.kind or line is first_of(made, line.title)
@@ -43,5 +44,5 @@ def group_cell(told: Told, begins: bool) -> Cell:
 
 
 def amount_text(value: float) -> str:
-    """An amount with three digits that count."""
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    """An amount with as many digits as a table bears."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 1 else f"{value:.2g}"
