@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from fibrostage.analysis.few_patients import enough, shortage
 from fibrostage.ground.errors import StatisticsError
-from fibrostage.ground.stage import Staging
-from fibrostage.results.predictions import scores_of
 from fibrostage.stats.calibration import Calibration, calibrate
 from fibrostage.stats.decision import DecisionCurve, decision_curve
 
@@ -27,12 +24,6 @@ class AtCut:
     calibration: Calibration | None = None
     decision: DecisionCurve | None = None
     why: str = ""
-
-
-def at_cuts(method: str, predictions: pl.DataFrame, staging: Staging, seed: int, confidence: float) -> list[AtCut]:
-    """Calibration and decision curve at each cut, of the test patients in a predictions table."""
-    found = scores_of(predictions, staging)
-    return [at_cut(method, cut, *found.at_cut(staging, cut), seed, confidence) for cut in staging.cuts]
 
 
 def at_cut(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fibrostage.analysis.judged import Judged
 from fibrostage.analysis.networks_and_markers import MARKER, NETWORK
 from fibrostage.analysis.operating_points import YOUDEN, points_of
+from fibrostage.analysis.reclassified import common_rows
 from fibrostage.analysis.stage_matrix import StageMatrix
 from fibrostage.ground.errors import StatisticsError
 from fibrostage.ground.stage import Staging
@@ -66,9 +67,10 @@ def beside(own: Sequence[Judged], judged: Sequence[Judged], staging: Staging, co
     for other in judged:
         if other.cut != first.cut or other.method == first.method:
             continue
-        a, b, positive = common(first, other)
+        mine, their = common_rows(first, other)
+        positive = first.positive[mine]
         try:
-            d = delong(positive, [a, b]).difference(0, 1, confidence)
+            d = delong(positive, [first.score[mine], other.score[their]]).difference(0, 1, confidence)
         except StatisticsError:
             continue
         if d.value is not None and d.lo is not None and d.hi is not None:
@@ -82,17 +84,6 @@ def beside(own: Sequence[Judged], judged: Sequence[Judged], staging: Staging, co
     found = [line.replace("-", "−") for line in found]
     intro = f"At {staging.cut_name(first.cut)} its AUC minus that of another method on the patients of both is: "
     return intro + "; ".join(found) + ". These differences are not adjusted for their number."
-
-
-def common(a: Judged, b: Judged) -> tuple[list[float], list[float], list[bool]]:
-    """The scores of two methods on the patients of both, and who of them is positive."""
-    where = {patient: k for k, patient in enumerate(b.patients.tolist())}
-    rows = [(k, where[patient]) for k, patient in enumerate(a.patients.tolist()) if patient in where]
-    return (
-        [float(a.score[k]) for k, _ in rows],
-        [float(b.score[k]) for _, k in rows],
-        [bool(a.positive[k]) for k, _ in rows],
-    )
 
 
 def figure(estimate: Estimate) -> str:

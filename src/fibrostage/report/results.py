@@ -11,7 +11,8 @@ import polars as pl
 
 from fibrostage.active.strategy_expression import ALL, title_of
 from fibrostage.analysis.judged import Judged, KeptRun, judged_markers, judged_networks, markers_of_scores
-from fibrostage.analysis.networks_and_markers import COHORTS
+from fibrostage.analysis.networks_and_markers import COHORTS, NETWORK
+from fibrostage.analysis.probabilities import AtCut, at_cut
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json
 from fibrostage.ground.stage import Staging
@@ -98,6 +99,16 @@ class Results:
         """Every network and marker at every cut, on test patients; networks first."""
         networks = judged_networks(self.told, self.staging)
         return (*networks, *self.markers_beside(networks))
+
+    @cached_property
+    def at_cuts(self) -> list[AtCut]:
+        """Calibration and decision curve of each network at each cut, of its test patients."""
+        first = self.first
+        return [
+            at_cut(one.method, one.cut, one.positive, one.score, first.seed, first.confidence)
+            for one in self.judged
+            if one.kind == NETWORK
+        ]
 
     def markers_beside(self, networks: Sequence[Judged]) -> list[Judged]:
         """The markers of a study that compares some; of a run those that have published thresholds."""

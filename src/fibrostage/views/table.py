@@ -93,6 +93,16 @@ def reached(value: float | None, best: float | None, figure: str) -> tuple[str, 
     return (f"{max(0.0, value - chance) / (best - chance):.0%} of {best:.3f}",)
 
 
+def reasons_of(found: Iterable[tuple[str, str]]) -> list[str]:
+    """What cannot be computed of which methods, each reason once; of methods with the reason, blank where there is
+    none."""
+    whom: dict[str, list[str]] = {}
+    for method, why in found:
+        if why:
+            whom.setdefault(why, []).append(method_text(method))
+    return [f"{', '.join(dict.fromkeys(names))}: cannot be computed because {why}." for why, names in whom.items()]
+
+
 def number_text(value: float | None, digits: int = 3) -> str:
     """A number; a dash where there is none."""
     return NONE if value is None else f"{value:.{digits}f}"
@@ -106,6 +116,13 @@ def signed_text(difference: Estimate | None) -> str:
         "" if difference.lo is None or difference.hi is None else f" [{difference.lo:+.3f}, {difference.hi:+.3f}]"
     )
     return f"{difference.value:+.3f}{interval}"
+
+
+def signed_short(difference: Estimate) -> str:
+    """A difference with its interval, signs shown, two digits; the reason where there is none."""
+    if difference.value is None or difference.lo is None or difference.hi is None:
+        return f"{NONE} ({difference.why})"
+    return f"{difference.value:+.2f} [{difference.lo:+.2f}, {difference.hi:+.2f}]".replace("-", "−")
 
 
 def p_text(p: float | None) -> str:

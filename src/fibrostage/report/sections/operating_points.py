@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from fibrostage.analysis.operating_points import GreyZone, PointAtRule, all_points, grey_zones
+from fibrostage.analysis.operating_points import all_points, grey_zones
 from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Block, Heading, Note, Section, ShownTable
 from fibrostage.views.operating import POINTS, grey_view, points_view, prevalence_text, sources_of
-from fibrostage.views.table import method_text
+from fibrostage.views.table import reasons_of
 
 
 def blocks(results: Results) -> list[Block]:
@@ -23,25 +21,15 @@ def blocks(results: Results) -> list[Block]:
         if own:
             shown.append(Heading(prevalence_text(judged[0], staging)))
             shown.append(ShownTable(points_view(own, sources, results.prevalences, staging, simulated)))
-    shown += [Note(line) for line in reasons_of(points)]
+    shown += [Note(line) for line in reasons_of((one.method, one.why) for one in points)]
     shown.append(Note(POINTS))
     if sources:
         shown.append(Note("Sources: " + " ".join(f"{k}. {source}." for k, source in enumerate(sources, start=1))))
     zones = [zone for one in results.judged for zone in grey_zones(one, staging.name, confidence)]
     if zones:
         shown += [Heading("Grey zone"), ShownTable(grey_view(zones, staging, simulated))]
-        shown += [Note(line) for line in reasons_of(zones)]
+        shown += [Note(line) for line in reasons_of((one.method, one.why) for one in zones)]
     return shown
-
-
-def reasons_of(found: Sequence[PointAtRule | GreyZone]) -> list[str]:
-    """What cannot be computed and why, each reason once."""
-    whom: dict[str, list[str]] = {}
-    for one in found:
-        if one.why:
-            named = whom.setdefault(one.why, [])
-            named.append(method_text(one.method))
-    return [f"{', '.join(dict.fromkeys(names))}: cannot be computed because {why}." for why, names in whom.items()]
 
 
 SECTION = Section("operating_points", "Thresholds, and what they do", lambda results: bool(results.judged), blocks)
