@@ -8,6 +8,7 @@ import pytest
 
 from fibrostage.analysis.judged import (
     NO_FITS,
+    NO_TRAINING,
     NOTHING_KEPT,
     Judged,
     KeptRun,
@@ -154,3 +155,23 @@ def test_a_studys_markers_are_judged_on_the_seed_that_is_shown() -> None:
     found = markers_of_scores(pl.DataFrame(rows), METAVIR)
     assert [(one.cut, len(one), one.positives) for one in found] == [("F2", 5, 3), ("F3", 5, 2), ("F4", 5, 1)]
     assert found[0].held[""][1].tolist() == [5.0, 6.0, 7.0, 8.0, 9.0]
+
+
+def test_a_studys_training_patients_come_from_what_its_run_kept_where_units_are_the_same() -> None:
+    rows = [
+        {"cut": "F4", "split": "test", "method": "TE", "kind": MARKER, "patient_id": f"P{k}", "stage": f"F{k}",
+         "score": 5.0 + k, "seed": 0}
+        for k in range(5)
+    ]  # fmt: skip
+    people = pl.DataFrame(
+        {
+            "patient_id": [f"P{k}" for k in range(10)],
+            "stage": [f"F{k % 5}" for k in range(10)],
+            "cohort": ["test"] * 5 + ["train"] * 5,
+            "te": [5.0 + k for k in range(10)],
+        }
+    )
+    found = markers_of_scores(pl.DataFrame(rows), METAVIR, people)
+    assert found[-1].held[""][1].tolist() == [10.0, 11.0, 12.0, 13.0, 14.0]
+    other = markers_of_scores(pl.DataFrame(rows), METAVIR, people.with_columns(te=pl.col("te") * 2))
+    assert (other[-1].held, other[-1].why) == ({}, NO_TRAINING)

@@ -18,7 +18,7 @@ from fibrostage.analysis.networks_and_markers import MARKER, NETWORK, measured_c
 from fibrostage.ground.stage import Staging
 from fibrostage.ground.units import suspicions
 from fibrostage.markers import MARKERS, measured
-from fibrostage.markers.spec import values_of
+from fibrostage.markers.spec import Marker, values_of
 from fibrostage.results.participants import TESTS, TRAINS
 from fibrostage.results.predictions import TEST, TRAINING, scores_of
 from fibrostage.stats.calling import Calling
@@ -31,7 +31,7 @@ NO_FITS = (
     "nothing was fitted inside the training patients: that takes 30 of them, and calibration.map other than “none” "
     "(“auto” does it for frozen features alone)"
 )
-NO_TRAINING = "no training patient has it"
+NO_TRAINING = "what training patients have of it was not kept"
 Held = tuple[NDArray[np.bool_], NDArray[np.float64]]  # who is at or above the cut [m], and the score [m]
 
 
@@ -111,37 +111,50 @@ def held_of(callings: Mapping[str, Calling], at: int) -> tuple[dict[str, Held], 
     return found, "" if found else NO_FITS if callings else NOTHING_KEPT
 
 
-def judged_markers(
-    participants: pl.DataFrame, folds: Mapping[str, Sequence[str]], staging: Staging, published: bool = False
-) -> list[Judged]:
+def judged_markers(participants: pl.DataFrame, folds: Mapping[str, Sequence[str]], staging: Staging) -> list[Judged]:
     """The markers of a run's patients, from what it kept of them; `folds` are those that each test patient tests in.
 
-    A marker is left out that rests on a column whose values look like another unit's, or that no test patient has; with
-    `published`, one without a published threshold for the staging system too.
+    A marker is left out that rests on a column whose values look like another unit's, that has no published threshold
+    for the staging system, or that no test patient has.
     """
-    columns, refused = measured_columns(participants)
-    odd = suspicions(measured(), columns, {})
     found = []
     for marker in MARKERS:
-        if any(quantity.column in odd for quantity in marker.quantities):
-            continue
-        if published and not any(cutoff.system == staging.name for cutoff in marker.cutoffs):
-            continue
-        values = values_of(marker, columns, len(participants), refused=refused).values
-        table = participants.select("patient_id", "stage", cohort="cohort").with_columns(score=pl.Series(values))
-        found += of_marker(marker.title, table.filter(pl.col("score").is_not_nan()), folds, staging)
+        if any(cutoff.system == staging.name for cutoff in marker.cutoffs):
+            found += of_marker(marker.title, marker_table(marker, participants), folds, staging)
     return found
 
 
-def markers_of_scores(scores: pl.DataFrame, staging: Staging) -> list[Judged]:
-    """The markers of a study's table of scores, of one seed."""
+def marker_table(marker: Marker, participants: pl.DataFrame) -> pl.DataFrame:
+    """A row a participant who has the marker, with `score`; none where a column's values look like another unit's."""
+    columns, refused = measured_columns(participants)
+    odd = suspicions(measured(), columns, {})
+    values = values_of(marker, columns, len(participants), refused=refused).values
+    table = participants.select("patient_id", "stage", "cohort").with_columns(score=pl.Series(values))
+    sound = not any(quantity.column in odd for quantity in marker.quantities)
+    return table.filter(pl.col("score").is_not_nan() & sound)
+
+
+def markers_of_scores(scores: pl.DataFrame, staging: Staging, participants: pl.DataFrame | None = None) -> list[Judged]:
+    """The markers of a study's table of scores, of one seed. Training patients whom the table does not have are taken
+    from the run's `participants`, where what they say of the test patients is what the table says: it may have been
+    converted from another unit."""
     found = []
     for (method,), own in scores.filter(pl.col("kind") == MARKER).group_by("method", maintain_order=True):
         named = {TEST: TESTS, TRAINING: TRAINS}
         table = own.select("patient_id", "stage", "score", cohort=pl.col("split").replace(named)).unique()
-        folds = dict.fromkeys(table.filter(pl.col("cohort") == TESTS)["patient_id"], ("",))
-        found += of_marker(str(method), table, folds, staging)
+        tests = table.filter(pl.col("cohort") == TESTS)
+        marker = next((marker for marker in MARKERS if marker.title == method), None)
+        if participants is not None and marker is not None and len(tests) == len(table):
+            table = pl.concat([tests, training_beside(tests, marker_table(marker, participants))])
+        found += of_marker(str(method), table, dict.fromkeys(tests["patient_id"], ("",)), staging)
     return found
+
+
+def training_beside(tests: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    """The training patients of a marker that a run kept; none where its test patients have other values."""
+    both = tests.join(kept.select("patient_id", other="score"), "patient_id")
+    alike = len(both) == len(tests) and bool(np.allclose(both["score"].to_numpy(), both["other"].to_numpy()))
+    return kept.filter((pl.col("cohort") != TESTS) & alike).select(tests.columns)
 
 
 def of_marker(title: str, table: pl.DataFrame, folds: Mapping[str, Sequence[str]], staging: Staging) -> list[Judged]:

@@ -113,12 +113,13 @@ class Results:
     def markers_beside(self, networks: Sequence[Judged]) -> list[Judged]:
         """The markers of a study that compares some; of a run those that have published thresholds."""
         if self.diagnosis is not None:
-            return markers_of_scores(self.diagnosis.of_seed(self.diagnosis.scores), self.staging)
-        known = None if self.single is None or not self.kept else self.kept[0].participants
+            known = self.kept[0].participants if self.kept else None
+            return markers_of_scores(self.diagnosis.of_seed(self.diagnosis.scores), self.staging, known)
+        known = self.kept[0].participants if self.kept else None
         if known is None or not networks or self.kept[0].task is not None:
             return []
         folds = dict(zip(networks[0].patients.tolist(), networks[0].folds, strict=True))
-        return judged_markers(known, folds, self.staging, published=True)
+        return judged_markers(known, folds, self.staging)
 
     @property
     def first(self) -> Metrics:

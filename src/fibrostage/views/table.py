@@ -93,14 +93,14 @@ def reached(value: float | None, best: float | None, figure: str) -> tuple[str, 
     return (f"{max(0.0, value - chance) / (best - chance):.0%} of {best:.3f}",)
 
 
-def reasons_of(found: Iterable[tuple[str, str]]) -> list[str]:
-    """What cannot be computed of which methods, each reason once; of methods with the reason, blank where there is
-    none."""
+def reasons_of(found: Iterable[tuple[str, str]], what: str = "cannot be computed") -> list[str]:
+    """Sentences on `what` is wrong with which methods and why, each reason once; of methods with the reason, blank
+    where there is none."""
     whom: dict[str, list[str]] = {}
     for method, why in found:
         if why:
             whom.setdefault(why, []).append(method_text(method))
-    return [f"{', '.join(dict.fromkeys(names))}: cannot be computed because {why}." for why, names in whom.items()]
+    return [f"{', '.join(dict.fromkeys(names))}: {what} because {why}." for why, names in whom.items()]
 
 
 def number_text(value: float | None, digits: int = 3) -> str:

@@ -28,7 +28,8 @@ def blocks(results: Results) -> list[Block]:
     zones = [zone for one in results.judged for zone in grey_zones(one, staging.name, confidence)]
     if zones:
         shown += [Heading("Grey zone"), ShownTable(grey_view(zones, staging, simulated))]
-        shown += [Note(line) for line in reasons_of((one.method, one.why) for one in zones)]
+        whys = ((one.method, one.why) for one in zones)
+        shown += [Note(line) for line in reasons_of(whys, "no grey zone at some cut")]
     return shown
 
 
