@@ -120,7 +120,7 @@ def prepare(name: str, folder: Path) -> None:
         documented.crops_cohorts(folder)
     if name == "recipes.md":
         documented.cohorts_of_the_papers(folder)
-    if name in ("active-learning.md", "predict.md"):
+    if name in ("active-learning.md", "predict.md", "report.md"):
         documented.cohort_of(folder, "COHORT")
     if name in ("pacs.md", "serve.md"):
         (folder / "TOKENS").write_text("a-token-of-sixteen-letters\n", encoding="utf-8")

@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from fibrostage.analysis.few_patients import enough, shortage
 from fibrostage.ground.errors import StatisticsError
-from fibrostage.ground.stage import Staging
-from fibrostage.results.predictions import scores_of
-from fibrostage.stats.agreement import confusion, kappa
 from fibrostage.stats.calibration import Calibration, calibrate
 from fibrostage.stats.decision import DecisionCurve, decision_curve
-from fibrostage.stats.estimate import Estimate, wilson
 
 THRESHOLDS: NDArray[np.float64] = np.linspace(0.02, 0.9, 45)
 
@@ -31,23 +26,6 @@ class AtCut:
     why: str = ""
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """How far the stage called agrees with the true one: `kappa` is weighted by squared distance, `within_one` the
-    share of `n` patients called their own stage or one beside it."""
-
-    method: str
-    n: int
-    kappa: Estimate
-    within_one: Estimate
-
-
-def at_cuts(method: str, predictions: pl.DataFrame, staging: Staging, seed: int, confidence: float) -> list[AtCut]:
-    """Calibration and decision curve at each cut, of the test patients in a predictions table."""
-    found = scores_of(predictions, staging)
-    return [at_cut(method, cut, *found.at_cut(staging, cut), seed, confidence) for cut in staging.cuts]
-
-
 def at_cut(
     method: str, cut: str, positive: NDArray[np.bool_], score: NDArray[np.float64], seed: int, confidence: float
 ) -> AtCut:
@@ -60,12 +38,3 @@ def at_cut(
         return AtCut(method, cut, calibration, decision_curve(positive, np.clip(score, 0, 1), THRESHOLDS, confidence))
     except StatisticsError as error:
         return AtCut(method, cut, why=str(error))
-
-
-def agreement_of(method: str, predictions: pl.DataFrame, staging: Staging, confidence: float) -> Agreement:
-    """Agreement of called and true stage, of the test patients in a predictions table."""
-    found = scores_of(predictions, staging)
-    counts = confusion(found.stages, found.called, len(staging.classes))
-    near = int((np.abs(found.called - found.stages) <= 1).sum())
-    n = len(found)
-    return Agreement(method, n, kappa(counts, "quadratic", confidence), wilson(near, n, confidence))

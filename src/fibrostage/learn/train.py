@@ -15,13 +15,14 @@ from fibrostage.learn.checkpoint import save_network
 from fibrostage.learn.cross_fit import cross_fit
 from fibrostage.learn.known import known_of
 from fibrostage.learn.learner import Learner, make_learner
+from fibrostage.learn.participants import participants_of
 from fibrostage.learn.patient_predictions import predictions_of, test_predictions
 from fibrostage.learn.run_metrics import supervised_metrics
 from fibrostage.learn.task import Task, examples_of, make_task, set_aside
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.metrics import Metrics
 from fibrostage.results.predictions import TRAINING, with_calls
-from fibrostage.results.run_folder import RunFolder, write_parquet
+from fibrostage.results.run_folder import CHOSEN, RunFolder, write_parquet
 from fibrostage.stats.calling import Calling
 
 
@@ -39,6 +40,7 @@ def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT, de
     try:
         run.write_plan(plan.model_dump(mode="json"))
         run.write_intake(taken_in_with(cohort))
+        write_parquet(run.participants_file, participants_of(task))
         predictions = pl.concat([train_fold(task, fold, run, progress) for fold in task.folds])
         write_parquet(run.predictions_file, predictions)
         deployed = train_deployed(task, run, progress) if deploy else None
@@ -81,7 +83,7 @@ def fit(
     validation = examples_of(task, aside, seed) if len(aside) else None
     chosen = cross_fit(task, fold, training, validation, progress)
     losses = {f"{penalty:g}": loss for penalty, loss in chosen.losses.items()}
-    run.log(event="chosen", fold=label, losses=losses, calling=chosen.calling.as_dict(), why=chosen.why)
+    run.log(event=CHOSEN, fold=label, losses=losses, calling=chosen.calling.as_dict(), why=chosen.why)
     if chosen.why:
         progress.say(f"fold {label}: {chosen.why}")
     learner = make_learner(cohort, chosen.plan, task.space, fold.train, seed, progress)

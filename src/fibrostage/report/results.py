@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
 from fibrostage.active.strategy_expression import ALL, title_of
-from fibrostage.analysis.networks_and_markers import COHORTS
+from fibrostage.analysis.judged import Judged, KeptRun, judged_markers, judged_networks, markers_of_scores
+from fibrostage.analysis.networks_and_markers import COHORTS, NETWORK
+from fibrostage.analysis.probabilities import AtCut, at_cut
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json
 from fibrostage.ground.stage import Staging
@@ -32,6 +35,7 @@ from fibrostage.results.study_folder import (
     StudyRecord,
 )
 
+PREVALENCES = (0.1, 0.3)  # at which predictive values are told beside the cohort's own
 MOST_SHOWN = 3  # strategies whose last rounds are drawn side by side
 Plan = Mapping[str, Json]  # plan.json, of this version or an earlier one
 
@@ -82,6 +86,40 @@ class Results:
     counted: pl.DataFrame | None = None
     common: pl.DataFrame | None = None
     paper: str = ""
+    kept: tuple[KeptRun, ...] = ()
+    prevalences: tuple[float, ...] = PREVALENCES
+
+    @property
+    def told(self) -> Sequence[KeptRun]:
+        """What each network told of its test patients; of a study that asks, without what its folders keep beside."""
+        return self.kept or [KeptRun(name, 0, None, table) for name, table in self.predictions.items()]
+
+    @cached_property
+    def judged(self) -> tuple[Judged, ...]:
+        """Every network and marker at every cut, on test patients; networks first."""
+        networks = judged_networks(self.told, self.staging)
+        return (*networks, *self.markers_beside(networks))
+
+    @cached_property
+    def at_cuts(self) -> list[AtCut]:
+        """Calibration and decision curve of each network at each cut, of its test patients."""
+        first = self.first
+        return [
+            at_cut(one.method, one.cut, one.positive, one.score, first.seed, first.confidence)
+            for one in self.judged
+            if one.kind == NETWORK
+        ]
+
+    def markers_beside(self, networks: Sequence[Judged]) -> list[Judged]:
+        """The markers of a study that compares some; of a run those that have published thresholds."""
+        if self.diagnosis is not None:
+            known = self.kept[0].participants if self.kept else None
+            return markers_of_scores(self.diagnosis.of_seed(self.diagnosis.scores), self.staging, known)
+        known = self.kept[0].participants if self.kept else None
+        if known is None or not networks or self.kept[0].task is not None:
+            return []
+        folds = dict(zip(networks[0].patients.tolist(), networks[0].folds, strict=True))
+        return judged_markers(known, folds, self.staging)
 
     @property
     def first(self) -> Metrics:
@@ -138,7 +176,15 @@ def read_run(run: RunFolder) -> Results:
         curves,
         flow=metrics.flow,
         attributions=(seen,) if seen else (),
+        kept=(kept_of(run, metrics, plan, metrics.method),) if metrics.strategy is None else (),
     )
+
+
+def kept_of(run: RunFolder, metrics: Metrics, plan: Plan, method: str) -> KeptRun:
+    """What a supervised run keeps of its patients."""
+    task = staging_of(plan, run.plan_file).task
+    told = run.read_callings()
+    return KeptRun(method, metrics.seed, task, run.read_predictions(), told, run.read_participants())
 
 
 def read_study(folder: StudyFolder) -> Results:
@@ -191,6 +237,12 @@ def read_supervised(
     )
     tables = {name: folder.read_table(name) for name in (RESULTS, SCORES, COMPARISON, PICTURES, CUTOFFS)}
     reference = record.compare.reference or tables[RESULTS]["method"][0]
+    shown = int(tables[SCORES]["seed"][0])
+    kept = [
+        kept_of(run, one, plan, record.methods[run.name])
+        for run, one, plan in zip(runs, metrics, plans, strict=True)
+        if one.seed == shown
+    ]
     return Results(
         record.name,
         staging,
@@ -199,6 +251,7 @@ def read_supervised(
         failures=record.failures,
         flow=record.flow,
         diagnosis=Diagnosis(reference, metrics[0].confidence, **tables),
+        kept=tuple(sorted(kept, key=lambda one: one.method != reference)),
         attributions=tuple(one for one in found if one is not None),
     )
 

@@ -1,4 +1,5 @@
-"""A run's folder: plan.json, metrics.json, predictions.parquet, log.jsonl (curve.parquet, ledger, models beside).
+"""A run's folder: plan.json, metrics.json, predictions.parquet, participants.parquet, log.jsonl (curve.parquet,
+ledger, models beside).
 
 The only place that knows how a run's files are called. Everything is written to a temporary name and renamed, so that a
 killed run leaves whole files or none. Nothing here knows of torch: reports read the same folders.
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import polars as pl
 
-from fibrostage.ground.errors import RunError
+from fibrostage.ground.errors import RunError, StatisticsError
 from fibrostage.ground.files import PARTIAL, Json, JsonObject, read_json, replace_file, sweep, write_json
 from fibrostage.results.metrics import Metrics, read_metrics, write_metrics
+from fibrostage.stats.calling import Calling, calling_from
 
 PLAN, METRICS, LOG = "plan.json", "metrics.json", "log.jsonl"
+CHOSEN = "chosen"  # the event of a log that says what was settled on the training patients of a fold
 MODEL, STATE, TENSORS = "model", "state", ".safetensors"
 
 
@@ -42,6 +45,11 @@ class RunFolder:
     @property
     def predictions_file(self) -> Path:
         return self.path / "predictions.parquet"
+
+    @property
+    def participants_file(self) -> Path:
+        """Who trains and tests, and what is known of them; runs from before it was kept have none."""
+        return self.path / "participants.parquet"
 
     @property
     def curve_file(self) -> Path:
@@ -138,6 +146,25 @@ class RunFolder:
     def read_predictions(self) -> pl.DataFrame:
         """Reads the run's predictions, a row a candidate; raises `RunError` when they are missing or damaged."""
         return read_parquet(self.predictions_file)
+
+    def read_participants(self) -> pl.DataFrame | None:
+        """Reads who trains and tests; None where the run kept nothing of them. Raises `RunError` when damaged."""
+        return read_parquet(self.participants_file) if self.participants_file.is_file() else None
+
+    def read_callings(self) -> dict[str, Calling]:
+        """By fold, what was settled on its training patients, as the run's log has it; empty where nothing was.
+
+        Raises `RunError` where the log cannot be read.
+        """
+        found: dict[str, Calling] = {}
+        try:
+            for line in self.log_file.read_text(encoding="utf-8").splitlines() if self.log_file.is_file() else ():
+                event = json.loads(line)
+                if event.get("event") == CHOSEN and isinstance(event.get("calling"), dict):
+                    found[str(event["fold"])] = calling_from(event["calling"])
+        except (OSError, ValueError, KeyError, AttributeError, StatisticsError) as error:
+            raise RunError(f"{self.log_file} is damaged: {error}") from None
+        return found
 
     def log(self, **event: Json) -> None:
         """Adds one line to the run's log."""

@@ -173,26 +173,6 @@ def pictures_view(pictures: pl.DataFrame, staging: Staging) -> TableView:
     return view(marked("over pictures", is_simulated(pictures)), columns, rows, note, range(3, 6))
 
 
-def cutoffs_view(cutoffs: pl.DataFrame, staging: Staging, seed: int) -> TableView:
-    """What thresholds do in the test cohort."""
-    rows = [
-        [
-            staging.cut_name(text(row, "cut")),
-            method_text(text(row, "method")),
-            f"{number(row, 'threshold') or 0.0:.3g}",
-            *(figure_text(estimate_in(row, rate, "nobody")) for rate in ("sensitivity", "specificity")),
-            text(row, "origin"),
-        ]
-        for row in cutoffs.iter_rows(named=True)
-    ]
-    columns = ("cut", "method", "positive from", "sensitivity", "specificity", "where the threshold is from")
-    note = (
-        f"Seed {seed}. Published thresholds belong to a population, a technique and a vendor. A network's "
-        "threshold from training patients, whom it has seen, need not fit new ones."
-    )
-    return view(marked("thresholds, judged on test patients", is_simulated(cutoffs)), columns, rows, note)
-
-
 def study_views(
     results: pl.DataFrame, beside: Mapping[str, pl.DataFrame], staging: Staging, reference: str
 ) -> list[TableView]:

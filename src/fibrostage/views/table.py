@@ -63,6 +63,21 @@ def figure_text(estimate: Estimate | None) -> str:
     return NONE if estimate is None or (estimate.value is None and not estimate.why) else str(estimate)
 
 
+def short_text(estimate: Estimate | None, digits: int = 2) -> str:
+    """An estimate with as many digits as some dozens of patients bear; the reason where there is none."""
+    if estimate is None or estimate.value is None:
+        return NONE if estimate is None or not estimate.why else f"{NONE} ({estimate.why})"
+    value = f"{estimate.value:.{digits}f}"
+    if estimate.lo is None or estimate.hi is None:
+        return f"{value} ({estimate.why})" if estimate.why else value
+    return f"{value} [{estimate.lo:.{digits}f}–{estimate.hi:.{digits}f}]"
+
+
+def bare_text(estimate: Estimate, digits: int = 2) -> str:
+    """An estimate without the reason for what it lacks."""
+    return short_text(Estimate(estimate.value, estimate.lo, estimate.hi), digits)
+
+
 BEST_READER = (
     " Beneath, as these patients are simulated: how much it is of what the best reader reaches, who knows the "
     "generator; of an AUC, what lies above a half. A figure of few patients can lie above it."
@@ -78,6 +93,16 @@ def reached(value: float | None, best: float | None, figure: str) -> tuple[str, 
     return (f"{max(0.0, value - chance) / (best - chance):.0%} of {best:.3f}",)
 
 
+def reasons_of(found: Iterable[tuple[str, str]], what: str = "cannot be computed") -> list[str]:
+    """Sentences on `what` is wrong with which methods and why, each reason once; of methods with the reason, blank
+    where there is none."""
+    whom: dict[str, list[str]] = {}
+    for method, why in found:
+        if why:
+            whom.setdefault(why, []).append(method_text(method))
+    return [f"{', '.join(dict.fromkeys(names))}: {what} because {why}." for why, names in whom.items()]
+
+
 def number_text(value: float | None, digits: int = 3) -> str:
     """A number; a dash where there is none."""
     return NONE if value is None else f"{value:.{digits}f}"
@@ -91,6 +116,13 @@ def signed_text(difference: Estimate | None) -> str:
         "" if difference.lo is None or difference.hi is None else f" [{difference.lo:+.3f}, {difference.hi:+.3f}]"
     )
     return f"{difference.value:+.3f}{interval}"
+
+
+def signed_short(difference: Estimate) -> str:
+    """A difference with its interval, signs shown, two digits; the reason where there is none."""
+    if difference.value is None or difference.lo is None or difference.hi is None:
+        return f"{NONE} ({difference.why})"
+    return f"{difference.value:+.2f} [{difference.lo:+.2f}, {difference.hi:+.2f}]".replace("-", "−")
 
 
 def p_text(p: float | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from fibrostage.analysis.probabilities import AtCut, at_cuts
+from fibrostage.analysis.probabilities import AtCut
 from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Block, Drawing, Section, ShownTable
 from fibrostage.report.style import FAINT, drawing, figure, line_style, mark_simulated
@@ -17,12 +17,7 @@ from fibrostage.views.table import method_text
 
 def blocks(results: Results) -> list[Block]:
     """A panel a cut, and slopes and intercepts in a table."""
-    first = results.first
-    found = [
-        one
-        for method, table in results.predictions.items()
-        for one in at_cuts(method, table, results.staging, first.seed, first.confidence)
-    ]
+    found = results.at_cuts
     table = ShownTable(calibration_view(found, results.staging, results.simulated))
     if not any(one.calibration for one in found):
         return [table]
@@ -32,7 +27,7 @@ def blocks(results: Results) -> list[Block]:
 def calibration_figure(found: Sequence[AtCut], results: Results) -> Figure:
     """Observed share against mean probability, in groups of like probability, with Wilson's interval."""
     cuts = [cut for cut in results.staging.cuts if any(one.cut == cut and one.calibration for one in found)]
-    methods = list(results.predictions)
+    methods = list(dict.fromkeys(one.method for one in found))
     with drawing():
         made, axes = figure(3.7 * len(cuts), 4.2, len(cuts))
         for ax, cut in zip(axes, cuts, strict=True):
@@ -62,5 +57,5 @@ def calibration_figure(found: Sequence[AtCut], results: Results) -> Figure:
 
 
 SECTION = Section(
-    "calibration", "Do the probabilities mean what they say?", lambda results: bool(results.predictions), blocks
+    "calibration", "Do the probabilities mean what they say?", lambda results: bool(results.judged), blocks
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from fibrostage.analysis.probabilities import AtCut, at_cuts
+from fibrostage.analysis.probabilities import AtCut
 from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Block, Drawing, Note, Section
 from fibrostage.report.style import FAINT, INK, drawing, figure, line_style, mark_simulated
@@ -22,12 +22,7 @@ NOTE = (
 
 def blocks(results: Results) -> list[Block]:
     """A panel a cut; nothing but a note where there are too few patients."""
-    first = results.first
-    found = [
-        one
-        for method, table in results.predictions.items()
-        for one in at_cuts(method, table, results.staging, first.seed, first.confidence)
-    ]
+    found = results.at_cuts
     if not any(one.decision for one in found):
         return [Note(f"Not drawn: {found[0].why}.")]
     return [Drawing(decision_figure(found, results)), Note(NOTE)]
@@ -36,7 +31,7 @@ def blocks(results: Results) -> list[Block]:
 def decision_figure(found: Sequence[AtCut], results: Results) -> Figure:
     """Net benefit against threshold."""
     cuts = [cut for cut in results.staging.cuts if any(one.cut == cut and one.decision for one in found)]
-    methods = list(results.predictions)
+    methods = list(dict.fromkeys(one.method for one in found))
     with drawing():
         made, axes = figure(3.7 * len(cuts), 3.9, len(cuts))
         for ax, cut in zip(axes, cuts, strict=True):
@@ -62,4 +57,4 @@ def decision_figure(found: Sequence[AtCut], results: Results) -> Figure:
         return made
 
 
-SECTION = Section("decision_curves", "Would acting on them help?", lambda results: bool(results.predictions), blocks)
+SECTION = Section("decision_curves", "Would acting on them help?", lambda results: bool(results.judged), blocks)

@@ -14,10 +14,14 @@ from fibrostage.views.table import TableView
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure; `about` is what it shows where a section has several."""
+    """A figure. `about` is what it shows where a section has several, `alt` what is seen in it, in words; `counted`
+    says of how many patients it is (n), `interval` what interval it shows, or why none."""
 
     figure: Figure
     about: str = ""
+    alt: str = ""
+    counted: str = ""
+    interval: str = ""
     kind: str = "drawing"
 
     @property

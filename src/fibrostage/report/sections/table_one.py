@@ -1,0 +1,26 @@
+"""Who the patients are: a paper's first table, by cohort and by stage."""
+
+from __future__ import annotations
+
+from fibrostage.analysis.table_one import by_cohort, by_stage
+from fibrostage.report.results import Results
+from fibrostage.report.sections.spec import Block, Note, Section, ShownTable
+from fibrostage.views.table_one import TOLD, table_one_view
+
+NOT_KEPT = (
+    "Cannot be made because the run kept nothing of its patients but what was said of them; runs from before that was "
+    "kept must be trained again."
+)
+
+
+def blocks(results: Results) -> list[Block]:
+    """Two tables of the run's patients; of a study, of the reference's."""
+    known = results.kept[0].participants
+    if known is None:
+        return [Note(NOT_KEPT)]
+    cohorts = table_one_view(by_cohort(known, results.staging), "by cohort", results.simulated)
+    stages = table_one_view(by_stage(known, results.staging), "by stage", results.simulated)
+    return [ShownTable(cohorts, titled=True), ShownTable(stages, titled=True), Note(TOLD)]
+
+
+SECTION = Section("table_one", "Who the patients are", lambda results: bool(results.kept), blocks)
