@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from fibrostage.active.strategy_expression import ALL, title_of
 from fibrostage.analysis.networks_and_markers import COHORTS
+from fibrostage.analysis.probabilities import AtCut, at_cuts
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json
 from fibrostage.ground.stage import Staging
 from fibrostage.plan.staging import StagingPlan
 from fibrostage.report.attribution import Attribution, attribution_of
 from fibrostage.results.metrics import Metrics, ParticipantFlow
+from fibrostage.results.predictions import scores_of
 from fibrostage.results.run_folder import RunFolder, read_parquet
 from fibrostage.results.study_folder import (
     COMMON,
@@ -31,6 +36,7 @@ from fibrostage.results.study_folder import (
     StudyFolder,
     StudyRecord,
 )
+from fibrostage.stats.agreement import confusion
 
 MOST_SHOWN = 3  # strategies whose last rounds are drawn side by side
 Plan = Mapping[str, Json]  # plan.json, of this version or an earlier one
@@ -82,6 +88,22 @@ class Results:
     counted: pl.DataFrame | None = None
     common: pl.DataFrame | None = None
     paper: str = ""
+
+    @cached_property
+    def at_cuts(self) -> list[AtCut]:
+        """Calibration and decision curve of each method at each cut, of its test patients."""
+        first = self.first
+        return [
+            one
+            for method, table in self.predictions.items()
+            for one in at_cuts(method, table, self.staging, first.seed, first.confidence)
+        ]
+
+    @cached_property
+    def confusions(self) -> dict[str, NDArray[np.int64]]:
+        """Test patients by true and called stage [K, K] of each method."""
+        found = {method: scores_of(table, self.staging) for method, table in self.predictions.items()}
+        return {name: confusion(own.stages, own.called, len(self.staging.classes)) for name, own in found.items()}
 
     @property
     def first(self) -> Metrics:
