@@ -16,7 +16,7 @@ from fibrostage.ground.files import replace_file, write_text
 from fibrostage.report.page import Sections, made_folder, named_figures, render, sections_of, write_figures
 from fibrostage.report.pdf import check_pdf, pdf_of
 from fibrostage.report.results import Results, read_results
-from fibrostage.report.style import PLAIN, Look, looking
+from fibrostage.report.style import PLAIN, FigureLook, looking
 from fibrostage.report.table_files import check_word, named_tables, write_csv, write_latex, write_word
 from fibrostage.views.table import marked
 
@@ -112,7 +112,7 @@ def forms_named(names: Sequence[str]) -> list[Form]:
 
 
 def write_forms(
-    folder: Path, target: Path | None, names: Sequence[str], look: Look = PLAIN, figures: bool = False
+    folder: Path, target: Path | None, names: Sequence[str], look: FigureLook = PLAIN, figures: bool = False
 ) -> list[Path]:
     """Writes the report of a run's or a study's folder in each of the forms named, under `target` (DIR/report by
     default), and returns where each is.
@@ -131,7 +131,7 @@ def write_forms(
         )
     for form in wanted:
         form.check()
-    page_look = Look(look.style)
+    page_look = FigureLook(look.style)
     written: dict[str, Path] = {}
     for own in (page_look, look) if look != page_look else (look,):
         mine = [form for form in wanted if (look if form.drawn else page_look) == own]

@@ -23,7 +23,7 @@ COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 TURNING = re.compile(r"var\(--turn-([0-9a-f]{6})")
 LONG = re.compile(r"-?\d+\.\d{3,}")
 GREY = 40  # how far red, green and blue of a grey lie apart at most, of 255
-DIM, BRIGHT = 128, 0.55  # a colour darker than the one (of 255) is made as light as the other (of 1)
+DIM, BRIGHT = 112, 0.55  # a colour darker than the one (of 255) is made as light as the other (of 1)
 LIGHTEST, DARKEST = 0.93, 0.11  # lightness on a dark page of what is black and white on a light one
 POINTS = 4 / 3  # CSS pixels in a point
 

@@ -28,7 +28,7 @@ FOR_PAPERS = (".pdf", ".png")  # what --figures writes
 
 
 @dataclass(frozen=True)
-class Picture:
+class FigureInPage:
     """A figure as it stands in the page, with its caption."""
 
     picture: str
@@ -43,7 +43,7 @@ class ShownSection:
     name: str
     title: str
     warns: bool
-    blocks: tuple[Block | Picture, ...]
+    blocks: tuple[Block | FigureInPage, ...]
 
 
 def write_report(folder: Path, target: Path | None = None, figures: bool = False) -> Path:
@@ -118,12 +118,12 @@ def shown(sections: Sections, simulated: bool, paper: bool) -> list[ShownSection
     """Sections with their figures drawn."""
     names = {id(drawn): name for name, (_, drawn) in named_figures(sections).items()}
 
-    def block_shown(section: Section, block: Block) -> Block | Picture:
+    def block_shown(section: Section, block: Block) -> Block | FigureInPage:
         if not isinstance(block, Drawing):
             return block
         alt = marked(f"{section.title}. {block.said}", simulated)
         name = names[id(block)]
-        return Picture(as_image(block, name, alt) if paper else to_svg(block.figure, name, alt), block.caption)
+        return FigureInPage(as_image(block, name, alt) if paper else to_svg(block.figure, name, alt), block.caption)
 
     return [
         ShownSection(section.name, section.title, section.warns, tuple(block_shown(section, b) for b in blocks))

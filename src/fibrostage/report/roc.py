@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fibrostage.analysis.compare_scores import Comparison, Data, Panel
 from fibrostage.analysis.few_patients import enough, shortage
 from fibrostage.ground.stage import Staging
-from fibrostage.report.panels import BEHIND, TOGETHER, outer_labels, panel_grid, title
+from fibrostage.report.panels import BEHIND, TOGETHER, is_narrow, legend_below, outer_labels, panel_grid, title
 from fibrostage.report.style import FAINT, drawing, figure, line_style, mark_simulated
 from fibrostage.results.predictions import scores_of
 from fibrostage.stats.auc import auc_interval
@@ -61,7 +61,7 @@ def roc_grid(names: Sequence[str], panels: Sequence[RocPanel], simulated: bool, 
     with drawing():
         if len(names) > TOGETHER:
             return roc_multiples(names, panels, simulated, reference)
-        made, axes = figure(max(4.4, 3.7 * len(panels)), 4.1, len(panels))
+        made, axes = figure(max(4.4, 3.7 * len(panels)), 4.3 + 0.2 * len(names), len(panels))
         for ax, (named, lines, short) in zip(axes, panels, strict=True):
             roc_panel(ax, named, lines, simulated, short or NOT_DEFINED)
         axes[0].set_ylabel("sensitivity")
@@ -85,6 +85,7 @@ def roc_multiples(names: Sequence[str], panels: Sequence[RocPanel], simulated: b
                 ax.plot(*curve_of(own), **line_style(min(row, 1) if reference else row))
                 title(ax, f"{names[row]}, {panels[column][0]}", *own[1].split(", "))
             base_of(ax)
+            ax.set_anchor("W")
             ax.set_xticks([0, 0.5, 1])
             ax.set_yticks([0, 0.5, 1])
             mark_simulated(ax, simulated)
@@ -110,17 +111,17 @@ def roc_panel(ax: Axes, titled: str, curves: Sequence[Line | None], simulated: b
     Where there is no curve at all, `short` says why. Labels are given to the legend, as matplotlib hides those that
     begin with "_".
     """
-    lines = {}
+    lines, apart = {}, "\n" if is_narrow(ax) else "  "
     for index, found in enumerate(curves):
         if found is not None:
-            lines[f"{found[0]}  {found[1]}"] = ax.plot(*curve_of(found), **line_style(index))[0]
+            lines[f"{found[0]}{apart}{found[1]}"] = ax.plot(*curve_of(found), **line_style(index))[0]
     if not lines:
         say_why(ax, short)
     base_of(ax)
     ax.set_title(titled)
     ax.set_xlabel("1 − specificity")
     if lines:
-        ax.legend(lines.values(), lines.keys(), loc="upper center", bbox_to_anchor=(0.5, -0.24))
+        legend_below(ax, lines)
     mark_simulated(ax, simulated)
 
 

@@ -70,7 +70,7 @@ FIXED: dict[Any, Any] = {"svg.hashsalt": "fibrostage"}  # the same figure is the
 
 
 @dataclass(frozen=True)
-class Look:
+class FigureLook:
     """How figures are drawn: `style` are matplotlib's settings that lie over ours, `width` is that of a journal's
     column [mm], None for the page's own."""
 
@@ -78,12 +78,12 @@ class Look:
     width: float | None = None
 
 
-PLAIN = Look()
-LOOK: ContextVar[Look] = ContextVar("look", default=PLAIN)
+PLAIN = FigureLook()
+LOOK: ContextVar[FigureLook] = ContextVar("look", default=PLAIN)
 
 
 @contextmanager
-def looking(look: Look) -> Iterator[None]:
+def looking(look: FigureLook) -> Iterator[None]:
     """Figures that are drawn in the block are drawn so."""
     token = LOOK.set(look)
     try:

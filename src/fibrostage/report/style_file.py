@@ -10,10 +10,14 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib import font_manager
-from matplotlib.style import core
 
 from fibrostage.ground.errors import PlanError, nearest
 
+BARRED = {  # what matplotlib bars from styles: of the machine or a window, not of the look
+    "interactive", "backend", "webagg.port", "webagg.address", "webagg.port_retries", "webagg.open_in_browser",
+    "backend_fallback", "toolbar", "timezone", "figure.max_open_warning", "figure.raise_window", "savefig.directory",
+    "tk.window_focus", "docstring.hardcopy", "date.epoch",
+}  # fmt: skip
 GENERIC = {"serif", "sans-serif", "sans serif", "sans", "monospace", "cursive", "fantasy"}
 
 
@@ -34,7 +38,7 @@ def read_style(path: Path) -> dict[str, object]:
     if said:
         raise PlanError(f"--style {path}: {one_line(said[0])}")
     settings: dict[str, object] = {str(key): value for key, value in found.items()}
-    barred = sorted(set(settings) & set(core.STYLE_BLACKLIST))
+    barred = sorted(set(settings) & BARRED)
     if barred:
         raise PlanError(f"--style {path}: {', '.join(barred)} is no matter of style; take it out")
     if settings.get("text.usetex"):

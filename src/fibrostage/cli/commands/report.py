@@ -41,13 +41,13 @@ def report(
     """
     from fibrostage.ground.errors import PlanError
     from fibrostage.report.forms import write_forms
-    from fibrostage.report.style import Look
+    from fibrostage.report.style import FigureLook
     from fibrostage.report.style_file import read_style
 
     names = [name.strip() for names in forms or ["html"] for name in names.split(",") if name.strip()]
     if width is not None and "figures" not in names:
         raise PlanError("--width is of the figures' own files: add --format figures")
-    look = Look({} if style is None else read_style(style), width)
+    look = FigureLook({} if style is None else read_style(style), width)
     for path in write_forms(folder, target, names, look, figures):
         tell(f"report in {path}")
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from fibrostage.analysis.probabilities import AtCut
 from fibrostage.report.drawing import Drawing
 from fibrostage.report.figures.spec import FigureKind
-from fibrostage.report.panels import TOGETHER, counted, outer_labels, panel_grid
+from fibrostage.report.panels import TOGETHER, counted, legend_below, outer_labels, panel_grid
 from fibrostage.report.results import Results
 from fibrostage.report.style import FAINT, drawing, figure, line_style, mark_simulated
 from fibrostage.stats.calibration import Calibration
@@ -41,7 +41,7 @@ def calibration_figure(found: Sequence[AtCut], results: Results) -> Figure:
         if apart:
             made, grid = panel_grid([method_text(method) for method in methods], titles)
         else:
-            made, axes = figure(3.7 * len(cuts), 4.2, len(cuts))
+            made, axes = figure(3.7 * len(cuts), 4.4 + 0.2 * len(methods), len(cuts))
             grid = [axes]
         for row, own in enumerate(grid):
             for ax, cut in zip(own, cuts, strict=True):
@@ -50,9 +50,11 @@ def calibration_figure(found: Sequence[AtCut], results: Results) -> Figure:
                     if one.calibration is not None:
                         points(ax, one.calibration, methods.index(one.method), method_text(one.method))
                 panel_look(ax, results.simulated)
-                if not apart:
+                if apart:
+                    ax.set_anchor("W")
+                else:
                     ax.set_title(results.staging.cut_name(cut))
-                    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24))
+                    legend_below(ax)
         outer_labels(grid, "probability said", "share that was so", shared="xy" if apart else "")
         return made
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from fibrostage.analysis.probabilities import AtCut
 from fibrostage.report.drawing import Drawing
 from fibrostage.report.figures.spec import FigureKind
-from fibrostage.report.panels import BEHIND, TOGETHER, counted, outer_labels, panel_grid
+from fibrostage.report.panels import BEHIND, TOGETHER, counted, legend_below, outer_labels, panel_grid
 from fibrostage.report.results import Results
 from fibrostage.report.style import FAINT, INK, drawing, figure, line_style, mark_simulated
 from fibrostage.stats.decision import DecisionCurve
@@ -68,7 +68,7 @@ def decision_figure(found: Sequence[AtCut], results: Results) -> Figure:
                 panel_look(ax, next(iter(curves.values())), results.simulated)
                 if not apart:
                     ax.set_title(results.staging.cut_name(cut))
-                    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24))
+                    legend_below(ax)
         outer_labels(grid, "threshold probability", "net benefit", shared="x" if apart else "")
         return made
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fibrostage.report.drawing import Drawing
 from fibrostage.report.figures.spec import FigureKind
-from fibrostage.report.panels import counted
+from fibrostage.report.panels import counted, title
 from fibrostage.report.results import Results
 from fibrostage.report.style import INK, drawing, figure, keep_colour, mark_simulated
 from fibrostage.views.table import method_text
@@ -49,7 +49,7 @@ def confusion_figure(confusions: Mapping[str, NDArray[np.int64]], classes: Seque
                     keep_colour(ax.text(j, i, str(table[i, j]), ha="center", va="center", color=colour))
             ax.set_xticks(range(len(classes)), classes)
             ax.set_yticks(range(len(classes)), classes)
-            ax.set_title(method_text(method))
+            title(ax, method_text(method))
             ax.set_xlabel(f"called (n = {int(table.sum())})")
             for spine in ax.spines.values():
                 spine.set_visible(False)
