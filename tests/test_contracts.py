@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -22,15 +23,18 @@ from fibrostage.markers import MARKERS
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.heads import HEADS
 from fibrostage.networks.heads.spec import HeadKind
+from fibrostage.report.figures import FIGURES
 from fibrostage.report.results import Results
 from fibrostage.report.sections import SECTIONS
+from fibrostage.report.style import FigureLook, looking
 from fibrostage.stats.poolings import POOLINGS
 from fibrostage.stats.poolings.spec import Pooling
+from tests.report import made
 from tests.results.made import made_metrics
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "fibrostage"
 REGISTRIES: list[Registry] = [  # type: ignore[type-arg]
-    STRATEGIES, MODIFIERS, MARKERS, BACKBONES, HEADS, POOLINGS, SECTIONS, RULES, QUERY_UNITS, COMMANDS,
+    STRATEGIES, MODIFIERS, MARKERS, BACKBONES, HEADS, POOLINGS, SECTIONS, FIGURES, RULES, QUERY_UNITS, COMMANDS,
 ]  # fmt: skip
 
 
@@ -99,6 +103,28 @@ def results(n: int) -> Results:
 @pytest.mark.parametrize("patients", [60, 5])
 def test_section(thing, patients: int) -> None:  # type: ignore[no-untyped-def]
     testing.check_section(thing, results(patients))
+
+
+@every(FIGURES)
+@pytest.mark.parametrize("width", [None, 89, 183])
+def test_figure(thing, width: int | None) -> None:  # type: ignore[no-untyped-def]
+    with looking(FigureLook(width=width)):
+        several = [make(width is not None) for make in (made.run, made.study, made.supervised)]
+        assert any(thing.wanted(results) for results in several)
+        for results in several:
+            testing.check_figure(thing, results)
+
+
+def test_a_figure_that_says_nothing_or_spills_over_is_found_out() -> None:
+    (drawn,) = FIGURES["roc_curves"].draw(made.run())
+    for lacking in ({"alt": ""}, {"counted": ""}, {"interval": ""}):
+        with pytest.raises(AssertionError):
+            testing.check_drawing(replace(drawn, **lacking), False)
+    with pytest.raises(AssertionError, match="SIMULATED"):
+        testing.check_drawing(drawn, True)
+    drawn.figure.text(0.9, 0.5, "far too long to end on the canvas")
+    with pytest.raises(AssertionError, match="outside the canvas"):
+        testing.check_drawing(drawn, False)
 
 
 class Unbiased(nn.Module):

@@ -12,8 +12,14 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+from matplotlib.transforms import BboxBase
 from numpy.typing import NDArray
 
+from fibrostage import SIMULATED
 from fibrostage.active.embedded_pool import Embedding, Items
 from fibrostage.active.logit_tables import build_tables
 from fibrostage.active.modifiers.spec import ItemFacts, Modifier
@@ -30,6 +36,8 @@ from fibrostage.networks.fusion import Head
 from fibrostage.networks.heads.spec import HeadKind
 from fibrostage.networks.weights import build_backbone
 from fibrostage.plan.asking import StoppingPlan
+from fibrostage.report.drawing import Drawing
+from fibrostage.report.figures.spec import FigureKind
 from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Block, Section
 from fibrostage.results.metrics import Cost
@@ -187,6 +195,63 @@ def check_section(section: Section, results: Results) -> None:
         blocks = section.blocks(results)
         assert blocks, "a section that is wanted shows something"
         assert all(isinstance(block, Block) for block in blocks)
+        for block in blocks:
+            if isinstance(block, Drawing):
+                check_drawing(block, results.simulated)
+
+
+def check_figure(kind: FigureKind, results: Results) -> None:
+    """A figure that is wanted of these results is drawn, and each of its drawings keeps `check_drawing`."""
+    assert kind.title
+    if kind.wanted(results):
+        drawn = kind.draw(results)
+        assert drawn, "a figure that is wanted is drawn"
+        for one in drawn:
+            check_drawing(one, results.simulated)
+
+
+def check_drawing(drawn: Drawing, simulated: bool) -> None:
+    """A drawing says what is seen in it, its n, and its interval or why it has none; each of its panels says SIMULATED
+    where the results are; no text lies outside the canvas, and no legend on what names or numbers an axis."""
+    assert drawn.alt, "alt says what is seen, for who does not see it"
+    assert drawn.counted, "counted says of how many patients the figure is"
+    assert drawn.interval, "interval says what interval the figure shows, or why none"
+    made = drawn.figure
+    canvas = FigureCanvasAgg(made)
+    canvas.draw()
+    page = made.bbox.padded(1)
+    for ax in made.axes:
+        if ax.has_data() or ax.texts:
+            said = any(SIMULATED in text.get_text() for text in ax.texts)
+            assert said == simulated, "each panel says SIMULATED where the results are, and only there"
+    for text, box in boxes_of(made):
+        inside = page.x0 <= box.x0 and page.y0 <= box.y0 and box.x1 <= page.x1 and box.y1 <= page.y1
+        assert inside, f"{text!r} lies outside the canvas"
+    for legend in made.findobj(Legend):
+        own = legend.get_window_extent().padded(-1)
+        for text, box in boxes_of(made, axes_only=True):
+            assert not own.overlaps(box), f"a legend lies on {text!r}"
+
+
+def boxes_of(made: Figure, axes_only: bool = False) -> list[tuple[str, BboxBase]]:
+    """The texts of a drawn figure that can be seen, and where each lies; `axes_only`, titles, names and numbers of
+    axes."""
+    found: list[Text] = []
+    for ax in made.axes:
+        found += [ax.title, *ax.findobj(Text, include_self=False)] if not axes_only else []
+        if not ax.axison:
+            continue
+        found += [ax.xaxis.label, ax.yaxis.label]
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            shown = zip(axis.get_majorticklabels(), axis.get_majorticklocs(), strict=False)
+            found += [label for label, at in shown if low <= at <= high]
+    if not axes_only:
+        ticks = {id(t) for ax in made.axes for axis in (ax.xaxis, ax.yaxis) for t in axis.get_ticklabels(which="both")}
+        found = [text for text in found if id(text) not in ticks] + made.texts
+    return [
+        (text.get_text(), text.get_window_extent()) for text in found if text.get_visible() and text.get_text().strip()
+    ]
 
 
 def check_command(command: Command) -> None:

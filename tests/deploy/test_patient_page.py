@@ -21,9 +21,10 @@ from fibrostage import RESEARCH_USE
 from fibrostage.cohort.colour_bar import ColourBar
 from fibrostage.deploy.page_pictures import cards_of, heated, paged
 from fibrostage.deploy.page_words import percent, signed
-from fibrostage.deploy.patient_page import PagePicture, PatientPage, page_html, pdf_of, write_page
+from fibrostage.deploy.patient_page import PagePicture, PatientPage, page_html, write_page
 from fibrostage.ground.errors import CohortError, PlanError
 from fibrostage.ground.stage import METAVIR, Staging
+from fibrostage.report.pdf import pdf_of
 from fibrostage.results.staged import Staged
 
 PROBABILITIES = (0.01, 0.02, 0.08, 0.27, 0.62)

@@ -120,8 +120,10 @@ def prepare(name: str, folder: Path) -> None:
         documented.crops_cohorts(folder)
     if name == "recipes.md":
         documented.cohorts_of_the_papers(folder)
-    if name in ("active-learning.md", "predict.md", "report.md"):
+    if name in ("active-learning.md", "predict.md", "report.md", "report-forms.md"):
         documented.cohort_of(folder, "COHORT")
+    if name == "report-forms.md":
+        (folder / "group.mplstyle").write_text("font.size: 9\n", encoding="utf-8")
     if name in ("pacs.md", "serve.md"):
         (folder / "TOKENS").write_text("a-token-of-sixteen-letters\n", encoding="utf-8")
         documented.cohort_of(folder, "COHORT")

@@ -32,6 +32,7 @@ from fibrostage.deploy.page_words import (
 from fibrostage.ground.errors import PlanError
 from fibrostage.ground.files import replace_file, write_text
 from fibrostage.ground.stage import Staging
+from fibrostage.report.pdf import pdf_of
 from fibrostage.results.staged import CANNOT_SAY, RULED_IN, RULED_OUT, Staged
 
 __all__ = ["PagePicture", "PatientPage", "page_html", "write_page"]
@@ -155,26 +156,6 @@ def write_page(page: PatientPage, target_html: Path, target_pdf: Path | None = N
     write_text(target_html, html)
     if target_pdf is not None and pdf is not None:
         replace_file(target_pdf, lambda temporary: temporary.write_bytes(pdf))
-
-
-def pdf_of(html: str) -> bytes:
-    """A page as PDF of A4, tagged for readers of screens; only what stands in the page itself is opened.
-
-    Raises `PlanError` where WeasyPrint or the libraries that it draws with are missing.
-    """
-    try:
-        from weasyprint import HTML
-        from weasyprint.urls import URLFetcher
-    except ImportError:
-        raise PlanError("a page as PDF needs WeasyPrint: install fibrostage with its extra [pages]") from None
-    except OSError:
-        raise PlanError(
-            "a page as PDF needs Pango, which WeasyPrint draws with: install it (Debian: apt-get install "
-            "libpango-1.0-0 libpangoft2-1.0-0), or write the page as HTML only"
-        ) from None
-    fetcher = URLFetcher(allowed_protocols=("data",), allow_redirects=False)
-    made = HTML(string=html, url_fetcher=fetcher).write_pdf(pdf_variant="pdf/ua-1")
-    return bytes(made)
 
 
 def sheets_of(html: str) -> NDArray[np.uint8]:

@@ -60,7 +60,7 @@ def attribution_figure(
     columns = min(4, count)
     rows = -(-count // columns)
     with drawing():
-        made, axes = figure(2.5 * columns, 2.75 * rows, columns, rows)
+        made, axes = figure(2.5 * columns, 2.75 * rows, columns, rows, least=1.1)
         for ax in axes:
             ax.set_axis_off()
         for k, ax in zip(range(count), axes, strict=False):
@@ -76,6 +76,6 @@ def attribution_figure(
                 ax.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor="#E69F00", linewidth=1.2))
             share = table["share_inside"][k]
             inside = "" if share is None else f", {share:.0%} inside"
-            ax.set_title(f"{table['stage'][k] or 'no stage'}, called {table['called'][k]}{inside}", fontsize=8)
+            ax.set_title(f"{table['stage'][k] or 'no stage'}, called {table['called'][k]}{inside}", fontsize="small")
             mark_simulated(ax, simulated)
         return made

@@ -1,18 +1,49 @@
-"""The report: one HTML file with everything in it, figures as vectors, nothing fetched from anywhere."""
+"""The report: one HTML file with everything in it, figures as vectors, nothing fetched from anywhere.
+
+Whatever a section gives takes part: its figures stand with their captions and are described for who does not see them,
+its tables sort and are headed. The same page, without what needs a screen, is what the PDF is made of.
+"""
 
 from __future__ import annotations
 
+import base64
+from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, select_autoescape
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 
-from fibrostage import RESEARCH_USE, SIMULATED
+from fibrostage import RESEARCH_USE, SIMULATED, __version__
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import write_text
+from fibrostage.report.inline import dark_colours, to_svg
 from fibrostage.report.results import Results, read_results
 from fibrostage.report.sections import SECTIONS
 from fibrostage.report.sections.spec import Block, Drawing, Section
 from fibrostage.report.style import write_figure
+from fibrostage.views.table import marked
+
+Sections = list[tuple[Section, list[Block]]]
+FOR_PAPERS = (".pdf", ".png")  # what --figures writes
+
+
+@dataclass(frozen=True)
+class FigureInPage:
+    """A figure as it stands in the page, with its caption."""
+
+    picture: str
+    caption: str
+    kind: str = "drawing"
+
+
+@dataclass(frozen=True)
+class ShownSection:
+    """A section as it stands in the page."""
+
+    name: str
+    title: str
+    warns: bool
+    blocks: tuple[Block | FigureInPage, ...]
 
 
 def write_report(folder: Path, target: Path | None = None, figures: bool = False) -> Path:
@@ -22,20 +53,22 @@ def write_report(folder: Path, target: Path | None = None, figures: bool = False
     Raises `RunError` where the folder holds no finished run or study, or the page cannot be written.
     """
     results = read_results(folder)
-    out = target or folder / "report"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write to {out}: {error.strerror}") from None
-    page = out / "index.html"
+    out = made_folder(target or folder / "report")
     sections = sections_of(results)
+    page = out / "index.html"
     write_text(page, render(results, sections))
     if figures:
         write_figures(out / "figures", sections, results)
     return page
 
 
-Sections = list[tuple[Section, list[Block]]]
+def made_folder(folder: Path) -> Path:
+    """The folder, made where it is not there; raises `RunError` where it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write to {folder}: {error.strerror}") from None
+    return folder
 
 
 def sections_of(results: Results) -> Sections:
@@ -43,33 +76,65 @@ def sections_of(results: Results) -> Sections:
     return [(section, section.blocks(results)) for section in SECTIONS if section.wanted(results)]
 
 
-def write_figures(folder: Path, sections: Sections, results: Results) -> None:
-    """Every figure of the page as PDF and PNG, each with a title that says what of what it is."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write to {folder}: {error.strerror}") from None
+def named_figures(sections: Sections) -> dict[str, tuple[Section, Drawing]]:
+    """The figures of sections by the names of their files: the section's, numbered where it has several."""
+    found = {}
     for section, blocks in sections:
         drawn = [block for block in blocks if isinstance(block, Drawing)]
         for index, block in enumerate(drawn, start=1):
-            about = [section.title, block.about, results.name, SIMULATED if results.simulated else ""]
-            name = section.name if len(drawn) == 1 else f"{section.name}-{index}"
-            for suffix in (".pdf", ".png"):
-                write_figure(block.figure, folder / f"{name}{suffix}", " · ".join(filter(None, about)))
+            found[section.name if len(drawn) == 1 else f"{section.name}-{index}"] = section, block
+    return found
 
 
-def render(results: Results, sections: Sections) -> str:
-    """The page of such results as HTML, from their sections."""
-    environment = Environment(
-        loader=PackageLoader("fibrostage.report", "templates"), autoescape=select_autoescape(), trim_blocks=True
-    )
+def write_figures(folder: Path, sections: Sections, results: Results, suffixes: tuple[str, ...] = FOR_PAPERS) -> None:
+    """Every figure of the page as files of such kinds, each with a title that says what of what it is."""
+    made_folder(folder)
+    for name, (section, drawn) in named_figures(sections).items():
+        about = [section.title, drawn.about, results.name, SIMULATED if results.simulated else ""]
+        for suffix in suffixes:
+            write_figure(drawn.figure, folder / f"{name}{suffix}", " · ".join(filter(None, about)))
+
+
+def render(results: Results, sections: Sections, paper: bool = False) -> str:
+    """The page of such results as HTML, from their sections; for `paper`, without what a screen alone can do."""
+    environment = Environment(loader=PackageLoader("fibrostage.report", "templates"), autoescape=True, trim_blocks=True)
     first = results.first
     runs = len(results.metrics)
-    return environment.get_template("report.html").render(
+    html = environment.get_template("report.html").render(
         name=results.name,
         simulated=SIMULATED if results.simulated else "",
         notice=RESEARCH_USE,
+        version=__version__,
         about=f"{results.staging.name} · {', '.join(results.staging.classes)} · {runs} run{'s' if runs > 1 else ''} · "
         f"cohort {first.cohort.name}",
-        sections=sections,
+        sections=shown(sections, results.simulated, paper),
+        paper=paper,
+    )
+    dark = f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark_colours(html)} }} }}\n</style>"
+    return html if paper else html.replace("</style>", dark, 1)
+
+
+def shown(sections: Sections, simulated: bool, paper: bool) -> list[ShownSection]:
+    """Sections with their figures drawn."""
+    names = {id(drawn): name for name, (_, drawn) in named_figures(sections).items()}
+
+    def block_shown(section: Section, block: Block) -> Block | FigureInPage:
+        if not isinstance(block, Drawing):
+            return block
+        alt = marked(f"{section.title}. {block.said}", simulated)
+        name = names[id(block)]
+        return FigureInPage(as_image(block, name, alt) if paper else to_svg(block.figure, name, alt), block.caption)
+
+    return [
+        ShownSection(section.name, section.title, section.warns, tuple(block_shown(section, b) for b in blocks))
+        for section, blocks in sections
+    ]
+
+
+def as_image(drawn: Drawing, name: str, alt: str) -> str:
+    """The figure as an <img> that holds it: a PDF keeps what such an image is said to show."""
+    held = base64.b64encode(to_svg(drawn.figure, name, alt, turning=False).encode()).decode()
+    wide = 96 * float(drawn.figure.get_figwidth())
+    return Markup('<img src="data:image/svg+xml;base64,{}" alt="{}" style="max-width:{:.0f}px">').format(
+        held, alt, wide
     )

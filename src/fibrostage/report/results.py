@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from fibrostage.active.strategy_expression import ALL, title_of
 from fibrostage.analysis.judged import Judged, KeptRun, judged_markers, judged_networks, markers_of_scores
@@ -19,6 +21,7 @@ from fibrostage.ground.stage import Staging
 from fibrostage.plan.staging import StagingPlan
 from fibrostage.report.attribution import Attribution, attribution_of
 from fibrostage.results.metrics import Metrics, ParticipantFlow
+from fibrostage.results.predictions import scores_of
 from fibrostage.results.run_folder import RunFolder, read_parquet
 from fibrostage.results.study_folder import (
     COMMON,
@@ -34,6 +37,7 @@ from fibrostage.results.study_folder import (
     StudyFolder,
     StudyRecord,
 )
+from fibrostage.stats.agreement import confusion
 
 PREVALENCES = (0.1, 0.3)  # at which predictive values are told beside the cohort's own
 MOST_SHOWN = 3  # strategies whose last rounds are drawn side by side
@@ -120,6 +124,12 @@ class Results:
             return []
         folds = dict(zip(networks[0].patients.tolist(), networks[0].folds, strict=True))
         return judged_markers(known, folds, self.staging)
+
+    @cached_property
+    def confusions(self) -> dict[str, NDArray[np.int64]]:
+        """Test patients by true and called stage [K, K] of each method."""
+        found = {method: scores_of(table, self.staging) for method, table in self.predictions.items()}
+        return {name: confusion(own.stages, own.called, len(self.staging.classes)) for name, own in found.items()}
 
     @property
     def first(self) -> Metrics:

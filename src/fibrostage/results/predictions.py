@@ -58,7 +58,7 @@ def scores_of(predictions: pl.DataFrame, staging: Staging, split: str = TEST, by
     if by == "patient_id" and CALIBRATED[0] in own.columns:
         means = own.group_by("patient_id").agg(pl.col(f"q_{k}").mean() for k in range(len(staging.classes)))
         table = (
-            pl.DataFrame({"patient_id": pl.Series(units.tolist(), dtype=pl.String)})
+            pl.DataFrame({"patient_id": units.tolist()}, schema={"patient_id": pl.String})
             .join(means, "patient_id", maintain_order="left")
             .drop("patient_id")
             .to_numpy()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from fibrostage.report.figures import FIGURES
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Drawing, Heading, Note, Section
+from fibrostage.report.sections.spec import Block, Heading, Note, Section
 
 
 def blocks(results: Results) -> list[Block]:
     """A picture a run, with how much of the attribution lies inside the box."""
     shown: list[Block] = []
-    for one in results.attributions:
+    for one, drawn in zip(results.attributions, FIGURES["attributions"].draw(results), strict=True):
         found = one.inside
         inside = ""
         if found.share is not None:
@@ -22,7 +23,7 @@ def blocks(results: Results) -> list[Block]:
             "patient was called from all pictures together (with an ordinal head: for more fibrosis), blue against it, "
             f"the box is the elastogram's region.{inside}"
         )
-        shown += [Heading(one.title), Drawing(one.picture), Note(note)]
+        shown += [Heading(one.title), drawn, Note(note)]
     return shown
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from fibrostage.report.figures import FIGURES
 from fibrostage.report.results import Results
-from fibrostage.report.roc import roc_figure
-from fibrostage.report.sections.spec import Block, Drawing, Note, Section
+from fibrostage.report.sections.spec import Block, Note, Section
 
 
 def blocks(results: Results) -> list[Block]:
-    """A panel a cut."""
+    """The curves of every method."""
     several = " A patient tested in several runs counts once, with the mean of the runs' probabilities."
-    note = "One point a patient. AUC with DeLong's 95 % interval." + (several if len(results.metrics) > 1 else "")
-    return [Drawing(roc_figure(results.predictions, results.staging, results.simulated)), Note(note)]
+    note = "One point a patient." + (several if len(results.metrics) > 1 else "")
+    return [*FIGURES["roc_curves"].draw(results), Note(note)]
 
 
 SECTION = Section("roc_curves", "ROC curves", lambda results: bool(results.predictions), blocks)

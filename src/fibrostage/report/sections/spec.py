@@ -5,29 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from matplotlib.figure import Figure
-
+from fibrostage.report.drawing import Drawing
 from fibrostage.report.results import Results
-from fibrostage.report.style import to_svg
 from fibrostage.views.table import TableView
 
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure. `about` is what it shows where a section has several, `alt` what is seen in it, in words; `counted`
-    says of how many patients it is (n), `interval` what interval it shows, or why none."""
-
-    figure: Figure
-    about: str = ""
-    alt: str = ""
-    counted: str = ""
-    interval: str = ""
-    kind: str = "drawing"
-
-    @property
-    def svg(self) -> str:
-        """The figure as an element of the page."""
-        return to_svg(self.figure)
+__all__ = ["Block", "Bullets", "Drawing", "Facts", "Folded", "Heading", "Note", "Section", "ShownTable"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,71 @@
+"""Whether the network does as well in every kind of patient: a forest plot a cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fibrostage.analysis.judged import Judged
+from fibrostage.analysis.networks_and_markers import NETWORK
+from fibrostage.analysis.subgroups import Subgroups, subgroups_of
+from fibrostage.ground.stage import Staging
+from fibrostage.report.drawing import Drawing
+from fibrostage.report.figures.spec import FigureKind
+from fibrostage.report.forest import ForestRow, forest_figure
+from fibrostage.report.results import Results
+from fibrostage.stats.auc import auc_or_why
+from fibrostage.views.table import method_text, short_text
+
+
+def compared(results: Results) -> list[tuple[Judged, list[Subgroups]]]:
+    """Of a run its network, of a study the reference: at each cut what is known of its test patients, group by group;
+    nothing where their participants were not kept."""
+    if not results.kept:
+        return []
+    name = results.kept[0].method
+    known = {run.task: run.participants for run in results.kept if run.method == name}
+    found = []
+    for judged in results.judged:
+        participants = known.get(None, known.get(judged.cut))
+        if judged.kind == NETWORK and judged.method == name and participants is not None:
+            found.append((judged, subgroups_of(judged, participants, results.first.confidence)))
+    return found
+
+
+def draw(results: Results) -> list[Drawing]:
+    """A plot a cut at which any group is large enough."""
+    confidence = results.first.confidence
+    return [
+        forest_of(judged, found, results.staging, confidence, results.simulated)
+        for judged, found in compared(results)
+        if any(group.auc is not None for one in found for group in one.groups)
+    ]
+
+
+def wanted(results: Results) -> bool:
+    """Whether there is anything to compare."""
+    return any(group.auc is not None for _, found in compared(results) for one in found for group in one.groups)
+
+
+def forest_of(
+    judged: Judged, found: Sequence[Subgroups], staging: Staging, confidence: float, simulated: bool
+) -> Drawing:
+    """The forest plot of a cut: all test patients first, then each group."""
+    whole = auc_or_why(judged.positive, judged.score, confidence)
+    rows = [ForestRow("all test patients", whole, f"{short_text(whole)}, n = {len(judged)}")]
+    small = 0
+    for one in found:
+        for group in one.groups:
+            if group.auc is None:
+                small += 1
+                continue
+            rows.append(ForestRow(f"{one.title}: {group.name}", group.auc, f"{short_text(group.auc)}, n = {group.n}"))
+    cut = staging.cut_name(judged.cut)
+    title = f"{cut}, {method_text(judged.method)}"
+    said = f"AUC at {cut} of {len(rows) - 1} subgroups beside that of all {len(judged)} test patients"
+    few = f", {small} groups too small to be drawn" if small else ""
+    made = forest_figure(rows, whole, title, "AUC", simulated)
+    interval = f"{100 * confidence:g} % intervals by DeLong"
+    return Drawing(made, f"{cut}{few}", f"{said}{few}", f"n = {len(judged)} test patients", interval)
+
+
+FIGURE = FigureKind("subgroups", "In every kind of patient?", wanted, draw)

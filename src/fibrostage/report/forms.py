@@ -1,0 +1,145 @@
+"""What a report can be written as, each form by its name: a page, a PDF, figures, tables.
+
+All forms are of the same sections, so whatever a section gives is in each. Nothing is written where a form lacks what
+it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fibrostage import RESEARCH_USE
+from fibrostage.ground.errors import PlanError, nearest
+from fibrostage.ground.files import replace_file, write_text
+from fibrostage.report.page import Sections, made_folder, named_figures, render, sections_of, write_figures
+from fibrostage.report.pdf import check_pdf, pdf_of
+from fibrostage.report.results import Results, read_results
+from fibrostage.report.style import PLAIN, FigureLook, looking
+from fibrostage.report.table_files import check_word, named_tables, write_csv, write_latex, write_word
+from fibrostage.views.table import marked
+
+FOR_JOURNALS = (".svg", ".pdf", ".png", ".tiff")
+NARROWEST, WIDEST = 40.0, 400.0  # mm
+Write = Callable[[Path, Results, Sections], Path]
+
+
+@dataclass(frozen=True)
+class Form:
+    """`write` writes the form of results and their sections in a folder and returns where; `check` raises `PlanError`
+    where something that it needs is missing; `drawn` says that it is of figures at a journal's column width."""
+
+    name: str
+    write: Write
+    check: Callable[[], None] = lambda: None
+    drawn: bool = False
+
+
+def as_page(out: Path, results: Results, sections: Sections) -> Path:
+    """index.html, in which is everything."""
+    write_text(out / "index.html", render(results, sections))
+    return out / "index.html"
+
+
+def as_pdf(out: Path, results: Results, sections: Sections) -> Path:
+    """report.pdf, the page on A4."""
+    made = pdf_of(render(results, sections, paper=True))
+    replace_file(out / "report.pdf", lambda temporary: temporary.write_bytes(made))
+    return out / "report.pdf"
+
+
+def as_figures(out: Path, results: Results, sections: Sections) -> Path:
+    """figures/: each figure as SVG, PDF, PNG and TIFF, and captions.txt with what stands below and what is seen."""
+    write_figures(out / "figures", sections, results, FOR_JOURNALS)
+    lines = [
+        f"{name}\n{marked(section.title, results.simulated)}. {drawn.caption}\nAlternative text: {drawn.said}\n"
+        for name, (section, drawn) in named_figures(sections).items()
+    ]
+    write_text(out / "figures" / "captions.txt", "\n".join([*lines, RESEARCH_USE, ""]))
+    return out / "figures"
+
+
+def as_csv(out: Path, results: Results, sections: Sections) -> Path:
+    """tables/: a CSV a table."""
+    write_csv(out / "tables", named_tables(sections), results.simulated)
+    return out / "tables"
+
+
+def as_latex(out: Path, results: Results, sections: Sections) -> Path:
+    """tables/: a LaTeX file a table."""
+    write_latex(out / "tables", named_tables(sections), results.simulated)
+    return out / "tables"
+
+
+def as_word(out: Path, results: Results, sections: Sections) -> Path:
+    """tables/tables.docx: all tables, a page each."""
+    path = made_folder(out / "tables") / "tables.docx"
+    write_word(path, named_tables(sections), results.simulated)
+    return path
+
+
+def as_papers(out: Path, results: Results, sections: Sections) -> Path:
+    """figures/: each figure as PDF and PNG."""
+    write_figures(out / "figures", sections, results)
+    return out / "figures"
+
+
+FORMS = {
+    form.name: form
+    for form in (
+        Form("html", as_page),
+        Form("pdf", as_pdf, check_pdf),
+        Form("figures", as_figures, drawn=True),
+        Form("tables", as_csv),
+        Form("latex", as_latex),
+        Form("docx", as_word, check_word),
+    )
+}
+
+
+FIGURES_TOO = Form("--figures", as_papers)  # an option of its own, older than the forms
+
+
+def forms_named(names: Sequence[str]) -> list[Form]:
+    """The forms of such names, each once; raises `PlanError` for an unknown one."""
+    found = []
+    for name in dict.fromkeys(names):
+        if name not in FORMS:
+            raise PlanError(f"--format {name!r}{nearest(name, FORMS)} is not known; known: {', '.join(FORMS)}")
+        found.append(FORMS[name])
+    return found
+
+
+def write_forms(
+    folder: Path, target: Path | None, names: Sequence[str], look: FigureLook = PLAIN, figures: bool = False
+) -> list[Path]:
+    """Writes the report of a run's or a study's folder in each of the forms named, under `target` (DIR/report by
+    default), and returns where each is.
+
+    `look` is how figures are drawn; its width is that of the figures' own files. With `figures`, those are written as
+    PDF and PNG where the form "figures" is not asked for. Raises `PlanError` for an unknown
+    form, a width that no page has, or where a form lacks what it needs, before anything is written; `RunError` where
+    the folder holds no finished run or study, or something cannot be written.
+    """
+    wanted = forms_named(names)
+    if figures and FORMS["figures"] not in wanted:
+        wanted.append(FIGURES_TOO)
+    if look.width is not None and not NARROWEST <= look.width <= WIDEST:
+        raise PlanError(
+            f"--width {look.width:g} is not between {NARROWEST:g} and {WIDEST:g} mm (a column: 89, two: 183)"
+        )
+    for form in wanted:
+        form.check()
+    page_look = FigureLook(look.style)
+    written: dict[str, Path] = {}
+    for own in (page_look, look) if look != page_look else (look,):
+        mine = [form for form in wanted if (look if form.drawn else page_look) == own]
+        if not mine:
+            continue
+        with looking(own):
+            results = read_results(folder)
+            out = made_folder(target or folder / "report")
+            sections = sections_of(results)
+            written |= {form.name: form.write(out, results, sections) for form in mine}
+    return [written[form.name] for form in wanted]
