@@ -7,7 +7,7 @@ guessed where several hold something.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fibrostage.ground.errors import IntakeError, nearest
@@ -21,13 +21,8 @@ def is_workbook(start: bytes) -> bool:
     return start.startswith(WORKBOOKS)
 
 
-def workbook_rows(path: Path, sheet: str | None, decimal: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields (row number from 1, cells) of a workbook's only sheet with something in it, or of the one that is named;
-    numbers are written with `decimal`. Columns that are empty throughout are left out.
-
-    Raises `IntakeError` where it cannot be read, several sheets hold something and none is named, or there is no such
-    sheet.
-    """
+def sheets_of(path: Path) -> dict[str, list[list[Cell]]]:
+    """The rows of each sheet of a workbook that is not hidden. Raises `IntakeError` where it cannot be read."""
     try:
         from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
     except ImportError:
@@ -37,12 +32,27 @@ def workbook_rows(path: Path, sheet: str | None, decimal: str) -> Iterator[tuple
     try:
         book = CalamineWorkbook.from_path(path)
         shown = [one.name for one in book.sheets_metadata if one.visible == SheetVisibleEnum.Visible]
-        rows = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in shown}
+        return {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in shown}
     except CalamineError as error:
         raise IntakeError(f"{path} cannot be read as a workbook: {error}") from None
-    full = [name for name in shown if any(cell != "" for row in rows[name] for cell in row)]
+
+
+def full_sheets(sheets: Mapping[str, list[list[Cell]]]) -> list[str]:
+    """The names of the sheets with something in them."""
+    return [name for name, rows in sheets.items() if any(cell != "" for row in rows for cell in row)]
+
+
+def workbook_rows(path: Path, sheet: str | None, decimal: str) -> Iterator[tuple[int, list[str]]]:
+    """Yields (row number from 1, cells) of a workbook's only sheet with something in it, or of the one that is named;
+    numbers are written with `decimal`. Columns that are empty throughout are left out.
+
+    Raises `IntakeError` where it cannot be read, several sheets hold something and none is named, or there is no such
+    sheet.
+    """
+    rows = sheets_of(path)
+    full = full_sheets(rows)
     if sheet is not None and sheet not in rows:
-        raise IntakeError(f"{path} has no sheet {sheet!r}{nearest(sheet, shown)}; it has {', '.join(shown)}")
+        raise IntakeError(f"{path} has no sheet {sheet!r}{nearest(sheet, rows)}; it has {', '.join(rows)}")
     if sheet is None and len(full) > 1:
         raise IntakeError(
             f"{path} has {len(full)} sheets with something in them: {', '.join(full)}; say which is meant in the plan: "

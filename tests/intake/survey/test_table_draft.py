@@ -10,6 +10,7 @@ import pytest
 from fibrostage.ground.errors import IntakeError
 from fibrostage.intake.survey.draft import table_block
 from fibrostage.intake.survey.table_draft import UNSURE, Drafted, table_draft
+from tests.csv_tables.books import xlsx
 
 NEEDED = ("patient_id", "stage")
 
@@ -28,7 +29,7 @@ def test_a_german_table(tmp_path: Path) -> None:
     path.write_text("\n".join(["Pat.-Nr.;METAVIR;FibroScan;Thrombozyten;PLT", *(row + ";" for row in rows)]), "cp1252")
     made = table_draft(path, NEEDED)
     assert live(made)["columns"] == {
-        "Pat.-Nr.": "patient_id", "METAVIR": "stage", "FibroScan": "te", "PLT": "platelets",
+        "Pat.-Nr.": "patient_id", "METAVIR": "stage", "FibroScan": "te", "Thrombozyten": "platelets",
     }  # fmt: skip
     assert live(made)["missing"] == ["n.d.", "-"]
     assert live(made)["decimal"] == ","
@@ -72,6 +73,12 @@ def test_words_of_no_system_are_left_to_the_user(tmp_path: Path) -> None:
     made = table_draft(path, NEEDED)
     assert made.staging is None
     assert "of no known system" in made.staging_comment
+
+
+def test_the_sheet_that_looks_like_it_is_named(tmp_path: Path) -> None:
+    path = xlsx(tmp_path / "p.xlsx", {"Hinweise": [["x"], ["y"]], "Daten": [["Pat.-Nr.", "METAVIR"], ["1", "F2"]]})
+    made = table_draft(path, NEEDED)
+    assert live(made) == {"columns": {"Pat.-Nr.": "patient_id", "METAVIR": "stage"}, "sheet": "Daten"}
 
 
 def test_a_table_without_rows(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ def picture_table(sources: Sources) -> Drafted | None:
     read."""
     if sources.images is None:
         return None
-    return table_draft(sources.images, ("file", "patient_id", "modality"), sources.images_encoding or sources.encoding)
+    encoding = sources.images_encoding or sources.encoding
+    return table_draft(sources.images, ("file", "patient_id", "modality"), encoding, "images_sheet")
 
 
 def as_listed(looks: Sequence[FileLook], table: Drafted) -> list[FileLook]:

@@ -18,7 +18,7 @@ from fibrostage.csv_tables.headers import KEYS, meant_by
 from fibrostage.csv_tables.reader import read_bytes, rows_of
 from fibrostage.csv_tables.reading import BOUND, TableReading
 from fibrostage.csv_tables.way_forward import COMMA, ENCODINGS, NOTHING, class_like, quoted
-from fibrostage.csv_tables.workbook import is_workbook
+from fibrostage.csv_tables.workbook import full_sheets, is_workbook, sheets_of
 from fibrostage.ground.errors import IntakeError
 from fibrostage.ground.stage import ISHAK, KNOWN, METAVIR, Staging
 from fibrostage.ground.units import suspicions
@@ -56,7 +56,8 @@ class Drafted:
         columns = {**(other.columns if other else {}), **self.columns}
         pairs = ", ".join(f"{quoted(column)} = {quoted(meant)}" for column, meant in columns.items())
         first = [(f"columns = {{ {pairs} }}", f"by their names; {len(self.rows)} rows")] if columns else []
-        return [*first, *self.lines]
+        sheet = [line for line in (other.lines if other else []) if line[0].startswith("images_sheet")]
+        return [*first, *sheet, *self.lines]
 
     @property
     def known(self) -> list[str]:
@@ -64,9 +65,11 @@ class Drafted:
         return [self.columns.get(one, one) for one in self.header]
 
 
-def table_draft(path: Path, needed: Sequence[str], encoding: str | None = None) -> Drafted:
-    """Drafts how a table is written that has to have the `needed` columns. Raises `IntakeError` where it cannot be
-    read at all, or is empty."""
+def table_draft(path: Path, needed: Sequence[str], encoding: str | None = None, key: str = "sheet") -> Drafted:
+    """Drafts how a table is written that has to have the `needed` columns; `key` is what a plan calls its sheet.
+
+    Raises `IntakeError` where it cannot be read at all, or is empty.
+    """
     made = Drafted()
     data = read_bytes(path)
     told = encoding or "utf-8"
@@ -75,9 +78,12 @@ def table_draft(path: Path, needed: Sequence[str], encoding: str | None = None) 
         if told != "utf-8":
             made.lines.append((f"encoding = {quoted(told)}", f"{UNSURE}no UTF-8; look whether its letters are right"))
     wanted = [alias for name in needed for alias in (name, *KEYS.get(name, ()))]
+    sheet = likely_sheet(path, needed) if is_workbook(data) else None
+    if sheet is not None:
+        made.lines.append((f"{key} = {quoted(sheet)}", "the sheet whose header looks most like it"))
     table = [
         tuple(tidy(cell) for cell in cells)
-        for _, cells in rows_of(path, wanted, TableReading(encoding=told), asked=False)
+        for _, cells in rows_of(path, wanted, TableReading(encoding=told, sheet=sheet), asked=False)
         if any(cell.strip() for cell in cells)
     ]
     if len(table) < 2:
@@ -90,6 +96,22 @@ def table_draft(path: Path, needed: Sequence[str], encoding: str | None = None) 
     if "stage" in needed:
         draft_staging(made)
     return made
+
+
+def likely_sheet(path: Path, needed: Sequence[str]) -> str | None:
+    """The sheet of several whose first row has most of the `needed` columns, by whatever name; None where only one
+    holds something. Raises `IntakeError` where the workbook cannot be read."""
+    sheets = sheets_of(path)
+    full = full_sheets(sheets)
+    if len(full) < 2:
+        return None
+
+    def fits(name: str) -> int:
+        first = next(row for row in sheets[name] if any(cell != "" for cell in row))
+        header = [tidy(str(cell)) for cell in first]
+        return sum(any(one == key or meant_by(one, [key]) for one in header) for key in needed)
+
+    return max(full, key=fits)
 
 
 def encoding_of(data: bytes) -> str:
