@@ -81,6 +81,12 @@ def test_the_sheet_that_looks_like_it_is_named(tmp_path: Path) -> None:
     assert live(made) == {"columns": {"Pat.-Nr.": "patient_id", "METAVIR": "stage"}, "sheet": "Daten"}
 
 
+def test_whatever_stands_in_a_cell_the_draft_is_toml(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text('patient_id,stage,Met\x07\x7f"a\nA,F1\x7f\x0b#,x\nB,"F""2",y\nC,F3,z\n', encoding="utf-8")
+    assert live(table_draft(path, NEEDED)) == {}
+
+
 def test_a_table_without_rows(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     path.write_text("patient_id,stage\n")

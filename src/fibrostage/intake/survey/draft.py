@@ -65,7 +65,8 @@ def head(simulated: str) -> str:
 
 def commented(line: str, comment: str) -> str:
     """A line of TOML with a comment behind it."""
-    return f"{line}  # {' '.join(comment.split())}\n" if comment else f"{line}\n"
+    shown = "".join(sign for sign in " ".join(comment.split()) if sign.isprintable())  # TOML allows no other
+    return f"{line}  # {shown}\n" if shown else f"{line}\n"
 
 
 def staging_block(table: Drafted | None) -> list[str]:

@@ -185,6 +185,7 @@ def unnamed(look: FileLook, words: Collection[str], privacy: Privacy) -> FileLoo
 def veiled(text: str, words: Collection[str], privacy: Privacy) -> str:
     """A text of a header without the words that stand in identifying tags; nothing but the veil where it names somebody
     by more than single words."""
+    text = text.encode("utf-8", "replace").decode("utf-8")  # half a sign cannot be written
     shown = " ".join(VEIL if identifies(word, words, privacy) else word for word in text.split())
     return VEIL if identifies(shown.replace(VEIL, " "), words, privacy) else shown
 
