@@ -58,6 +58,7 @@ def test_every_extra_that_the_readme_names_is_used() -> None:
     assert [name for name in extras if name != "dev" and f"`{name}`" not in readme] == []
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
     imported = {"scikit-activeml": "skactiveml", "psycopg": "psycopg", "mlstatkit": "MLstatkit"}
+    imported["python-calamine"] = "python_calamine"
     for name, wanted in extras.items():
         if name == "dev":
             continue

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,15 @@ from numpy.typing import NDArray
 from fibrostage import RESEARCH_USE
 from fibrostage.csv_tables.headers import notes_on
 from fibrostage.csv_tables.reader import CsvTable
+from fibrostage.csv_tables.reading import TableReading
 from fibrostage.csv_tables.scores import is_missing, is_simulated, read_table, texts
+from fibrostage.csv_tables.writer import csv_text
 from fibrostage.ground.errors import IntakeError, PlanError, Problems
-from fibrostage.ground.files import Json, replace_file
+from fibrostage.ground.files import Json, write_text
 from fibrostage.ground.quantities import Modulus
 from fibrostage.ground.stage import Staging, staging_of
-from fibrostage.ground.units import in_own_units, suspicions
-from fibrostage.intake.read.tables import parse_number
+from fibrostage.ground.units import check_stated, suspicions
+from fibrostage.intake.read.numbers import parse_number
 from fibrostage.markers import MARKERS, measured
 from fibrostage.markers.spec import Cutoff, Marker, Values, values_of
 from fibrostage.stats.auc import auc_or_why
@@ -66,18 +67,20 @@ def marker_table(
     encoding: str = "utf-8",
     confidence: float = 0.95,
     units: Mapping[str, str] | None = None,
+    reading: TableReading | None = None,
 ) -> MarkerTable:
     """Every marker of every patient of P.csv; with a stage column, the AUC at each cut.
 
     `units` state the unit of measured columns; a column that seems to be in another one and is not stated counts as
-    refused, with a caveat. Raises `PlanError` for a unit or a column that is unknown.
+    refused, with a caveat; a `reading` says how the table is written, and may state units too. Raises `PlanError` for a
+    unit or a column that is unknown.
     """
-    table = read_table(path, ("patient_id",), encoding)
+    known, stated = measured(), {**(reading.units if reading else {}), **(units or {})}
+    check_stated(known, stated)
+    table = read_table(path, ("patient_id",), encoding, reading)
     check_ids(table)
-    columns, refusals = read_quantities(table)
+    columns, refusals = read_quantities(table, stated)
     barred = refused_cells(table, refusals)
-    known, stated = measured(), dict(units or {})
-    columns = in_own_units(known, columns, stated)
     if modulus == "shear":
         stated = {name: one.unit for name, one in known.items() if one.unit == "kPa"} | stated
     odd = suspicions(known, columns, stated)
@@ -117,13 +120,17 @@ def check_ids(table: CsvTable) -> None:
         raise IntakeError(f"{table.path} must have one row a patient:\n{problems.text()}", problems)
 
 
-def read_quantities(table: CsvTable) -> tuple[dict[str, NDArray[np.float64]], list[RefusedCell]]:
+def read_quantities(
+    table: CsvTable, stated: Mapping[str, str]
+) -> tuple[dict[str, NDArray[np.float64]], list[RefusedCell]]:
     """Reads the measured columns that markers need, by name a value for each row [n], and lists the refused cells.
 
-    A value is NaN where the cell is empty, is no number or lies outside the quantity's plausible range; nothing is
-    converted.
+    A value is NaN where the cell is empty, is no number or lies outside the quantity's plausible range; it is converted
+    where another unit is `stated`.
     """
     columns, refusals, known = {}, [], measured()
+    asked = replace(table.reading or TableReading(), units=stated)
+    hints = table.reading is not None
     for column in table.columns:
         if column not in known:
             continue
@@ -133,7 +140,9 @@ def read_quantities(table: CsvTable) -> tuple[dict[str, NDArray[np.float64]], li
             if is_missing(text):
                 continue
             problems = Problems()
-            value = parse_number(table.path.name, row, patient, known[column], text, problems)
+            value = parse_number(
+                table.path.name, row, patient, known[column], text, problems, asked, table.record, hints=hints
+            )
             if value is not None:
                 values[index] = value
             refusals += [RefusedCell(row, patient, column, text, problem.reason) for problem in problems]
@@ -203,15 +212,11 @@ def write_markers(made: MarkerTable, target: Path) -> None:
             f"{'it' if len(taken) == 1 else 'them'}, so that nothing is overwritten"
         )
 
-    def write(path: Path) -> None:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow([*made.source.columns, *names.values()])
-            for index, (_, cells) in enumerate(made.source.rows):
-                found = (made.values[name].values[index] for name in names)
-                writer.writerow([*cells.values(), *("" if np.isnan(value) else f"{value:.6g}" for value in found)])
-
-    replace_file(target, write)
+    rows = []
+    for index, (_, cells) in enumerate(made.source.rows):
+        found = (made.values[name].values[index] for name in names)
+        rows.append([*cells.values(), *("" if np.isnan(value) else f"{value:.6g}" for value in found)])
+    write_text(target, csv_text([*made.source.columns, *names.values()], rows))
 
 
 def column_of(marker: Marker) -> str:

@@ -1,6 +1,7 @@
 """A cohort on disk: tables, memory-mapped pixels, and the fingerprint that names exactly this data.
 
     COHORT/ cohort.json  patients.parquet  images.parquet  exclusions.parquet  pixels/<modality>.npy  intake.json
+            tables.json, where a plan said how tables are written
 
 Written once, to a temporary name beside the target, then renamed: a cohort folder is either whole or absent.
 Row i of pixels/<modality>.npy is the i-th row of images.parquet within that modality.
@@ -24,6 +25,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fibrostage import __version__
 from fibrostage.cohort.tables import GOOD, check_images, check_patients
+from fibrostage.csv_tables.writer import write_csv
 from fibrostage.ground.errors import CohortError, nearest
 from fibrostage.ground.files import Json, read_json, renamed_to, unfinished_beside
 from fibrostage.ground.stage import UNLABELLED, Staging
@@ -31,6 +33,7 @@ from fibrostage.ground.stage import UNLABELLED, Staging
 MARKER = "cohort.json"
 TABLE = "table"  # the kind of a modality that is columns of the patients, and no pictures
 TAKEN_IN = "intake.json"  # the plan that the cohort was taken in with: new pictures are read the same way
+TABLES_READ = "tables.json"  # how often each rule of the plan by which tables were read was used
 
 
 @dataclass(frozen=True)
@@ -296,7 +299,7 @@ def write_tables(
     if len(problems):
         raise CohortError(f"the cohort is not valid:\n{problems.text()}")
     fingerprint = compute_fingerprint(staging, modalities, patients, images, simulated, caveats)
-    exclusions.write_csv(folder / "exclusions.csv")  # for people; the tables are what is read
+    write_csv(exclusions, folder / "exclusions.csv")  # for people; the tables are what is read
     for table, frame in (("patients", patients), ("images", images), ("exclusions", exclusions)):
         frame.write_parquet(folder / f"{table}.parquet")
     head = {

@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 
 from fibrostage import SIMULATED
 from fibrostage.csv_tables.reader import CsvTable, read_csv
+from fibrostage.csv_tables.reading import TableReading
 from fibrostage.ground.errors import IntakeError, Problems
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null"})  # how spreadsheets and R write "no value"
 
 
-def read_table(path: Path, needed: tuple[str, ...], encoding: str) -> CsvTable:
-    """Reads a CSV with every row whole; raises `IntakeError` with all that is wrong."""
+def read_table(path: Path, needed: tuple[str, ...], encoding: str, reading: TableReading | None = None) -> CsvTable:
+    """Reads a table with every row whole, by a `reading` where there is one; raises `IntakeError` with all that is
+    wrong."""
     problems = Problems()
-    table = read_csv(path, needed, problems, encoding)
+    table = read_csv(path, needed, problems, encoding, reading)
     if len(problems):
         raise IntakeError(f"{path} cannot be read:\n{problems.text()}", problems)
     return table

@@ -19,6 +19,7 @@ from fibrostage import __version__
 from fibrostage.cohort.colour_bar import bar_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.cohort.tables import BOX
+from fibrostage.csv_tables.writer import write_csv
 from fibrostage.deploy.heat_maps import HeatMaps, Maps
 from fibrostage.deploy.patient_page import PagePicture, PatientPage, page_html, sheets_of, write_page
 from fibrostage.ground.errors import FibrostageError, RunError
@@ -85,11 +86,11 @@ def write_answers(
     """
     with new_folder(out) as work:
         table = found.table()
-        table.write_csv(work / "predictions.csv")
+        write_csv(table, work / "predictions.csv")
         write_parquet(work / "predictions.parquet", table)
         write_json(work / "predictions.json", found.as_dict())
         if found.left_out:
-            left_out_table(found.left_out).write_csv(work / "left_out.csv")
+            write_csv(left_out_table(found.left_out), work / "left_out.csv")
         return write_each(work, found, cohort, asked, wanted, files or {}, progress, heat)
 
 

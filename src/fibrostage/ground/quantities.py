@@ -18,10 +18,16 @@ TISSUE_DENSITY = 1.0  # g/mL, the convention of every vendor
 
 @dataclass(frozen=True)
 class OtherUnit:
-    """Another unit that people have a quantity in, and what a number in it is in ours."""
+    """Another unit that people have a quantity in, and what a number in it is in ours; `rule` says how where it is no
+    factor."""
 
     unit: str
     convert: Callable[[float], float]
+    rule: str = ""
+
+    def said(self, own: str) -> str:
+        """How numbers are converted to the unit `own`, in words."""
+        return self.rule or f"1 {self.unit} = {self.convert(1.0):g} {own}"
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,12 @@ class Quantity:
     hint: str = ""
     whole: bool = False
     habit: Habit | None = None
+    units: tuple[OtherUnit, ...] = ()
+
+    @property
+    def others(self) -> dict[str, OtherUnit]:
+        """Every other unit by its name."""
+        return {one.unit: one for one in (*(self.habit.others if self.habit else ()), *self.units)}
 
     def refusal(self, value: float) -> str | None:
         """Why a value cannot be believed, or None when it can."""
@@ -62,24 +74,27 @@ ENZYME = Habit(5, 5000, (10, 1000), (KATALS,))
 AGE = Quantity("age", "years", 0, 120)
 AST = Quantity("ast", "U/L", 1, 30_000, habit=ENZYME)
 ALT = Quantity("alt", "U/L", 1, 30_000, habit=ENZYME)
-AST_ULN = Quantity("ast_uln", "U/L", 10, 200, "the laboratory's upper limit of normal")
+AST_ULN = Quantity("ast_uln", "U/L", 10, 200, "the laboratory's upper limit of normal", units=(KATALS,))
+COUNTS = (
+    OtherUnit("1/µL", lambda value: value / 1000), OtherUnit("1e3/µL", lambda value: value),
+    OtherUnit("G/L", lambda value: value), OtherUnit("1/L", lambda value: value / 1e9),
+)  # fmt: skip
 TEN_THOUSANDS = OtherUnit("1e4/µL", lambda value: value * 10)
 PLATELETS = Quantity(
     "platelets", "1e9/L", 1, 2000, "a count per µL is 1000 times the value in 1e9/L",
-    habit=Habit(30, 900, (50, 500), (TEN_THOUSANDS,)),
+    habit=Habit(30, 900, (50, 500), (TEN_THOUSANDS,)), units=COUNTS,
 )  # fmt: skip
-KPA = Quantity("kpa", "kPa", 0.1, 300, "m/s must be converted first")  # of one picture
 
 
 def stiffness_quantity(column: str, most: float) -> Quantity:
     """Young's modulus of a patient in kPa, up to what a technique can show."""
-    others = (OtherUnit("m/s", kpa_from_speed), OtherUnit("kPa of the shear modulus", lambda value: 3 * value))
+    others = (SPEED, OtherUnit("kPa of the shear modulus", lambda value: 3 * value))
     return Quantity(column, "kPa", 0.5, most, "m/s must be converted first", habit=Habit(2.4, 150, (3.4, 80), others))
 
 
 def speed_quantity(column: str) -> Quantity:
     """Shear-wave speed of a patient in m/s."""
-    others = (OtherUnit("kPa", speed_from_kpa),)
+    others = (OtherUnit("kPa", speed_from_kpa, "c = √(E/3ρ)"),)
     return Quantity(column, "m/s", 0.3, 12, "kPa is another column", habit=Habit(0.6, 5.5, (0.8, 4.5), others))
 
 
@@ -93,3 +108,7 @@ def speed_from_kpa(kpa: float, modulus: Modulus = "young") -> float:
     """Shear-wave speed in m/s from stiffness in kPa of the stated modulus."""
     shear = kpa / 3 if modulus == "young" else kpa
     return math.sqrt(shear / TISSUE_DENSITY)
+
+
+SPEED = OtherUnit("m/s", kpa_from_speed, "E = 3ρc²")
+KPA = Quantity("kpa", "kPa", 0.1, 300, "m/s must be converted first", units=(SPEED,))  # of one picture

@@ -6,6 +6,7 @@ is refused until the user states the unit.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -77,13 +78,26 @@ def suspicions(
 
 def unit_of(quantity: Quantity, stated: str) -> OtherUnit | None:
     """The other unit that a user stated; None for the column's own. Raises `PlanError` for one that is neither."""
-    others = {other.unit: other for other in (quantity.habit.others if quantity.habit else ())}
-    if stated == quantity.unit:
+    others = {spelled(name): other for name, other in quantity.others.items()}
+    if spelled(stated) == spelled(quantity.unit):
         return None
-    if stated not in others:
-        known = ", ".join([quantity.unit, *others])
-        raise PlanError(f"units.{quantity.column} = {stated!r}{nearest(stated, others)}; it may be {known}")
-    return others[stated]
+    if spelled(stated) not in others:
+        known = ", ".join([quantity.unit, *quantity.others])
+        raise PlanError(f"units.{quantity.column} = {stated!r}{nearest(stated, quantity.others)}; it may be {known}")
+    return others[spelled(stated)]
+
+
+def spelled(unit: str) -> str:
+    """A unit as it is compared: one sign for micro, which people also write u."""
+    return unicodedata.normalize("NFKC", unit).replace("μ", "u").replace(" ", "")
+
+
+def check_stated(quantities: Mapping[str, Quantity], stated: Mapping[str, str]) -> None:
+    """Raises `PlanError` where a stated column is none that is measured, or its unit is unknown."""
+    for name, unit in stated.items():
+        if name not in quantities:
+            raise PlanError(f"units.{name}{nearest(name, quantities)}: there is no such measured column")
+        unit_of(quantities[name], unit)
 
 
 def in_own_units(
@@ -93,9 +107,7 @@ def in_own_units(
 
     Raises `PlanError` where a stated column is none that is measured, or its unit is unknown.
     """
-    for name in stated:
-        if name not in quantities:
-            raise PlanError(f"units.{name}{nearest(name, quantities)}: there is no such measured column")
+    check_stated(quantities, stated)
     result = dict(columns)
     for name, said in stated.items():
         other = unit_of(quantities[name], said)

@@ -15,6 +15,23 @@ MONTH_NAMED = re.compile(rf"(?<!\d)(\d{{1,2}})[-. ]*({'|'.join(MONTHS)})[a-z]*[-
 YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})[-./ ](\d{1,2})[-./ ](\d{4})(?!\d)")
 
 
+LONGEST_ID = 64  # signs, as DICOM allows (PS3.5, LO)
+TURNS = frozenset("\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # change the direction of writing
+
+
+def oddity_of_id(text: str) -> str | None:
+    """Why a text cannot be a patient's id: longer than a line, or with signs that nobody sees or that turn the writing
+    round; None where it can."""
+    shown = repr(text[:24]) + ("…" if len(text) > 24 else "")
+    if len(text) > LONGEST_ID:
+        return f"patient_id {shown} has {len(text)} signs; an id has at most {LONGEST_ID}"
+    if TURNS & set(text):
+        return f"patient_id {shown} has signs that turn the direction of writing, which an id cannot have; type it anew"
+    if any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") for sign in text):
+        return f"patient_id {shown} has a line break or another control character, which an id cannot have"
+    return None
+
+
 def tidy(text: str) -> str:
     """A cell or an id as it was meant: its letters in one spelling (NFC), without signs that nobody sees, and without
     the formula by which spreadsheets keep a number's zeros (="007")."""
@@ -26,6 +43,11 @@ def tidy(text: str) -> str:
 def plain(text: str) -> str:
     """A text as it is compared: one spelling of each letter, no capitals."""
     return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
+def bare(text: str) -> str:
+    """An id as it is compared with others that may be the same: without case and zeros in front."""
+    return plain(text).lstrip("0") or "0"
 
 
 def parts_of(text: str) -> list[str]:

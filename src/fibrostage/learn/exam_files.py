@@ -21,6 +21,7 @@ from fibrostage.ground.files import read_json, write_text
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources, survey
+from fibrostage.intake.build.read_tables import reading_of
 from fibrostage.intake.build.take_in import KEPT, take_in
 from fibrostage.intake.build.write_cohort import MEND
 from fibrostage.intake.given_ids import files_from_link, ids_from_link
@@ -69,8 +70,10 @@ def take_exams(
 
     Raises `IntakeError` where no picture of the files can be used.
     """
-    patients = without_stages(exams, work / "patients.csv")
-    sources = Sources(exams.sources[0], patients, exams.images, more=exams.sources[1:])
+    patients = without_stages(exams, plan, work / "patients.csv")
+    sources = Sources(
+        exams.sources[0], patients, exams.images, "utf-8", exams.sources[1:], plan.table.encoding or "utf-8"
+    )
     link = exams.link or work / "link.csv"
     choices = Choices(
         skip_bad=True,
@@ -80,6 +83,7 @@ def take_exams(
         accept_identity=False,
         link=link,
         workers=workers,
+        other_tables=True,
     )
     try:
         cohort = take_in(sources, work / "exams", plan, progress=progress, choices=choices)
@@ -108,25 +112,28 @@ def reading_plan(run: Path) -> Plan:
     return Plan.parse(read_json(folder.intake_file), source=str(folder.intake_file))
 
 
-def without_stages(exams: Exams, target: Path) -> Path | None:
-    """Writes a table of the patients whom an I.csv or a P.csv names, with what was measured and without a stage, and
-    returns where; None where neither is given. Raises `IntakeError` where a CSV cannot be read."""
+def without_stages(exams: Exams, plan: Plan, target: Path) -> Path | None:
+    """Writes a table of the patients whom an I.csv or a P.csv names, both read as the plan says that tables are
+    written, with what was measured and without a stage, and returns where; None where neither is given. Raises
+    `IntakeError` where a table cannot be read."""
     if exams.images is None and exams.patients is None:
         return None
     problems = Problems()
     known: dict[str, Mapping[str, str]] = {}
     columns: list[str] = []
     if exams.patients is not None:
-        table = read_csv(exams.patients, ("patient_id",), problems)
+        table = read_csv(exams.patients, ("patient_id",), problems, reading=reading_of(plan))
         columns = [name for name in table.columns if name not in ("patient_id", "stage")]
         known = {row["patient_id"]: row for _, row in table.rows if row["patient_id"]}
     if exams.images is not None:
-        pictures = read_csv(exams.images, ("file", "patient_id", "modality"), problems)
+        written = reading_of(plan, pictures=True)
+        pictures = read_csv(exams.images, ("file", "patient_id", "modality"), problems, reading=written)
         known = {**{row["patient_id"]: {} for _, row in pictures.rows if row["patient_id"]}, **known}
     if len(problems):
         raise IntakeError(f"{exams.images or exams.patients} cannot be read:\n{problems.text()}", problems)
     rows = [(patient, "", *(row.get(name, "") for name in columns)) for patient, row in known.items()]
-    write_text(target, csv_text(("patient_id", "stage", *columns), rows))
+    announced = "sep=,\n"  # whatever the plan says of the user's own tables
+    write_text(target, announced + csv_text(("patient_id", "stage", *columns), rows))
     return target
 
 

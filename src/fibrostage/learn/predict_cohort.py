@@ -12,6 +12,7 @@ from fibrostage import RESEARCH_USE, SIMULATED
 from fibrostage.cohort.flow import has_all
 from fibrostage.cohort.measurements import seen_by
 from fibrostage.cohort.store import Cohort
+from fibrostage.csv_tables.writer import write_csv
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, replace_file
 from fibrostage.ground.progress import SILENT, Progress
@@ -129,9 +130,9 @@ def write_table(found: PredictedCohort, target: Path | None) -> None:
     beside = check_target(target)
     if target is None or beside is None:
         return
-    replace_file(target, found.table().write_csv)
+    replace_file(target, lambda temporary: write_csv(found.table(), temporary))
     if found.left_out:
-        replace_file(beside, left_out_table(found.left_out).write_csv)
+        replace_file(beside, lambda temporary: write_csv(left_out_table(found.left_out), temporary))
 
 
 def left_out_table(left_out: Mapping[str, str]) -> pl.DataFrame:

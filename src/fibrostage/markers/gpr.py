@@ -1,12 +1,12 @@
 """GGT-to-platelet ratio. The upper limit of normal of GGT differs much between laboratories, so none is assumed."""
 
-from fibrostage.ground.quantities import PLATELETS, Quantity
+from fibrostage.ground.quantities import KATALS, PLATELETS, Quantity
 from fibrostage.markers.spec import Cutoff, Example, Marker, Need
 
 LEMOINE = "Lemoine et al., Gut 2016;65:1369"
 
-GGT = Quantity("ggt", "U/L", 1, 30_000)
-GGT_ULN = Quantity("ggt_uln", "U/L", 10, 200, "the laboratory's upper limit of normal")
+GGT = Quantity("ggt", "U/L", 1, 30_000, units=(KATALS,))
+GGT_ULN = Quantity("ggt_uln", "U/L", 10, 200, "the laboratory's upper limit of normal", units=(KATALS,))
 
 MARKER = Marker(
     name="gpr",

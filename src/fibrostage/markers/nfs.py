@@ -1,12 +1,14 @@
 """NAFLD fibrosis score. Its constant is negative (some pages misprint the sign) and albumin is in g/dL."""
 
-from fibrostage.ground.quantities import AGE, ALT, AST, PLATELETS, Quantity
+from fibrostage.ground.quantities import AGE, ALT, AST, PLATELETS, OtherUnit, Quantity
 from fibrostage.markers.spec import Cutoff, Example, Marker, Need
 
 FATTY = "non-alcoholic fatty liver (Kleiner's F3)"
 ANGULO = "Angulo et al., Hepatology 2007;45:846"
 
-ALBUMIN = Quantity("albumin", "g/dL", 0.5, 8, "g/L is 10 times g/dL")
+ALBUMIN = Quantity(
+    "albumin", "g/dL", 0.5, 8, "g/L is 10 times g/dL", units=(OtherUnit("g/L", lambda value: value / 10),)
+)
 BMI = Quantity("bmi", "kg/m²", 8, 100)
 IFG_DM = Quantity("ifg_dm", "0 or 1", 0, 1, "1 for impaired fasting glucose or diabetes", whole=True)
 

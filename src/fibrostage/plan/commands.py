@@ -43,6 +43,7 @@ INTAKE = Reads(
         "privacy",
         "quality",
         "units",
+        "table",
     ),
     tuple(ModalityPlan.model_fields),
 )  # fmt: skip
@@ -50,6 +51,7 @@ FIT = ("seed", "staging", "modality", "split", "network", "training", "evaluatio
 TRAIN = Reads("train", (*FIT, "calibration", "decision"), kept=("cost",))  # of the exam that predict would make next
 ACTIVE = Reads("active", (*FIT, "active", "oracle", "cost", "stopping"))
 LOOP = Reads("loop", (*FIT, "active", "cost", "stopping", "loop"))
+MARKERS = Reads("markers", ("staging", "units", "table"))
 READERS = (INTAKE, TRAIN, ACTIVE, LOOP)
 
 FROZEN = ("frozen_batch", "frozen_lr", "frozen_l2", "mirror", "components")  # of a head on cached features

@@ -37,6 +37,7 @@ from fibrostage.plan.presets import PRESETS
 from fibrostage.plan.section import PlanSection
 from fibrostage.plan.split import SplitPlan
 from fibrostage.plan.staging import StagingPlan
+from fibrostage.plan.table import TablePlan
 from fibrostage.plan.training import TrainingPlan
 
 
@@ -58,6 +59,7 @@ class Plan(PlanSection):
     cine: CinePlan = CinePlan()
     privacy: PrivacyPlan = PrivacyPlan()
     quality: QualityPlan = QualityPlan()
+    table: TablePlan = TablePlan()
     units: dict[str, str] = Field(default_factory=dict)  # of measured columns, where P.csv has another or seems to
     active: ActivePlan = ActivePlan()
     oracle: OraclePlan = OraclePlan()
@@ -129,6 +131,20 @@ class Plan(PlanSection):
         return self
 
     @model_validator(mode="after")
+    def _written(self) -> Plan:
+        classes = self.staging.whole().classes
+        for written, stage in self.table.stages.items():
+            if stage not in classes:
+                raise PlanError(
+                    f"table.stages says that {written!r} is {stage!r}{nearest(stage, classes)}; "
+                    f"{self.staging.name} has {', '.join(classes)}"
+                )
+        for column, unit in self.table.units.items():
+            if self.units.get(column, unit) != unit:
+                raise PlanError(f"{column} is in {unit!r} by table.units and in {self.units[column]!r} by units")
+        return self
+
+    @model_validator(mode="after")
     def _costs(self) -> Plan:
         classes = self.staging.resolve().classes
         costs, rows = self.decision.costs, len(classes)
@@ -156,6 +172,11 @@ class Plan(PlanSection):
                 "give it a share, e.g. 0.2"
             )
         return self
+
+    @property
+    def stated_units(self) -> dict[str, str]:
+        """The units that measured columns are said to be in, wherever the plan says it."""
+        return {**self.units, **self.table.units}
 
     @property
     def fused(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import ConfigDict, ValidationError
 
+from fibrostage.csv_tables.writer import write_csv
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import read_json, replace_file, write_json
 from fibrostage.results.metrics import ParticipantFlow, Record, told
@@ -100,7 +101,7 @@ class StudyFolder:
         """Writes a table as parquet and as CSV; raises `RunError`."""
         path = self.table_file(name)
         write_parquet(path, table)
-        replace_file(path.with_suffix(".csv"), table.write_csv)
+        replace_file(path.with_suffix(".csv"), lambda temporary: write_csv(table, temporary))
 
     def remove_table(self, name: str) -> None:
         """Removes a table, in both forms, where there is one."""

@@ -129,7 +129,7 @@ def test_a_stiffness_that_cannot_be_believed_is_left_out_its_picture_is_not(sour
     assert len(cohort.images) == 30
     assert cohort.images["kpa"].drop_nulls().to_list() == [7.5]
     assert cohort.exclusions["row"].to_list() == [3, 4]
-    assert "write a decimal point" in cohort.exclusions["reason"][1]
+    assert "[table] decimal = " in cohort.exclusions["reason"][1]
 
 
 def test_one_picture_of_two_patients_names_both(source: Sources, tmp_path: Path) -> None:

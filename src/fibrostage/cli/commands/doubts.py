@@ -24,6 +24,7 @@ def doubts(
     Raises `RunError` where --out exists already.
     """
     from fibrostage.analysis.doubtful_labels import find_doubts
+    from fibrostage.csv_tables.writer import write_csv
     from fibrostage.ground.errors import RunError
     from fibrostage.ground.files import replace_file
     from fibrostage.views.campaign import doubts_view
@@ -32,7 +33,7 @@ def doubts(
         raise RunError(f"{target} exists; choose another --out")
     table = find_doubts(run)
     if target is not None:
-        replace_file(target, table.write_csv)
+        replace_file(target, lambda temporary: write_csv(table, temporary))
     if as_json:
         print_json({"n": len(table), "doubtful": table.filter("doubtful").to_dicts()})
     else:

@@ -88,7 +88,9 @@ def intake(
         bool, typer.Option("--yes", help="Do not ask whether the rules took the files for the right thing.")
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that read; one a core otherwise.")] = None,
-    encoding: Annotated[str, typer.Option(help="Encoding of the CSVs.")] = "utf-8",
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of the CSVs; UTF-8, or what the plan's [table] says.")
+    ] = None,
     images_encoding: Annotated[str | None, typer.Option(help="Encoding of I.csv, where it has another.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -104,7 +106,10 @@ def intake(
     from fibrostage.plan.run_plan import Plan
 
     if plan is None:
-        raise PlanError("intake needs --plan, whose [[modality]] rows name the modalities and their kinds")
+        raise PlanError(
+            "intake needs --plan, whose [[modality]] rows name the modalities and their kinds; without one, "
+            f"'fibrostage survey {src[0]} --out SURVEY' looks at what is there and drafts SURVEY/plan.toml"
+        )
     if target is None and not dry_run:
         raise PlanError("intake needs --out, a new folder for the cohort (or --dry-run)")
     refuse_unread(sets or [], INTAKE)

@@ -9,9 +9,10 @@ import typer
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import err, out, print_json, show_caveats, tell
-from fibrostage.cli.options import AsJson, Classes, Confidence, Encoding, split
+from fibrostage.cli.options import AsJson, Classes, Confidence, read_plan, split
 from fibrostage.cli.render import show
 from fibrostage.ground.errors import IntakeError, PlanError
+from fibrostage.ground.quantities import Modulus
 
 
 def markers(
@@ -28,7 +29,10 @@ def markers(
         typer.Option(help="The unit of a column, COLUMN=UNIT, where it is another, or seems to be and is not."),
     ] = None,
     known: Annotated[bool, typer.Option("--list", help="Show every marker: formula, units, cut-offs, source.")] = False,
-    encoding: Encoding = "utf-8",
+    plan: Annotated[
+        Path | None, typer.Option("--plan", help="A plan whose [table] says how P.csv is written (docs/intake.md).")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Encoding of the CSV; UTF-8, or what the plan says.")] = None,
     confidence: Confidence = 0.95,
     as_json: AsJson = False,
 ) -> None:
@@ -38,6 +42,9 @@ def markers(
     Raises `IntakeError` where there is neither a P.csv nor --list.
     """
     from fibrostage.analysis.marker_table import as_dict, catalogue, marker_table, write_markers
+    from fibrostage.intake.build.read_tables import reading_of
+    from fibrostage.plan.commands import MARKERS
+    from fibrostage.plan.run_plan import Plan
     from fibrostage.views.markers import catalogue_view, marker_view, not_computed
 
     if known:
@@ -48,7 +55,13 @@ def markers(
         return
     if patients is None:
         raise IntakeError("markers needs a P.csv (or --list, to see what it should hold)")
-    made = marker_table(patients, split(classes), "shear" if shear else "young", encoding, confidence, units_of(unit))
+    reading = None
+    if plan is not None:
+        data, source = read_plan(plan, MARKERS)
+        reading = reading_of(Plan.parse({"modality": [{"name": "LUS"}], **data}, source=source), encoding)
+    modulus: Modulus = "shear" if shear else "young"
+    named = encoding or "utf-8"
+    made = marker_table(patients, split(classes), modulus, named, confidence, units_of(unit), reading)
     if target is not None:
         write_markers(made, target)
     if as_json:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from fibrostage.ground.errors import Problems
+from fibrostage.ground.files import Json
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.privacy import Privacy
 from fibrostage.intake.read.outcome import ReadingJob, ReadingRules
@@ -28,6 +29,7 @@ class Choices:
     link: Path | None = None  # a CSV of the user's own that leads from pseudonyms back to ids and files
     workers: int | None = None
     confirm: Callable[[pl.DataFrame], bool] | None = None
+    other_tables: bool = False  # the plan's [table] was written for others than these
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Intake:
     dicom: bool
     problems: Problems
     notes: Problems  # left out without being wrong
+    tables: dict[str, Json] = field(default_factory=dict)  # how often each rule was used by which tables were read
+    caveats: list[str] = field(default_factory=list)
 
     @property
     def privacy(self) -> Privacy:

@@ -25,6 +25,9 @@ PASSED_OVER = (
     ".log",
     ".xls",
     ".xlsx",
+    ".xlsb",
+    ".ods",
+    ".tsv",
     ".key",
     ".ini",
 )
@@ -42,7 +45,7 @@ class Sources:
     folder: Path
     patients: Path | None = None
     images: Path | None = None
-    encoding: str = "utf-8"
+    encoding: str | None = None  # None: what the plan says, or UTF-8
     more: tuple[Path, ...] = ()
     images_encoding: str | None = None  # of the table of pictures, where it has another
     boxes: Path | None = None

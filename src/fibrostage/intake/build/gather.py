@@ -43,6 +43,7 @@ from fibrostage.markers import measured
 from fibrostage.plan.run_plan import Plan
 
 CHUNK = 1024
+LONGEST_NUMBER = 16  # signs of an id of digits that is looked for with more or fewer zeros in front
 LONG = 4  # letters of an id that other columns are searched for
 
 
@@ -95,7 +96,7 @@ def collect(of: Gathered) -> None:
     read_entries(of)
     of.patients = patients_of(of)
     of.named = names_of(of.intake)
-    of.caveats = list(of.plan.cohort.caveats)
+    of.caveats = [*of.plan.cohort.caveats, *of.intake.caveats]
 
 
 def order(of: Gathered) -> None:
@@ -245,17 +246,37 @@ def of_known(pictures: pl.DataFrame, patients: pl.DataFrame, intake: Intake) -> 
     told = (problem.patient_id or "" for problem in (*intake.notes, *intake.problems))  # of a refused one, once
     excluded = {intake.privacy.patient(patient) for patient in told}
     named = names_of(intake)
+    near = other_spellings(intake)
     strangers: dict[str, int] = {}
     for row, patient in enumerate(pictures["patient_id"]):
         if patient not in known and patient not in excluded:
             strangers.setdefault(patient, row)
     for patient, row in strangers.items():
         count = int((pictures["patient_id"] == patient).sum())
+        spelled = near.get(patient)
+        hint = ""
+        if spelled is not None:
+            hint = (
+                f"; the table has {spelled[0]!r} and the pictures {spelled[1]!r}: if they are the same, write the id "
+                "alike in both (id_digits of the plan's [table] fills ids with zeros)"
+            )
         named.note(
             intake.problems, pictures, row,
-            f"is of {patient}, who is not among the patients ({count} picture{'s' if count > 1 else ''})",
+            f"is of {patient}, who is not among the patients ({count} picture{'s' if count > 1 else ''}){hint}",
         )  # fmt: skip
     return pictures.filter(pl.col("patient_id").is_in(list(known)))
+
+
+def other_spellings(intake: Intake) -> dict[str, tuple[str, str]]:
+    """By what a patient of P.csv would be called with other zeros in front or another case: the id there, and that
+    spelling. A pseudonym tells nothing of its id, so that every spelling is tried."""
+    found: dict[str, tuple[str, str]] = {}
+    for patient in [] if intake.patients is None else intake.patients["patient_id"]:
+        digits = patient.lstrip("0") or "0"
+        spellings = {digits.zfill(length) for length in range(1, LONGEST_NUMBER)} if patient.isdigit() else set()
+        for spelling in {*spellings, patient.upper(), patient.lower()} - {patient}:
+            found.setdefault(intake.privacy.patient(spelling), (patient, spelling))
+    return found
 
 
 def without_bad(pictures: pl.DataFrame, intake: Intake, named: Names) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
-from fibrostage.ground.words import plain
+from fibrostage.ground.words import bare
 from fibrostage.intake.person import HashedPerson
 
 
@@ -46,7 +46,7 @@ def coincidences(
                 yield same, "their files agree in name and birth date"
     alike: dict[str, list[str]] = defaultdict(list)
     for patient, given in ids.items():
-        alike[plain(given).lstrip("0") or "0"].append(patient)
+        alike[bare(given)].append(patient)
     for patients in alike.values():
         if len(patients) > 1 and not met.issuperset(patients) and not differ(people, patients):
             yield sorted(patients), "their ids differ only by zeros in front, case or spelling"

@@ -74,8 +74,8 @@ def code_of(job: ReadingJob, setting: ReadingRules) -> str:
 
 def digest_of(setting: ReadingRules) -> str:
     """Returns a hash of what every entry depends on: version, plan, key, boxes drawn anew, and whether
-    unmasked screens are accepted."""
-    plan = setting.plan.model_dump(mode="json")
+    unmasked screens are accepted. How tables are written is no part of it: what they ask for is each job's own."""
+    plan = setting.plan.model_dump(mode="json", exclude={"table"})
     drawn = sorted((str(key), key.panel or 0, box.corners) for key, box in setting.drawn.items())
     key = setting.privacy.digest("journal", "")
     text = json.dumps([__version__, plan, key, setting.accept_unmasked, drawn])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import polars as pl
 
 from fibrostage import SIMULATED
 from fibrostage.cohort.tables import EXCLUSIONS
+from fibrostage.csv_tables.writer import csv_text
 from fibrostage.dicom.file import patient_of
 from fibrostage.ground.errors import Problem
 from fibrostage.ground.words import dates_in, plain
@@ -76,11 +76,10 @@ def write_link(path: Path, intake: Intake) -> None:
     named = names_of(intake)
     people = named.patients or patients_in(intake)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    rows = [("patient", written, given) for written, given in people.items()]
+    rows += [("file", written, given) for written, given in named.files.items()]
     with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(LINK_COLUMNS)
-        writer.writerows(["patient", written, given] for written, given in people.items())
-        writer.writerows(["file", written, given] for written, given in named.files.items())
+        file.write(csv_text(LINK_COLUMNS, rows))
 
 
 def patients_in(intake: Intake) -> dict[str, str]:

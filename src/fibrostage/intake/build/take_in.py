@@ -8,32 +8,30 @@ read is kept in a journal beside the target: an intake that was killed or interr
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from fibrostage.cohort.store import Cohort, open_cohort, whole_or_absent
 from fibrostage.csv_tables.reader import read_csv
 from fibrostage.ground.errors import CohortError, IntakeError, Problems
 from fibrostage.ground.progress import SILENT, Progress
-from fibrostage.ground.units import in_own_units
 from fibrostage.intake.build.choices import Choices, Intake
 from fibrostage.intake.build.find_files import Sources, any_dicom, jobs_of, survey
 from fibrostage.intake.build.gather import gather
 from fibrostage.intake.build.journal import Journal, alone_at, code_of, folder_beside
+from fibrostage.intake.build.read_tables import read_tables
 from fibrostage.intake.build.workers import read_all
 from fibrostage.intake.build.write_cohort import finish
 from fibrostage.intake.privacy import KEY_BYTES, Privacy, default_key, read_key, refuse_key_inside
 from fibrostage.intake.read.drawn import COLUMNS as BOX_COLUMNS
 from fibrostage.intake.read.drawn import parse_drawn
-from fibrostage.intake.read.outcome import Outcome, ReadingRules
-from fibrostage.intake.read.tables import Request, parse_patients, parse_requests
-from fibrostage.markers import measured
+from fibrostage.intake.read.outcome import Outcome, ReadingJob, ReadingRules
+from fibrostage.intake.read.tables import Request
 from fibrostage.plan.run_plan import Plan
 
 KEPT = "What was read is kept for the next call, which reads only what has changed, in"
@@ -88,29 +86,15 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
     if choices.link is not None and out is not None:
         check_link(choices.link, out)
     problems, notes = Problems(), Problems()
-    staging = plan.staging.whole()
-    patients: pl.DataFrame | None = None
-    if sources.patients is not None:
-        table = read_csv(sources.patients, ("patient_id", "stage"), problems, sources.encoding)
-        patients = with_stated_units(parse_patients(table, staging, problems, notes), plan.units)
-    studied = set() if patients is None else set(patients["patient_id"])
-    told = (problem.patient_id or "" for problem in (*notes, *problems))  # of a refused patient one line is enough
-    excluded = frozenset(patient for patient in told if patient not in studied)
-    if sources.images is not None:
-        if patients is None:
-            raise IntakeError("images.csv names patients: give their table too, with --patients")
-        names = tuple(modality.name for modality in plan.modality)
-        clicked = frozenset(modality.name for modality in plan.modality if modality.fit == "click")
-        encoding = sources.images_encoding or sources.encoding
-        rows = read_csv(sources.images, ("file", "patient_id", "modality"), problems, encoding)
-        known = set(patients["patient_id"])
-        requests = parse_requests(rows, sources.folders, known, names, problems, excluded, clicked)
-        jobs = jobs_of(in_request_order(requests, patients["patient_id"].to_list(), list(names)), sources)
+    read = read_tables(sources, plan, problems, notes, choices.other_tables)
+    if read.requests is not None and read.patients is not None:
+        names = [modality.name for modality in plan.modality]
+        jobs = jobs_of(in_request_order(read.requests, read.patients["patient_id"].to_list(), names), sources)
     else:
         if not plan.rule and out is not None:
             raise IntakeError(
                 "without images.csv the plan must say what a file is: give it [[rule]] entries, or --images I.csv; "
-                "--dry-run shows what the files say of themselves"
+                "--dry-run shows what the files say of themselves, and 'fibrostage survey' drafts the rules"
             )
         jobs = survey(sources, problems)
     dicom = any_dicom(jobs)
@@ -122,15 +106,9 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
         clicked = frozenset(modality.name for modality in plan.modality if modality.fit == "click")
         drawn = parse_drawn(read_csv(sources.boxes, BOX_COLUMNS, problems), clicked, problems)
     setting = ReadingRules(plan, privacy, choices.accept_unmasked, drawn)
-    return Intake(sources, plan, choices, jobs, patients, setting, dicom, problems, notes)
-
-
-def with_stated_units(patients: pl.DataFrame, stated: Mapping[str, str]) -> pl.DataFrame:
-    """Measured columns in their own units, where the plan states that P.csv has another. Raises `PlanError` for a unit
-    or a column that is unknown."""
-    columns = {name: patients[name].to_numpy().astype(np.float64) for name in stated if name in patients.columns}
-    made = in_own_units(measured(), columns, stated)
-    return patients.with_columns(pl.Series(name, values).fill_nan(None) for name, values in made.items())
+    intake = Intake(sources, plan, choices, jobs, read.patients, setting, dicom, problems, notes)
+    intake.tables, intake.caveats = read.counted, [*read.caveats]
+    return intake
 
 
 def key_for(path: Path, out: Path | None) -> bytes:
@@ -194,10 +172,15 @@ def codes_of(intake: Intake) -> list[str | None]:
 
 
 def look_at(
-    sources: Sources, plan: Plan, choices: Choices, progress: Progress = SILENT
+    sources: Sources,
+    plan: Plan,
+    choices: Choices,
+    progress: Progress = SILENT,
+    watch: Callable[[ReadingJob, Outcome], None] = lambda job, outcome: None,
 ) -> tuple[list[dict[str, Any]], Problems]:
     """Makes a dry run: returns what every file is taken for, or why it is refused, and the problems of tables, folders
-    and people; they are found as `take_in` finds them, and nothing is written."""
+    and people; they are found as `take_in` finds them, and nothing is written. `watch` is shown each file with what it
+    gave."""
     intake = begin(sources, plan, choices, None)
     rows: dict[str, dict[str, Any]] = {job.name: {"file": job.name} for job in intake.jobs}
     with TemporaryDirectory() as folder:
@@ -207,6 +190,7 @@ def look_at(
             known = {id(job): code for job, code in zip(intake.jobs, codes, strict=True) if code is not None}
             jobs = [job for job in intake.jobs if id(job) in known]
             for job, outcome in read_all(jobs, intake.setting, choices.workers, processes=intake.dicom):
+                watch(job, outcome)
                 rows[job.name] |= outcome.facts | taken_for(outcome)
                 journal.add(known[id(job)], without_pixels(outcome))
                 advance(1)

@@ -25,12 +25,15 @@ FEW = 32  # files that are not worth starting processes for
 PATIENCE = 300.0  # seconds that a file may take
 AHEAD = 16  # files a worker that wait, so that a long loop at the head of the queue leaves nobody idle
 
+Reader = Callable[[ReadingJob, ReadingRules], Outcome]
 _setting: ReadingRules | None = None
+_reader: Reader = read_file
 
 
-def begin(setting: ReadingRules) -> None:
+def begin(setting: ReadingRules, reader: Reader) -> None:
     """What a worker process does first: it is stopped by its parent, not by Ctrl-C, and ends with it."""
-    global _setting
+    global _setting, _reader
+    _reader = reader
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _setting = setting
@@ -38,23 +41,27 @@ def begin(setting: ReadingRules) -> None:
 
 def work(job: ReadingJob) -> Outcome:
     assert _setting is not None
-    return read_file(job, _setting)
+    return _reader(job, _setting)
 
 
 def read_all(
-    jobs: list[ReadingJob], setting: ReadingRules, workers: int | None = None, processes: bool = False
+    jobs: list[ReadingJob],
+    setting: ReadingRules,
+    workers: int | None = None,
+    processes: bool = False,
+    reader: Reader = read_file,
 ) -> Iterator[tuple[ReadingJob, Outcome]]:
-    """Each job with what it gave, in order."""
+    """Each job with what it gave, in order; `reader` is a function of a module, which processes can find."""
     count = workers or os.cpu_count() or 1
     count = 1 if processes and can_start_workers() is not None else count
     if processes and len(jobs) >= FEW and count > 1:
-        yield from in_processes(jobs, setting, count)
+        yield from in_processes(jobs, setting, count, reader)
     elif processes or count == 1:
         for job in jobs:
-            yield job, read_file(job, setting)
+            yield job, reader(job, setting)
     else:
         with ThreadPoolExecutor(count) as pool:
-            yield from windowed(jobs, lambda job: pool.submit(read_file, job, setting), count)
+            yield from windowed(jobs, lambda job: pool.submit(reader, job, setting), count)
 
 
 def windowed(
@@ -75,10 +82,12 @@ def windowed(
         yield first, future.result(patience)
 
 
-def in_processes(jobs: list[ReadingJob], setting: ReadingRules, count: int) -> Iterator[tuple[ReadingJob, Outcome]]:
+def in_processes(
+    jobs: list[ReadingJob], setting: ReadingRules, count: int, reader: Reader = read_file
+) -> Iterator[tuple[ReadingJob, Outcome]]:
     done = 0
     while done < len(jobs):
-        with pool_of(count, setting) as pool:
+        with pool_of(count, setting, reader) as pool:
             try:
                 for job, outcome in windowed(jobs[done:], lambda job: pool.submit(work, job), count, PATIENCE):
                     done += 1
@@ -88,13 +97,13 @@ def in_processes(jobs: list[ReadingJob], setting: ReadingRules, count: int) -> I
                 stop(pool)
         under_way = jobs[done : done + AHEAD * count + 1]
         for job in under_way:
-            yield job, alone(job, setting)
+            yield job, alone(job, setting, reader)
         done += len(under_way)
 
 
-def alone(job: ReadingJob, setting: ReadingRules) -> Outcome:
+def alone(job: ReadingJob, setting: ReadingRules, reader: Reader = read_file) -> Outcome:
     """A file read in a process of its own, which it may take down with it."""
-    with pool_of(1, setting) as pool:
+    with pool_of(1, setting, reader) as pool:
         try:
             return pool.submit(work, job).result(PATIENCE)
         except BrokenProcessPool:
@@ -106,9 +115,9 @@ def alone(job: ReadingJob, setting: ReadingRules) -> Outcome:
 
 
 @contextmanager
-def pool_of(count: int, setting: ReadingRules) -> Iterator[ProcessPoolExecutor]:
+def pool_of(count: int, setting: ReadingRules, reader: Reader = read_file) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, context, initializer=begin, initargs=(setting,))
+    pool = ProcessPoolExecutor(count, context, initializer=begin, initargs=(setting, reader))
     try:
         yield pool
     except BaseException:

@@ -12,7 +12,7 @@ import polars as pl
 from fibrostage import SIMULATED
 from fibrostage.cohort.best_reader import CEILING
 from fibrostage.cohort.confounding import check_confounding
-from fibrostage.cohort.store import TAKEN_IN, Modality, new_array, write_tables
+from fibrostage.cohort.store import TABLES_READ, TAKEN_IN, Modality, new_array, write_tables
 from fibrostage.cohort.tables import IMAGES
 from fibrostage.ground.errors import IntakeError, Problems
 from fibrostage.ground.files import write_json
@@ -82,7 +82,7 @@ def measure(of: Gathered) -> None:
     of.caveats += [one.warning() for one in found]
     known = {name: one for name, one in measured().items() if name in of.patients.columns}
     columns = {name: of.patients[name].to_numpy().astype(np.float64) for name in known}
-    for name, odd in suspicions(known, columns, of.plan.units).items():
+    for name, odd in suspicions(known, columns, of.plan.stated_units).items():
         of.caveats.append(f"{odd}; state the unit in the plan, as units.{name} = {known[name].unit!r}")
 
 
@@ -97,6 +97,8 @@ def write_pictures(of: Gathered, work: Path) -> None:
 def write_rows(of: Gathered, work: Path, name: str) -> None:
     """The tables, and the user's own link back to ids where it was asked for."""
     keep_plan(of, work)
+    if of.intake.tables:
+        write_json(work / TABLES_READ, of.intake.tables)
     studied = set(of.named.patients.values()) | set(of.patients["patient_id"])
     write_tables(
         work,

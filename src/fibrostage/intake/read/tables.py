@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from fibrostage.csv_tables.reader import CsvTable
+from fibrostage.csv_tables.way_forward import stage_line
 from fibrostage.ground.errors import Problems, nearest
 from fibrostage.ground.geometry import Rectangle
-from fibrostage.ground.quantities import KPA, Quantity
+from fibrostage.ground.quantities import KPA
 from fibrostage.ground.stage import Staging
+from fibrostage.ground.words import bare, oddity_of_id
+from fibrostage.intake.read.numbers import parse_number
 from fibrostage.markers import measured
 
 Note = Callable[[str], None]
@@ -47,7 +49,7 @@ class Request:
 
 def parse_patients(table: CsvTable, staging: Staging, problems: Problems, left_out: Problems) -> pl.DataFrame:
     """Makes the patients table. A value that cannot be believed is noted and left empty; a row without an id, or with
-    one that was met before or a stage that is unknown, is noted and left out.
+    one that cannot be or was met before, or a stage that is unknown, is noted and left out.
 
     A patient whose `excluded` cell holds a reason is no problem: they go to `left_out` with it.
     """
@@ -56,44 +58,21 @@ def parse_patients(table: CsvTable, staging: Staging, problems: Problems, left_o
     records: list[dict[str, object]] = []
     for row, cells in table.rows:
         patient = cells["patient_id"]
-        if not patient:
-            problems.add(name, "patient_id is empty", row=row)
-            continue
-        if patient in first_seen:
-            problems.add(
-                name,
-                f"patient {patient!r} already stands in row {first_seen[patient]}",
-                row=row,
-                patient_id=patient,
-            )
-            continue
-        first_seen[patient] = row
-        if cells.get(EXCLUDED, "").lower() in NO_REASONS:
-            problems.add(
-                name,
-                f"patient {patient!r}: {EXCLUDED} = {cells[EXCLUDED]!r} is no reason; write why they are not studied, "
-                "or leave it blank",
-                row=row,
-                patient_id=patient,
-            )
-            continue
-        if cells.get(EXCLUDED):
+        reason = refuse_patient(patient, first_seen) or refuse_reason(patient, cells)
+        stage, unknown = stage_of(table, patient, cells["stage"], staging)
+        first_seen.setdefault(patient, row)
+        if not reason and cells.get(EXCLUDED):
             left_out.add(name, cells[EXCLUDED], row=row, patient_id=patient)
             continue
-        stage = cells["stage"] or None
-        if stage is not None and stage not in staging.classes:
-            problems.add(
-                name,
-                f"patient {patient!r}: unknown stage {stage!r}{nearest(stage, staging.classes)}; "
-                f"{staging.name} has {', '.join(staging.classes)} (blank = unlabelled)",
-                row=row,
-                patient_id=patient,
-            )
+        if reason or unknown:
+            problems.add(name, reason or unknown, row=row, patient_id=patient or None)
             continue
         record: dict[str, object] = {"patient_id": patient, "stage": stage}
         for column in table.columns:
             if column in numbers:
-                record[column] = parse_number(name, row, patient, numbers[column], cells[column], problems)
+                record[column] = parse_number(
+                    name, row, patient, numbers[column], cells[column], problems, table.reading, table.record
+                )
             elif column not in record and column != EXCLUDED:
                 record[column] = cells[column] or None
         records.append(record)
@@ -103,22 +82,33 @@ def parse_patients(table: CsvTable, staging: Staging, problems: Problems, left_o
     return pl.DataFrame(records, schema=schema)
 
 
-def parse_number(name: str, row: int, patient: str, quantity: Quantity, text: str, problems: Problems) -> float | None:
-    """Returns a measured value, or None with the reason noted; it is never converted and never repaired."""
-    if not text:
-        return None
-    where = f"patient {patient!r}"
-    try:
-        value = float(text)
-    except ValueError:
-        hint = " (write a decimal point)" if re.fullmatch(r"-?\d+,\d+", text) else ""
-        problems.add(name, f"{where}: {quantity.column} = {text!r} is not a number{hint}", row=row, patient_id=patient)
-        return None
-    refusal = quantity.refusal(value)
-    if refusal:
-        problems.add(name, f"{where}: {refusal}", row=row, patient_id=patient)
-        return None
-    return value
+def refuse_patient(patient: str, first_seen: Mapping[str, int]) -> str:
+    """Why a row's id cannot be, or not once more; "" where it can."""
+    if not patient:
+        return "patient_id is empty"
+    if patient in first_seen:
+        return f"patient {patient!r} already stands in row {first_seen[patient]}"
+    return oddity_of_id(patient) or ""
+
+
+def refuse_reason(patient: str, cells: Mapping[str, str]) -> str:
+    """Why an `excluded` cell says nothing; "" where it is blank or gives a reason."""
+    if cells.get(EXCLUDED, "").lower() not in NO_REASONS:
+        return ""
+    return (
+        f"patient {patient!r}: {EXCLUDED} = {cells[EXCLUDED]!r} is no reason; write why they are not studied, "
+        "or leave it blank"
+    )
+
+
+def stage_of(table: CsvTable, patient: str, text: str, staging: Staging) -> tuple[str | None, str]:
+    """The stage that a cell means, None for a blank one, and why it means none, "" where it does."""
+    if text and text not in staging.classes:
+        hint = nearest(text, staging.classes) if table.reading is None else stage_line(text, staging.classes)
+        known = f"{staging.name} has {', '.join(staging.classes)} (blank = unlabelled)"
+        about = f"patient {patient!r}: unknown stage {text!r}"
+        return None, f"{about}{hint}; {known}" if table.reading is None else f"{about}; {known}{hint}"
+    return text or None, ""
 
 
 def parse_requests(
@@ -137,6 +127,7 @@ def parse_requests(
     seen: dict[tuple[object, ...], int] = {}
     requests = []
     roots = [folder.resolve() for folder in folders]
+    near = {bare(patient): patient for patient in patients}
     for row, cells in table.rows:
         before = len(problems)
         if cells["patient_id"] in left_out:
@@ -160,8 +151,10 @@ def parse_requests(
                 note(next((text for text in refusals if text and "outside" in text), refusals[0] or ""))
             elif refusals.count(None) > 1:
                 note(f"{file!r} is in {refusals.count(None)} of the source folders; give a path that only one has")
-        if patient not in patients:
-            note(f"unknown patient {patient!r}: not among the patients taken in")
+        if odd := oddity_of_id(patient):
+            note(odd)
+        elif patient not in patients:
+            note(f"unknown patient {patient!r}: not among the patients taken in{alike(patient, near)}")
         if modality not in modalities:
             note(f"unknown modality {modality!r}{nearest(modality, modalities)}; the plan has {', '.join(modalities)}")
         frame = parse_whole(cells.get("frame", ""), "frame", note)
@@ -171,17 +164,34 @@ def parse_requests(
             note(f"repeats row {seen[key]}: {file!r} as {modality}")
         seen.setdefault(key, row)
         if len(problems) == before:  # a stiffness that cannot be believed is left out, its picture is not
-            kpa = parse_number(table.path.name, row, patient, KPA, cells.get("kpa", ""), problems)
+            told = cells.get("kpa", "")
+            kpa = parse_number(table.path.name, row, patient, KPA, told, problems, table.reading, table.record)
             device = cells.get("device") or None
             requests.append(Request(row, file, patient, modality, frame, kpa, roi, click, device))
     return requests
 
 
+def alike(patient: str, near: Mapping[str, str]) -> str:
+    """Which of the patients has an id that differs only by zeros in front or case, and what to do; "" for none."""
+    other = near.get(bare(patient))
+    if other is None:
+        return ""
+    if bare(patient).isdigit():
+        most = max(len(patient), len(other))
+        return (
+            f"; they have {other!r}, which differs only by zeros in front: if it is the same, [table] id_digits = "
+            f"{most} of the plan fills both"
+        )
+    return f"; they have {other!r}, which is nearly the same: write it alike in both"
+
+
 def as_on_disk(file: str, roots: Sequence[Path]) -> str:
     """A file's name as the disk has it, where one name there differs from it only in how letters are spelled (NFC, NFD)
-    or in the case of its suffix; else the name as it came."""
+    or in the case of its suffix, or it was written with backslashes; else the name as it came."""
     if not file or any(refuse_file(root, file) is None for root in roots):
         return file
+    if "\\" in file:
+        return as_on_disk(file.replace("\\", "/"), roots)
     wanted = spelled(Path(file))
     for root in roots:
         try:
