@@ -16,6 +16,15 @@ from fibrostage.plan.run_plan import Plan
 
 
 @dataclass(frozen=True)
+class CohortBefore:
+    """The cohort that an intake is to join: where it lies, the ids of its patients, and what tells its key."""
+
+    path: Path
+    patients: frozenset[str]
+    key: str | None
+
+
+@dataclass(frozen=True)
 class Choices:
     """What the user allows and asks for beyond the plan."""
 
@@ -28,6 +37,7 @@ class Choices:
     link: Path | None = None  # a CSV of the user's own that leads from pseudonyms back to ids and files
     workers: int | None = None
     confirm: Callable[[pl.DataFrame], bool] | None = None
+    before: CohortBefore | None = None  # whose key is the one to hash ids with, and whose patients are known
 
 
 @dataclass
