@@ -104,6 +104,17 @@ def clinic_of_a_loop(folder: Path) -> None:
     shutil.copytree(folder / "COHORT", folder / "OTHER_COHORT")
 
 
+def sites_and_months(folder: Path) -> None:
+    """FEBRUARY, exams that came later than those of ARCHIVE, and LYON, which does not say its site, and of whose
+    patients one withdrew."""
+    write_phantom(folder / "FEBRUARY", Recipe(7, 9, modalities=MODALITIES, pictures=1, format="dicom"))
+    write_phantom(folder / "LYON", Recipe(8, 11, modalities=MODALITIES, pictures=1))
+    people = list(csv.DictReader((folder / "LYON" / "patients.csv").open(encoding="utf-8")))
+    own = [name for name in people[0] if name != "site"]
+    write_rows(folder / "LYON" / "patients.csv", own, [[row[name] for name in own] for row in people])
+    write_rows(folder / "withdrawn.csv", ["patient_id"], [[people[3]["patient_id"]]])
+
+
 def draw_a_box(folder: Path) -> None:
     """A reader of the loop in `folder` who has said nothing yet says a stage, and draws a box anew on an elastogram:
     what somebody says again is told once."""

@@ -120,6 +120,8 @@ def prepare(name: str, folder: Path) -> None:
         documented.crops_cohorts(folder)
     if name == "recipes.md":
         documented.cohorts_of_the_papers(folder)
+    if name == "cohorts.md":
+        documented.sites_and_months(folder)
     if name in ("active-learning.md", "predict.md", "report.md", "report-forms.md"):
         documented.cohort_of(folder, "COHORT")
     if name == "report-forms.md":

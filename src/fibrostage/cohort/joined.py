@@ -9,46 +9,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, SupportsIndex, overload
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fibrostage.cohort.parts import StackedPixels
 from fibrostage.cohort.splits import GROUP
-from fibrostage.cohort.store import Cohort, compute_fingerprint
+from fibrostage.cohort.store import Cohort, Modality, compute_fingerprint
 from fibrostage.ground.errors import CohortError
 
 CAME = "cohort"  # an images column: which cohort a picture came with, from 0
 ROW = "row"  # and its row within its modality there
 SAME_CUT = ["patient_id", "modality", "source", "frame", "crop"]  # two pictures alike in these are cuts of one
-
-
-class StackedPixels:
-    """Rows of several pixel arrays [n, H, W, C] as if they were one; they are read when asked for.
-
-    Row i is row `rows[i]` of `arrays[parts[i]]`; `parts` and `rows` are [n].
-    """
-
-    def __init__(self, arrays: Sequence[NDArray[np.uint8]], parts: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
-        self.arrays, self.parts, self.rows = arrays, parts, rows
-        self.shape = (len(rows), *arrays[0].shape[1:])
-        self.dtype = arrays[0].dtype
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @overload
-    def __getitem__(self, key: SupportsIndex) -> NDArray[np.uint8]: ...
-    @overload
-    def __getitem__(self, key: slice | NDArray[Any]) -> NDArray[np.uint8]: ...
-    def __getitem__(self, key: SupportsIndex | slice | NDArray[Any]) -> NDArray[np.uint8]:
-        parts, rows = np.atleast_1d(self.parts[key]), np.atleast_1d(self.rows[key])
-        result = np.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
-        for part in np.unique(parts):
-            here = parts == part
-            result[here] = self.arrays[part][rows[here]]
-        return result[0] if np.ndim(self.rows[key]) == 0 else result
 
 
 @dataclass(frozen=True)
@@ -97,12 +71,20 @@ def join(cohorts: Sequence[Cohort], needed: Sequence[str], recut: Collection[int
     first = cohorts[0]
     for other in cohorts:
         check_alike(first, other, needed)
-    images = joined_images(cohorts, recut)
+    images = joined_images(cohorts, first.modality_names, recut)
     if len(cohorts) == 1 and len(images) == len(first.images):
         return first
-    patients = joined_patients(cohorts)
+    return put_together(cohorts, first.modalities, joined_patients(cohorts), images)
+
+
+def put_together(
+    cohorts: Sequence[Cohort], modalities: tuple[Modality, ...], patients: pl.DataFrame, images: pl.DataFrame
+) -> JoinedCohort:
+    """Makes one cohort of several, named and staged as the first: `images` are those of `joined_images`, in any order,
+    of these `modalities` and `patients`."""
+    first = cohorts[0]
     order = {name: row for row, name in enumerate(patients["patient_id"])}
-    kinds = {name: number for number, name in enumerate(first.modality_names)}
+    kinds = {name: number for number, name in enumerate(m.name for m in modalities)}
     images = (
         images.with_columns(
             _kind=pl.col("modality").replace_strict(kinds, return_dtype=pl.Int64),
@@ -113,12 +95,12 @@ def join(cohorts: Sequence[Cohort], needed: Sequence[str], recut: Collection[int
     )
     caveats = tuple(dict.fromkeys(caveat for cohort in cohorts for caveat in cohort.caveats))
     fingerprint = compute_fingerprint(
-        first.staging, first.modalities, patients, images.drop(CAME, ROW), first.simulated, caveats
+        first.staging, modalities, patients, images.drop(CAME, ROW), first.simulated, caveats
     )
     exclusions = pl.concat([cohort.exclusions for cohort in cohorts], how="diagonal_relaxed")
     return JoinedCohort(
-        first.path, first.name, first.staging, first.modalities, patients, images, exclusions, fingerprint,
-        first.simulated, caveats, first.source, first.tool, None, {}, tuple(cohorts),
+        first.path, first.name, first.staging, modalities, patients, images, exclusions, fingerprint,
+        first.simulated, caveats, first.source, first.tool, first.key, joins=tuple(cohorts),
     )  # fmt: skip
 
 
@@ -159,25 +141,37 @@ def joined_patients(cohorts: Sequence[Cohort]) -> pl.DataFrame:
     return together.group_by("patient_id", maintain_order=True).agg(pl.col("stage").first(), *latest)
 
 
-def joined_images(cohorts: Sequence[Cohort], recut: Collection[int] = ()) -> pl.DataFrame:
-    """A row a picture, with where its pixels are; a picture that a patient has had before is left out, and so is one
-    that a later cohort of `recut` has cut anew."""
-    known = cohorts[0].modality_names
+def joined_images(cohorts: Sequence[Cohort], modalities: Sequence[str], recut: Collection[int] = ()) -> pl.DataFrame:
+    """A row a picture of these modalities, with where its pixels are; a picture that a patient has had before is left
+    out, and so is one that a later cohort of `recut` has cut anew. Ids that come twice get a number."""
     tables: list[pl.DataFrame] = []
     for number, cohort in enumerate(cohorts):
         own = cohort.images.with_columns(
             pl.lit(number, dtype=pl.Int64).alias(CAME),
             pl.int_range(pl.len()).over("modality").cast(pl.Int64).alias(ROW),
         )
-        own = own.filter(pl.col("modality").is_in(list(known)))
+        own = own.filter(pl.col("modality").is_in(list(modalities)))
         if number in recut:
             tables = [table.join(own, SAME_CUT, how="anti", nulls_equal=True) for table in tables]
         tables.append(own)
     together = pl.concat(tables, how="diagonal_relaxed")
     distinct = together.unique(["patient_id", "modality", "sha256"], keep="first", maintain_order=True)
-    twice = distinct["image_id"].is_duplicated()
-    renamed = pl.when(twice & (pl.col(CAME) > 0)).then(pl.format("{}-{}", "image_id", CAME)).otherwise("image_id")
-    return distinct.with_columns(image_id=renamed)
+    return with_ids_once(distinct, len(cohorts))
+
+
+def with_ids_once(images: pl.DataFrame, cohorts: int) -> pl.DataFrame:
+    """Gives pictures of later cohorts, whose ids an earlier one has, ids that no other has."""
+    taken = set(images.filter(pl.col(CAME) == 0)["image_id"])
+    for came in range(1, cohorts):
+        own = images.filter(pl.col(CAME) == came)["image_id"].to_list()
+        number = came
+        while any(f"{name}-{number}" in taken for name in own if name in taken):
+            number += 1
+        twice = (pl.col(CAME) == came) & pl.col("image_id").is_in(sorted(taken))
+        renamed = pl.when(twice).then(pl.format("{}-{}", "image_id", pl.lit(str(number)))).otherwise("image_id")
+        images = images.with_columns(image_id=renamed)
+        taken |= set(images.filter(pl.col(CAME) == came)["image_id"])
+    return images
 
 
 def cut_before(earlier: Cohort, newcomer: Cohort) -> pl.DataFrame:

@@ -4,7 +4,8 @@
             tables.json, where a plan said how tables are written
 
 Written once, to a temporary name beside the target, then renamed: a cohort folder is either whole or absent.
-Row i of pixels/<modality>.npy is the i-th row of images.parquet within that modality.
+Row i of pixels/<modality>.npy is the i-th row of images.parquet within that modality; the pixels of a cohort that grew
+lie in several files (`parts`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import polars as pl
 from numpy.typing import DTypeLike, NDArray
 
 from fibrostage import __version__
+from fibrostage.cohort.parts import part_file, read_places, stacked
 from fibrostage.cohort.tables import GOOD, check_images, check_patients
 from fibrostage.csv_tables.writer import write_csv
 from fibrostage.ground.errors import CohortError, nearest
@@ -63,6 +65,7 @@ class Cohort:
     caveats: tuple[str, ...] = ()
     source: str = ""
     tool: str = field(default=__version__)
+    key: str | None = None  # tells the key that ids were hashed with from others; "" ids as given, None not known
     finer: Cohort | None = None  # whose stages this one's were merged from
     measurements: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # of tables, [n, columns]
 
@@ -147,8 +150,11 @@ class Cohort:
         if self.modality(modality).kind == TABLE:
             raise CohortError(f"{modality} is a table of measurements; it has no pixels")
         try:
-            return np.load(self.path / "pixels" / f"{modality}.npy", mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
+            places = read_places(self.path, modality)
+            if places is not None:
+                return stacked(self.path, modality, places)
+            return np.load(part_file(self.path, modality, 0), mmap_mode="r")
+        except (OSError, ValueError, EOFError, pl.exceptions.PolarsError) as error:
             raise CohortError(f"cohort {self.path}: cannot read pixels of {modality}: {error}") from None
 
     def picture_hashes(self, modality: str) -> list[str]:
@@ -220,7 +226,7 @@ def open_cohort(path: Path) -> Cohort:
         )
     return Cohort(
         path, head["name"], staging, modalities, patients, images, exclusions, recorded, simulated,
-        caveats, head.get("source", ""), head.get("tool", ""),
+        caveats, head.get("source", ""), head.get("tool", ""), head.get("key"),
     )  # fmt: skip
 
 
@@ -289,6 +295,7 @@ def write_tables(
     simulated: bool,
     caveats: Sequence[str] = (),
     source: str = "",
+    key: str | None = None,
 ) -> str:
     """Writes the tables and cohort.json, read-only, and returns the fingerprint.
 
@@ -311,6 +318,7 @@ def write_tables(
         "caveats": list(caveats),
         "fingerprint": fingerprint,
         "tool": __version__,
+        "key": key,
     }
     (folder / MARKER).write_text(json.dumps(head, indent=2, ensure_ascii=False), encoding="utf-8")
     for file in folder.rglob("*"):

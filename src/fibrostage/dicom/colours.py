@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fibrostage.dicom.elements import number_of, value_of
-from fibrostage.dicom.pixel_streams import CODESTREAM, SIZES, bytes_of_frame, check_frames, first_frame, segments
+from fibrostage.dicom.pixel_streams import (
+    CODESTREAM,
+    SIZES,
+    bytes_of_frame,
+    check_frames,
+    first_frame,
+    is_video,
+    segments,
+)
+from fibrostage.dicom.video import count_video_frames
 from fibrostage.ground.errors import UnreadableImageError
 
 with suppress(ImportError):  # the extra [dicom]
@@ -80,10 +89,15 @@ def mended_streams(dataset: Any, path: Path) -> tuple[list[bytes], list[str]]:
     """The encapsulated streams of a dataset, one a frame, after its tags were mended, and each change in words.
 
     Tags that are missing get what the standard takes for granted; tags that cannot be true of a stream get what it
-    says. There are no streams of native data, nor where the pixels were left in the file at `path`. Raises
+    says. There are no streams of native data or a video, nor where the pixels were left in the file at `path`. Raises
     `UnreadableImageError` where neither tag nor stream says how the pixels are coded, and as `check_frames` does.
     """
     mended = Mended(dataset)
+    if is_video(dataset):
+        mend_samples(mended)
+        if (number_of(dataset, "NumberOfFrames") or 1) < 2:
+            mended.put("NumberOfFrames", count_video_frames(dataset, path), "what its video holds")
+        return [], mended.said
     items, first = first_frame(dataset, path)
     mend_syntax(mended, items, first)
     mend_samples(mended)

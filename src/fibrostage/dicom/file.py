@@ -25,10 +25,11 @@ from fibrostage.dicom.elements import quiet, require, text_of
 from fibrostage.dicom.header import Header, check_kind, check_size, header_of
 from fibrostage.dicom.identity import PatientIdentity, identity_of
 from fibrostage.dicom.own import is_own
-from fibrostage.dicom.pixel_streams import picture_of
+from fibrostage.dicom.pixel_streams import is_video, picture_of
 from fibrostage.dicom.regions import MarkedRegions, Region, regions_of
 from fibrostage.dicom.simulated import is_untouched, says_simulated
 from fibrostage.dicom.sr_read import Measured, measurements_of
+from fibrostage.dicom.video import video_frames
 from fibrostage.ground.errors import UnreadableImageError
 
 with suppress(ImportError):  # the extra [dicom]
@@ -61,7 +62,7 @@ class Dicom:
 
     @property
     def lossy(self) -> bool:
-        return self.header.syntax in JPEG or self.header.lossy
+        return self.header.syntax in JPEG or self.header.lossy or is_video(self.dataset)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -129,6 +130,9 @@ class Dicom:
     def frames(self, wanted: Sequence[int] | None = None) -> Iterator[tuple[int, float | None, NDArray[np.uint8]]]:
         """(index, seconds, grey [H, W] or RGB [H, W, 3]) of each frame, or of the wanted ones."""
         seconds = self.header.seconds
+        if is_video(self.dataset):
+            yield from video_frames(self.dataset, self.path, self.header, wanted)
+            return
         every = list(range(self.header.frames))
         indices = every if wanted is None else list(wanted)
         decoded = 0

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
 PADDING = b"\0\xff"  # what may follow the end of an image
 ITEM = b"\xfe\xff\x00\xe0"  # what compressed pixel data begin with
 PIXELS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")  # the tag of pixel data, little- and big-endian
-MPEG = "1.2.840.10008.1.2.4.10"  # 100 to 108: MPEG-2, MPEG-4, HEVC
+VIDEO = "1.2.840.10008.1.2.4.10"  # 100 to 108: MPEG-2, MPEG-4, HEVC
 CODESTREAM = b"\xff\x4f\xff\x51"  # JPEG 2000: start, and the marker of its size
 SIZES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)  # start of frame
 
@@ -43,10 +43,8 @@ def first_frame(dataset: Any, path: Path) -> tuple[bool, bytes]:
                 return True, next(generate_frames(data, number_of_frames=frames), b"")
             return False, data[: bytes_of_frame(dataset)]
         with path.open("rb") as file:
-            head = pydicom.dcmread(file, force=True, stop_before_pixels=True)
-            if file.read(4) not in PIXELS:
+            if not go_to_pixels(file):
                 return False, b""
-            file.seek(4 if head.original_encoding[0] else 8, io.SEEK_CUR)  # the rest of the element's head
             start = file.read(4)
             file.seek(-len(start), io.SEEK_CUR)
             if start == ITEM:
@@ -54,6 +52,20 @@ def first_frame(dataset: Any, path: Path) -> tuple[bool, bytes]:
             return False, file.read(bytes_of_frame(dataset))
     except Exception:  # whatever pydicom makes of damaged pixel data; what is wrong is said when they are decoded
         return False, b""
+
+
+def go_to_pixels(file: BinaryIO) -> bool:
+    """Moves an open file to where the value of its pixel data begins; says whether it has some."""
+    head = pydicom.dcmread(file, force=True, stop_before_pixels=True)
+    if file.read(4) not in PIXELS:
+        return False
+    file.seek(4 if head.original_encoding[0] else 8, io.SEEK_CUR)  # the rest of the element's head
+    return True
+
+
+def is_video(dataset: Any) -> bool:
+    """Whether the pixel data are one moving picture, not a stream a frame."""
+    return str(dataset.file_meta.TransferSyntaxUID).startswith(VIDEO)
 
 
 def bytes_of_frame(dataset: Any) -> int:
@@ -73,8 +85,6 @@ def check_frames(dataset: Any) -> list[bytes]:
         if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
             check_native(dataset, said)
             return []
-        if str(dataset.file_meta.TransferSyntaxUID).startswith(MPEG):
-            raise UnreadableImageError("holds an MPEG video; export it as MP4 or as single frames")
         held = frames_held(dataset.PixelData, said)
         if held != said:
             raise UnreadableImageError(f"says {counted(said)} and holds {held}")

@@ -49,6 +49,11 @@ class Privacy:
     def hides(self) -> bool:
         return self.key is not None
 
+    @property
+    def mark(self) -> str:
+        """What tells this key from others and leads to none: a keyed hash of nothing, or empty without a key."""
+        return "" if self.key is None else self.digest("key", "")
+
     def patient(self, given: str) -> str:
         """Returns a patient's id as it is written; the pseudonym of an earlier intake stays what it is."""
         if self.key is None or PSEUDONYM.fullmatch(given):

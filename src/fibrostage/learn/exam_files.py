@@ -107,7 +107,8 @@ def reading_plan(run: Path) -> Plan:
     if not folder.intake_file.is_file():
         raise RunError(
             f"{run} does not say how its pictures were read: it is no run, or its cohort was taken in before that was "
-            "kept; take the files in with 'fibrostage intake' and give the cohort"
+            "kept, or merged of cohorts that were read by different plans; take the files in with "
+            "'fibrostage intake' and give the cohort"
         )
     return Plan.parse(read_json(folder.intake_file), source=str(folder.intake_file))
 

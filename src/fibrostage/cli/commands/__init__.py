@@ -5,7 +5,8 @@ from fibrostage.cli.commands.spec import Command
 from fibrostage.ground.registry import InFiles, Registry
 
 FILES = (
-    "survey", "intake", "describe", "weights", "recipes", "train", "package", "predict", "serve", "explain", "active",
+    "survey", "intake", "describe", "cohort", "weights", "recipes", "train", "package", "predict", "serve", "explain",
+    "active",
     "ledger", "loop", "annotate", "doubts", "study", "markers", "compare", "readers", "precision", "report", "demo",
     "phantom", "bench",
 )  # fmt: skip

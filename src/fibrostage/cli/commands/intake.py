@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,6 +52,13 @@ def intake(
     images: Annotated[
         Path | None, typer.Option(help="I.csv: file, patient_id, modality, … Without it the plan's [[rule]]s say it.")
     ] = None,
+    onto: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="COHORT",
+            help="A cohort that the exams join in the new one, read by its plan and hashed with its key.",
+        ),
+    ] = None,
     plan: PlanFile = None,
     sets: Sets = None,
     dry_run: Annotated[
@@ -97,15 +105,17 @@ def intake(
     """Take a hospital's own files in as a cohort: DICOM, pictures and videos, without names.
 
     \f
-    Raises `PlanError` without --plan, and without --out unless it is a --dry-run.
+    Raises `PlanError` without --plan or --onto, and without --out unless it is a --dry-run.
     """
     from fibrostage.cohort.describe import describe as describe_cohort
+    from fibrostage.cohort.store import open_cohort
+    from fibrostage.intake.build.grow import before_of, grow, plan_of
     from fibrostage.intake.build.take_in import Choices, Sources, look_at, take_in
     from fibrostage.intake.pulled import pulled
     from fibrostage.plan.commands import INTAKE, refuse_unread
     from fibrostage.plan.run_plan import Plan
 
-    if plan is None:
+    if plan is None and onto is None:
         raise PlanError(
             "intake needs --plan, whose [[modality]] rows name the modalities and their kinds; without one, "
             f"'fibrostage survey {src[0]} --out SURVEY' looks at what is there and drafts SURVEY/plan.toml"
@@ -113,8 +123,11 @@ def intake(
     if target is None and not dry_run:
         raise PlanError("intake needs --out, a new folder for the cohort (or --dry-run)")
     refuse_unread(sets or [], INTAKE)
-    data, source = read_plan(plan, INTAKE)
-    parsed = Plan.parse(data, sets or [], source)
+    if plan is None and onto is not None:
+        parsed = plan_of(onto, sets or [])
+    else:
+        data, source = read_plan(plan, INTAKE)
+        parsed = Plan.parse(data, sets or [], source)
     choices = Choices(
         skip_bad, key, accept_unmasked, allow_duplicates, accept_identity, group_near_duplicates, link, workers,
         None if yes or images is not None else confirm,
@@ -122,10 +135,19 @@ def intake(
     with pulled(src, None if dry_run else target, parsed.dicom.modalities, make_progress()) as (first, *others):
         sources = Sources(first, patients, images, encoding, tuple(others), images_encoding, boxes)
         if dry_run:
+            choices = choices if onto is None else replace(choices, before=before_of(open_cohort(onto)))
             show_survey(*look_at(sources, parsed, choices, make_progress()), as_json)
             return
         assert target is not None
-        cohort = take_in(sources, target, parsed, progress=make_progress(), choices=choices)
+        if onto is None:
+            cohort = take_in(sources, target, parsed, progress=make_progress(), choices=choices)
+        else:
+            grown = grow(onto, sources, target, parsed, choices, make_progress())
+            cohort = grown.cohort
+            tell(
+                f"{onto} and {grown.patients} new patients, {grown.pictures} new pictures; "
+                f"{grown.again} pictures had come before"
+            )
     description = describe_cohort(cohort)
     if as_json:
         print_json(description.as_dict())

@@ -17,6 +17,15 @@ from fibrostage.plan.run_plan import Plan
 
 
 @dataclass(frozen=True)
+class CohortBefore:
+    """The cohort that an intake is to join: where it lies, the ids of its patients, and what tells its key."""
+
+    path: Path
+    patients: frozenset[str]
+    key: str | None
+
+
+@dataclass(frozen=True)
 class Choices:
     """What the user allows and asks for beyond the plan."""
 
@@ -30,6 +39,7 @@ class Choices:
     workers: int | None = None
     confirm: Callable[[pl.DataFrame], bool] | None = None
     other_tables: bool = False  # the plan's [table] was written for others than these
+    before: CohortBefore | None = None  # whose key is the one to hash ids with, and whose patients are known
 
 
 @dataclass

@@ -227,7 +227,17 @@ def patients_of(of: Gathered) -> pl.DataFrame:
     if not privacy.hides:
         return patients
     hidden = [privacy.patient(patient) for patient in patients["patient_id"]]
-    return patients.with_columns(patient_id=pl.Series(hidden, dtype=pl.String)).sort("patient_id")
+    return with_known(patients.with_columns(patient_id=pl.Series(hidden, dtype=pl.String)), of).sort("patient_id")
+
+
+def with_known(patients: pl.DataFrame, of: Gathered) -> pl.DataFrame:
+    """Adds those who have pictures and whom P.csv leaves out, but the cohort that is to be joined has."""
+    if of.choices.before is None:
+        return patients
+    told = {of.intake.privacy.patient(p.patient_id) for p in (*of.intake.notes, *of.intake.problems) if p.patient_id}
+    met = set(of.pictures["patient_id"]) & of.choices.before.patients
+    rows = [{"patient_id": patient} for patient in sorted(met - told - set(patients["patient_id"]))]
+    return pl.concat([patients, pl.DataFrame(rows, schema={"patient_id": pl.String})], how="diagonal")
 
 
 def with_plain_devices(pictures: pl.DataFrame, words: frozenset[str], intake: Intake) -> pl.DataFrame:

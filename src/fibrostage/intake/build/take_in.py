@@ -20,14 +20,14 @@ from fibrostage.cohort.store import Cohort, open_cohort, whole_or_absent
 from fibrostage.csv_tables.reader import read_csv
 from fibrostage.ground.errors import CohortError, IntakeError, Problems
 from fibrostage.ground.progress import SILENT, Progress
-from fibrostage.intake.build.choices import Choices, Intake
+from fibrostage.intake.build.choices import Choices, CohortBefore, Intake
 from fibrostage.intake.build.find_files import Sources, any_dicom, jobs_of, survey
 from fibrostage.intake.build.gather import gather
 from fibrostage.intake.build.journal import Journal, alone_at, code_of, folder_beside
 from fibrostage.intake.build.read_tables import read_tables
 from fibrostage.intake.build.workers import read_all
 from fibrostage.intake.build.write_cohort import finish
-from fibrostage.intake.privacy import KEY_BYTES, Privacy, default_key, read_key, refuse_key_inside
+from fibrostage.intake.privacy import KEY_BYTES, PSEUDONYM, Privacy, default_key, read_key, refuse_key_inside
 from fibrostage.intake.read.drawn import COLUMNS as BOX_COLUMNS
 from fibrostage.intake.read.drawn import parse_drawn
 from fibrostage.intake.read.outcome import Outcome, ReadingJob, ReadingRules
@@ -100,7 +100,9 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
     dicom = any_dicom(jobs)
     privacy = Privacy()
     if dicom or sources.images is None or choices.key is not None:
-        privacy = Privacy(key_for(choices.key or default_key(), out))
+        privacy = Privacy(key_for(choices.key or default_key(), out, make=choices.before is None))
+    if choices.before is not None:
+        check_key(privacy, choices.before)
     drawn = {}
     if sources.boxes is not None:
         clicked = frozenset(modality.name for modality in plan.modality if modality.fit == "click")
@@ -111,13 +113,27 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
     return intake
 
 
-def key_for(path: Path, out: Path | None) -> bytes:
-    """Returns the user's key, which must not lie in `out`; a dry run, which writes nothing and has no `out`, makes do
-    with one that nobody will know."""
+def key_for(path: Path, out: Path | None, make: bool = True) -> bytes:
+    """Returns the user's key, which must not lie in `out`, made where there is none and `make` says so; a dry run,
+    which writes nothing and has no `out`, makes do with one that nobody will know."""
     if out is None:
         return read_key(path, make=False) if path.exists() else secrets.token_bytes(KEY_BYTES)
     refuse_key_inside(path, out)
-    return read_key(path)
+    return read_key(path, make)
+
+
+def check_key(privacy: Privacy, before: CohortBefore) -> None:
+    """Raises `IntakeError` where ids would be written otherwise than in the cohort that they are to join: by another
+    key, or hashed in one and as given in the other."""
+    hashed = all(PSEUDONYM.fullmatch(patient) for patient in before.patients)
+    if privacy.mark == before.key or (before.key is None and hashed == privacy.hides):
+        return
+    was = "as they were given" if before.key == "" or not (before.key or hashed) else "hashed with another key"
+    now = "with the key that you have" if privacy.hides else "not"
+    raise IntakeError(
+        f"the ids in {before.path} are {was}, and those of these files would be hashed {now}: a patient of both would "
+        "be two; name the cohort's own key with --key"
+    )
 
 
 def check_link(link: Path, out: Path) -> None:

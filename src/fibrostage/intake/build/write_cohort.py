@@ -111,6 +111,7 @@ def write_rows(of: Gathered, work: Path, name: str) -> None:
         simulated=of.simulated,
         caveats=of.caveats,
         source=", ".join(f"{count} {kind}" for kind, count in formats(of.pictures)),
+        key=of.intake.privacy.mark,
     )
     if of.choices.link is not None:
         write_link(of.choices.link, of.intake)

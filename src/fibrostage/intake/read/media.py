@@ -15,8 +15,8 @@ from fibrostage import SIMULATED
 from fibrostage.dicom.file import Report, is_dicom, open_dicom
 from fibrostage.dicom.header import Header
 from fibrostage.dicom.regions import Region
+from fibrostage.ground import video
 from fibrostage.ground.errors import UnreadableImageError
-from fibrostage.intake.read import video
 from fibrostage.intake.read.raster import decode
 
 START = 264

@@ -1,6 +1,6 @@
-"""The frames of a video file (MP4, AVI and kin), one at a time, as RGB.
+"""The frames of a video (MP4, AVI and kin, or the stream in a DICOM file), one at a time, as RGB.
 
-Read through PyAV, an optional dependency. Of the file only the pictures, their times, their rotation and the codec's
+Read through PyAV, an optional dependency. Of the video only the pictures, their times, their rotation and the codec's
 name are read: never a title, a device or a time of creation. A video that breaks off or is damaged is refused as a
 whole, not shortened: the frames before the break have been yielded by then, and the caller throws them away. The
 formats are named, because a playlist in a video's clothes could point to other files.
@@ -9,10 +9,10 @@ formats are named, because a playlist in a video's clothes could point to other 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from fibrostage.ground.errors import IntakeError, UnreadableImageError
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg")
 FORMATS = "mov,avi,matroska,asf,mpeg,mpegvideo,mpegts"  # FFmpeg's names; "mov" is also MP4, "asf" is WMV
 SHORT = 0.02  # of the announced length may be missing: players' lengths are rounded
+ELEMENTARY = FORMATS + ",h264,hevc"  # bare streams too, which no first bytes of a file tell
 BROKEN = "the video breaks off or is damaged; export it again"
 
 Frame = tuple[int, float | None, NDArray[np.uint8]]
@@ -38,20 +39,27 @@ class ClipFacts:
     codec: str
 
 
-def frames(path: Path) -> Iterator[Frame]:
-    """Yields (index, seconds since the first frame or None, upright RGB uint8 [H, W, 3]); memory stays flat.
+def frames(source: Path | BinaryIO, formats: str = FORMATS, size: tuple[int, int] | None = None) -> Iterator[Frame]:
+    """Yields (index, seconds since the first frame or None, upright RGB uint8 [H, W, 3]) of a file, or of an open one;
+    memory stays flat. `size` is the width and height that they must have.
 
-    Raises `UnreadableImageError` where the video cannot be opened, breaks off or is damaged, and `IntakeError` without
-    PyAV.
+    Raises `UnreadableImageError` where the video cannot be opened, breaks off, is damaged or of another size, and
+    `IntakeError` without PyAV.
     """
-    with opened(path) as (container, stream):
+    with opened(source, formats) as (container, stream):
+        coded = stream.codec_context.width, stream.codec_context.height
+        if size is not None and all(coded) and sorted(coded) != sorted(size):
+            raise UnreadableImageError(other_size(size, coded))
         first: float | None = None
         end: float | None = None
         index = 0
         for frame in decoded(container, stream):
             first = frame.time if first is None else first
             seconds = None if frame.time is None or first is None else float(frame.time - first)
-            yield index, seconds, upright(frame)
+            pixels = upright(frame)
+            if size is not None and pixels.shape[1::-1] != size:
+                raise UnreadableImageError(other_size(size, pixels.shape[1::-1]))
+            yield index, seconds, pixels
             index += 1
             if seconds is not None:
                 end = seconds + float((frame.duration or 0) * (frame.time_base or 0))
@@ -74,16 +82,27 @@ def describe(path: Path) -> ClipFacts:
         return ClipFacts(width, height, stream.frames or None, announced, str(stream.codec_context.name))
 
 
+def other_size(said: tuple[int, int], found: tuple[int, ...]) -> str:
+    return f"says {said[0]}×{said[1]} pixels, and its video is {found[0]}×{found[1]}"
+
+
+def count_frames(source: BinaryIO, formats: str = FORMATS) -> int:
+    """Counts the coded frames of an open video without decoding them. Raises as `frames` does."""
+    with opened(source, formats) as (container, stream):
+        return sum(packet.size > 0 for packet in container.demux(stream))
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Any, Any]]:
+def opened(source: Path | BinaryIO, formats: str = FORMATS) -> Iterator[tuple[Any, Any]]:
     """Opens a video: its container and its first stream of moving pictures. Raises `UnreadableImageError` where the
     file is gone, no video, damaged, without moving pictures or of an unknown codec, and `IntakeError` without PyAV."""
     av = pyav()
     stream = None
     try:
         # An open file, not its name: FFmpeg would take some names for addresses.
-        options = {"format_whitelist": FORMATS}
-        with path.open("rb") as file, av.open(file, options=options, metadata_errors="replace") as container:
+        options = {"format_whitelist": formats}
+        opening = source.open("rb") if isinstance(source, Path) else nullcontext(source)
+        with opening as file, av.open(file, options=options, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise UnreadableImageError("holds no moving pictures")
             stream = container.streams.video[0]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fibrostage.ground.errors import IntakeError, UnreadableImageError
-from fibrostage.intake.read.video import ClipFacts, describe, frames
+from fibrostage.ground.video import ClipFacts, describe, frames
 
 av = pytest.importorskip("av")
 

@@ -1,0 +1,85 @@
+"""A cohort written for other programs: the same pictures, patients and stages."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from monai.data import load_decathlon_datalist
+from PIL import Image
+
+from fibrostage import RESEARCH_USE, SIMULATED
+from fibrostage.cohort.exported import LAYOUTS, ExportChoices, export
+from fibrostage.cohort.store import Cohort, hash_pixels
+from fibrostage.ground.errors import CohortError, RunError
+from fibrostage.intake.build.find_files import Sources
+from fibrostage.intake.build.take_in import take_in
+from fibrostage.plan.run_plan import Plan
+from tests.trained import TrainedHospital
+
+
+def hash_of(path: Path) -> str:
+    pixels = np.asarray(Image.open(path))
+    return hash_pixels(pixels if pixels.ndim == 3 else pixels[..., None])
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.open(encoding="utf-8")))
+
+
+def test_csv_is_read_back_to_the_same_patients_and_pictures(cohort: Cohort, tmp_path: Path) -> None:
+    assert export(cohort, tmp_path / "out", "csv") == len(cohort.images)
+    sources = Sources(tmp_path / "out", tmp_path / "out" / "patients.csv", tmp_path / "out" / "images.csv")
+    back = take_in(sources, tmp_path / "back", Plan.load(tmp_path / "out" / "plan.toml"))
+    columns = ["patient_id", "modality", "sha256"]
+    assert back.images.select(columns).sort(columns).equals(cohort.images.select(columns).sort(columns))
+    assert back.patients.select("patient_id", "stage", "age").equals(
+        cohort.patients.select("patient_id", "stage", "age")
+    )
+    assert back.staging == cohort.staging
+
+
+def test_monai_reads_its_list(cohort: Cohort, tmp_path: Path) -> None:
+    export(cohort, tmp_path / "out", "monai", ExportChoices(test=0.25, seed=3))
+    path = str(tmp_path / "out" / "datalist.json")
+    parts = {key: load_decathlon_datalist(path, False, key) for key in ("training", "testing")}
+    stages = dict(cohort.patients.select("patient_id", "stage").iter_rows())
+    people = {key: {entry["patient_id"] for entry in part} for key, part in parts.items()}
+    assert len(people["testing"]) == 5
+    assert not people["training"] & people["testing"]
+    assert sum(map(len, parts.values())) == len(cohort.images)
+    for entry in (*parts["training"], *parts["testing"]):
+        assert cohort.staging.classes[entry["label"]] == stages[entry["patient_id"]]
+        assert hash_of(Path(entry["image"])) == entry["sha256"]
+    head = json.loads(Path(path).read_text(encoding="utf-8"))
+    assert head["labels"] == {str(index): stage for index, stage in enumerate(cohort.staging.classes)}
+    assert RESEARCH_USE in head["description"]
+
+
+def test_an_imagefolder_has_its_metadata_beside_the_pictures(cohort: Cohort, tmp_path: Path) -> None:
+    export(cohort, tmp_path / "out", "imagefolder")
+    sides = {path.name: rows_of(path / "metadata.csv") for path in (tmp_path / "out").iterdir() if path.is_dir()}
+    assert sorted(sides) == ["test", "train"]
+    assert not {row["patient_id"] for row in sides["test"]} & {row["patient_id"] for row in sides["train"]}
+    for side, rows in sides.items():
+        assert {row["file_name"] for row in rows} == {path.name for path in (tmp_path / "out" / side).glob("*.png")}
+        for row in rows:
+            assert hash_of(tmp_path / "out" / side / row["file_name"]) == row["sha256"]
+
+
+def test_a_simulated_cohort_says_so_in_every_file(hospital: TrainedHospital, tmp_path: Path) -> None:
+    for layout in LAYOUTS:
+        export(hospital.cohort, tmp_path / layout, layout, ExportChoices(test=0))
+        one = next((tmp_path / layout).rglob("*.png"))
+        assert Image.open(one).info["Comment"] == SIMULATED
+        assert SIMULATED in (tmp_path / layout / "README.txt").read_text(encoding="utf-8")
+
+
+def test_an_unknown_layout_or_a_folder_that_is_there_is_refused(cohort: Cohort, tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match="layout must be one of csv, monai, imagefolder, got 'bids'"):
+        export(cohort, tmp_path / "out", "bids")
+    with pytest.raises(RunError, match="exists; choose another --out"):
+        export(cohort, tmp_path, "csv")
