@@ -6,8 +6,7 @@ import codecs
 import io
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from rich.progress import Progress as Bars
 
 from fibrostage import SIMULATED
 from fibrostage.ground.files import JsonObject
-from fibrostage.ground.progress import SILENT, Advance, Progress
+from fibrostage.ground.progress import SILENT, Advance, LogProgress, Progress
 
 LOG_WIDTH = 160  # where there is no terminal to ask
 
@@ -86,9 +85,6 @@ def show_caveats(caveats: Sequence[str], simulated: bool) -> None:
         err.print(f"[yellow]caveat[/]: {escape(caveat)}", soft_wrap=True)
 
 
-EVERY = 10.0  # seconds between lines where there is no terminal
-
-
 class TerminalProgress:
     """Rich bars with count, rate and time left."""
 
@@ -123,35 +119,6 @@ class TerminalProgress:
     def say(self, line: str) -> None:
         """Prints one line on stderr."""
         err.print(line, markup=False)
-
-
-class LogProgress:
-    """A line when a task begins and ends, and every ten seconds between, with rate and time left."""
-
-    def __init__(self, write: Callable[[str], None] | None = None) -> None:
-        self._write = write or (lambda line: print(line, file=sys.stderr, flush=True))
-
-    @contextmanager
-    def task(self, label: str, total: int) -> Iterator[Advance]:
-        """Writes how far `total` steps are while the block runs; the function it yields advances them by so many."""
-        started = last = time.monotonic()
-        done = 0
-
-        def advance(count: int) -> None:
-            nonlocal done, last
-            done += count
-            now = time.monotonic()
-            if now - last >= EVERY and done < total:
-                last = now
-                left = (now - started) / max(done, 1) * (total - done)
-                self._write(f"{label}: {done}/{total}, about {left:.0f} s left")
-
-        yield advance
-        self._write(f"{label}: {done}/{total} in {time.monotonic() - started:.0f} s")
-
-    def say(self, line: str) -> None:
-        """Prints one line on stderr, or hands it to the function given at the start."""
-        self._write(line)
 
 
 def make_progress() -> Progress:

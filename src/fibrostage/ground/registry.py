@@ -7,6 +7,7 @@ of the registry's group. Nothing is imported before somebody asks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -77,6 +78,17 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         return list(self._found)
+
+    @contextmanager
+    def lent(self, item: T) -> Iterator[None]:
+        """Knows one more thing while the block runs; raises `PlanError` where its name is taken."""
+        if item.name in self._found:
+            raise PlanError(f"there is a {self.kind} {item.name!r} already, of {self._found[item.name][1]}")
+        self._found[item.name] = item, "this session"
+        try:
+            yield
+        finally:
+            del self._found[item.name]
 
     def package(self, name: str) -> str:
         """The installed package that a thing comes from: ours, or that of a plug-in."""

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import err, make_progress, out, print_json, tell
-from fibrostage.cli.options import AsJson, PlanFile, Sets, read_plan
+from fibrostage.cli.options import AsJson, PlanFile, Sets
 from fibrostage.cli.shown import show_description
 from fibrostage.ground.errors import PlanError, Problems
 
@@ -97,30 +97,30 @@ def intake(
     \f
     Raises `PlanError` without --plan, and without --out unless it is a --dry-run.
     """
+    from fibrostage.api.data import dry_run as look_at
+    from fibrostage.api.data import take_in
     from fibrostage.cohort.describe import describe as describe_cohort
-    from fibrostage.intake.build.take_in import Choices, Sources, look_at, take_in
-    from fibrostage.intake.pulled import pulled
-    from fibrostage.plan.commands import INTAKE, refuse_unread
-    from fibrostage.plan.run_plan import Plan
+    from fibrostage.intake.build.choices import Choices
 
     if plan is None:
         raise PlanError("intake needs --plan, whose [[modality]] rows name the modalities and their kinds")
     if target is None and not dry_run:
         raise PlanError("intake needs --out, a new folder for the cohort (or --dry-run)")
-    refuse_unread(sets or [], INTAKE)
-    data, source = read_plan(plan, INTAKE)
-    parsed = Plan.parse(data, sets or [], source)
     choices = Choices(
-        skip_bad, key, accept_unmasked, allow_duplicates, accept_identity, group_near_duplicates, link, workers,
-        None if yes or images is not None else confirm,
+        skip_bad, key, accept_unmasked, allow_duplicates, accept_identity, group_near_duplicates, link, workers
+    )
+    if dry_run:
+        given = look_at(
+            src, plan, patients=patients, images=images, overrides=sets or [], boxes=boxes, encoding=encoding,
+            images_encoding=images_encoding, choices=choices, progress=make_progress(),
+        )  # fmt: skip
+        show_survey(*given, as_json)
+        return
+    assert target is not None
+    cohort = take_in(
+        src, target, plan, patients=patients, images=images, overrides=sets or [], boxes=boxes, encoding=encoding,
+        images_encoding=images_encoding, choices=choices, confirm=None if yes else confirm, progress=make_progress(),
     )  # fmt: skip
-    with pulled(src, None if dry_run else target, parsed.dicom.modalities, make_progress()) as (first, *others):
-        sources = Sources(first, patients, images, encoding, tuple(others), images_encoding, boxes)
-        if dry_run:
-            show_survey(*look_at(sources, parsed, choices, make_progress()), as_json)
-            return
-        assert target is not None
-        cohort = take_in(sources, target, parsed, progress=make_progress(), choices=choices)
     description = describe_cohort(cohort)
     if as_json:
         print_json(description.as_dict())

@@ -37,7 +37,8 @@ def markers(
     \f
     Raises `IntakeError` where there is neither a P.csv nor --list.
     """
-    from fibrostage.analysis.marker_table import as_dict, catalogue, marker_table, write_markers
+    from fibrostage.analysis.marker_table import as_dict, catalogue, write_markers
+    from fibrostage.api.scores import marker_table
     from fibrostage.views.markers import catalogue_view, marker_view, not_computed
 
     if known:
@@ -48,7 +49,10 @@ def markers(
         return
     if patients is None:
         raise IntakeError("markers needs a P.csv (or --list, to see what it should hold)")
-    made = marker_table(patients, split(classes), "shear" if shear else "young", encoding, confidence, units_of(unit))
+    made = marker_table(
+        patients, split(classes), modulus="shear" if shear else "young", units=units_of(unit), encoding=encoding,
+        confidence=confidence,
+    )  # fmt: skip
     if target is not None:
         write_markers(made, target)
     if as_json:

@@ -19,7 +19,7 @@ def report(
     ] = False,
 ) -> None:
     """One self-contained HTML page of a run or a study."""
-    from fibrostage.report.page import write_report
+    from fibrostage.api.studies import write_report
 
     tell(f"report in {write_report(folder, target, figures)}")
 
