@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fibrostage.api.frames import read_curve, read_predictions, to_pandas
     from fibrostage.api.own import lend
     from fibrostage.api.runs import FinishedRun, open_run, train
+    from fibrostage.api.runs_found import list_runs
     from fibrostage.api.scores import compare, marker_table
     from fibrostage.api.studies import FinishedStudy, open_study, run_study, write_report
     from fibrostage.campaign.campaign import Campaign
@@ -56,6 +57,7 @@ WHERE = {
     "open_campaign": "fibrostage.api.asking",
     "ask_table": "fibrostage.api.asking",
     "Campaign": "fibrostage.campaign.campaign",
+    "list_runs": "fibrostage.api.runs_found",
     "run_study": "fibrostage.api.studies",
     "open_study": "fibrostage.api.studies",
     "FinishedStudy": "fibrostage.api.studies",
@@ -88,7 +90,7 @@ __all__ = [
     "RESEARCH_USE", "SIMULATED", "Backbone", "BatchStrategy", "Campaign", "Choices", "Cohort", "Cutoff", "Example",
     "FibrostageError", "FinishedRun", "FinishedStudy", "HeadKind", "Known", "Marker", "Modifier", "Need",
     "PatientAnswers", "Plan", "PlanRecipe", "Quantity", "Section", "Strategy", "__version__", "ask_table", "compare",
-    "dry_run", "lend", "marker_table", "open_campaign", "open_cohort", "open_run", "open_study", "predict",
+    "dry_run", "lend", "list_runs", "marker_table", "open_campaign", "open_cohort", "open_run", "open_study", "predict",
     "read_curve", "read_predictions", "run_active", "run_study", "simulate", "take_in", "to_pandas", "train",
     "write_report",
 ]  # fmt: skip

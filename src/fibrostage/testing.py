@@ -30,6 +30,8 @@ from fibrostage.networks.fusion import Head
 from fibrostage.networks.heads.spec import HeadKind
 from fibrostage.networks.weights import build_backbone
 from fibrostage.plan.asking import StoppingPlan
+from fibrostage.plan.recipes import PlanRecipe
+from fibrostage.plan.run_plan import Plan
 from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Block, Section
 from fibrostage.results.metrics import Cost
@@ -187,6 +189,15 @@ def check_section(section: Section, results: Results) -> None:
         blocks = section.blocks(results)
         assert blocks, "a section that is wanted shows something"
         assert all(isinstance(block, Block) for block in blocks)
+
+
+def check_recipe(recipe: PlanRecipe) -> None:
+    """It says what it is, and is a plan of what it says, whatever the modalities, or a study."""
+    assert recipe.about, "the first line of its file, a comment, says what it is"
+    if recipe.of_study:
+        return
+    data = {"modality": [{"name": "A"}, {"name": "B"}], **recipe.data}
+    Plan.parse(data, source=recipe.name)
 
 
 def check_command(command: Command) -> None:
