@@ -36,6 +36,8 @@ from fibrostage.networks.fusion import Head
 from fibrostage.networks.heads.spec import HeadKind
 from fibrostage.networks.weights import build_backbone
 from fibrostage.plan.asking import StoppingPlan
+from fibrostage.plan.recipes import PlanRecipe
+from fibrostage.plan.run_plan import Plan
 from fibrostage.report.drawing import Drawing
 from fibrostage.report.figures.spec import FigureKind
 from fibrostage.report.results import Results
@@ -252,6 +254,15 @@ def boxes_of(made: Figure, axes_only: bool = False) -> list[tuple[str, BboxBase]
     return [
         (text.get_text(), text.get_window_extent()) for text in found if text.get_visible() and text.get_text().strip()
     ]
+
+
+def check_recipe(recipe: PlanRecipe) -> None:
+    """It says what it is, and is a plan of what it says, whatever the modalities, or a study."""
+    assert recipe.about, "the first line of its file, a comment, says what it is"
+    if recipe.of_study:
+        return
+    data = {"modality": [{"name": "A"}, {"name": "B"}], **recipe.data}
+    Plan.parse(data, source=recipe.name)
 
 
 def check_command(command: Command) -> None:

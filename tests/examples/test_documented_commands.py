@@ -43,6 +43,7 @@ ELSEWHERE = (
     ["pip", "install", "."],
     ["pip", "install", ".[dicom,video]"],
     ["pip", "install", ".[dicom,serve,pacs]"],
+    ["pip", "install", ".[notebook]"],
     [".venv/bin/pre-commit", "install"],
     [
         "curl",

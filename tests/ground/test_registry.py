@@ -54,13 +54,49 @@ def test_a_thing_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "message"),
+    ("name", "value", "why"),
     [
-        ("alien", f"{__name__}:NOTHING", "the thing 'alien' of package .* does not load"),
-        ("stranger", f"{__name__}:ALIEN", "the thing 'stranger' of package .* has another name of its own"),
-        ("own", f"{__name__}:THING", "two things are named 'own': one of fibrostage, one of"),
+        ("alien", f"{__name__}:NOTHING", "does not load"),
+        ("alien", "no.such.package:THING", "does not load: No module named"),
+        ("alien", f"{__name__}:ENDS", "does not load"),
+        ("alien", f"{__name__}:outside", "is no thing"),
+        ("stranger", f"{__name__}:ALIEN", "has another name of its own"),
+        ("own", f"{__name__}:THING", "is left out: there is a thing of that name already, of fibrostage"),
     ],
 )
-def test_what_another_package_gets_wrong(monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str) -> None:
-    with pytest.raises(PlanError, match=message):
-        outside(monkeypatch, name, value).names()
+def test_what_another_package_gets_wrong_stops_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, why: str
+) -> None:
+    things = outside(monkeypatch, name, value)
+    assert things.names() == ["own"]
+    assert things["own"] is THING
+    (broken,) = things.broken
+    assert why in broken.why
+    assert str(broken).startswith(f"the thing {name!r} of package ")
+    if name != "own":
+        with pytest.raises(PlanError, match=f"the thing {name!r} of package .* {why}.*; mend or uninstall"):
+            things[name]
+
+
+def __getattr__(name: str) -> Thing:
+    """A module that ends Python when it is asked for something."""
+    if name == "ENDS":
+        raise SystemExit("goodbye")
+    raise AttributeError(name)
+
+
+def test_a_thing_that_does_not_go_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("alien", f"{__name__}:ALIEN", "fibrostage.things")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    things = Registry("thing", (THING,), "fibrostage.things", lambda item, others: f"fights {next(iter(others)).name}")
+    assert things.names() == ["own"]
+    assert things.broken[0].why == "fights own"
+    with pytest.raises(PlanError, match="the thing 'alien' fights own"), things.lent(ALIEN):
+        pass
+
+
+def test_what_cannot_be_used_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    things = outside(monkeypatch, "alien", f"{__name__}:ALIEN")
+    things.leave_out("alien", "is of no use")
+    assert things.names() == ["own"]
+    assert [one.why for one in things.broken] == ["is of no use"]

@@ -14,8 +14,8 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fibrostage.cli.console import LogProgress
 from fibrostage.cohort.best_reader import best_reader
+from fibrostage.ground.progress import LogProgress
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.phantom.ceiling import ceilings, marker_values

@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import sys
+import traceback
 from typing import Annotated, Any
 
 import typer
@@ -14,8 +15,8 @@ from typer.core import TyperGroup
 
 from fibrostage import RESEARCH_USE, __version__
 from fibrostage.cli.commands import COMMANDS
-from fibrostage.cli.commands.spec import GROUPS
-from fibrostage.cli.console import degrade, err
+from fibrostage.cli.commands.spec import GROUPS, Command
+from fibrostage.cli.console import TALK, degrade, err
 from fibrostage.cli.quiet import with_quiet
 from fibrostage.ground.errors import FibrostageError
 
@@ -61,14 +62,32 @@ def version(
         raise typer.Exit
 
 
-for command in COMMANDS:
+def add(to: typer.Typer, command: Command) -> None:
+    """Adds a command, or the commands below it, each with what every command has."""
     if isinstance(command.run, typer.Typer):
         for below in command.run.registered_commands:
             assert below.callback is not None
             below.callback = with_quiet(below.callback)
-        app.add_typer(command.run, name=command.name)
+        to.add_typer(command.run, name=command.name)
     else:
-        app.command(command.name)(with_quiet(command.run))
+        to.command(command.name)(with_quiet(command.run))
+
+
+def add_all() -> None:
+    """Adds every command; another package's that cannot be one is left out, and `doctor` says why."""
+    for command in list(COMMANDS):
+        if COMMANDS.package(command.name) != "fibrostage" and not isinstance(command.run, typer.Typer):
+            trial = typer.Typer()
+            try:
+                trial.command(command.name)(with_quiet(command.run))
+                typer.main.get_command(trial)
+            except Exception as error:
+                COMMANDS.leave_out(command.name, f"is no command: {error}")
+                continue
+        add(app, command)
+
+
+add_all()
 
 
 def terminated(_signal: int, _frame: object) -> None:
@@ -105,6 +124,10 @@ def main() -> None:
                 "stopped; no half cohort or run is left; 'active' goes on with --resume, "
                 "'study' and 'intake' as they were called"
             )
+        raise
+    except Exception:
+        if TALK.log is not None:
+            TALK.log.write(traceback.format_exc())
         raise
     finally:
         flush_output()

@@ -1,20 +1,16 @@
-"""What several commands show: a cohort, a run, a study."""
+"""What several commands show: a cohort, a run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fibrostage.cli.console import out, print_json, show_caveats, tell
 from fibrostage.cli.render import show
 
 if TYPE_CHECKING:
-    import polars as pl
-
+    from fibrostage.api.runs import FinishedRun
     from fibrostage.cohort.describe import Description
     from fibrostage.cohort.store import Cohort
-    from fibrostage.results.study_folder import StudyFolder, StudyRecord
 
 
 LEFT_OUT = 8  # reasons shown
@@ -39,14 +35,12 @@ def show_description(description: Description) -> None:
     out.print(f"fingerprint {description.cohort.fingerprint[:16]}")
 
 
-def show_run(target: Path, cohort: Cohort, as_json: bool) -> None:
+def show_run(run: FinishedRun, cohort: Cohort, as_json: bool) -> None:
     """A finished run's figures, and what to do next."""
     from fibrostage.analysis.few_patients import too_few
-    from fibrostage.results.run_folder import RunFolder
     from fibrostage.views.run import figures_view, stages_view
 
-    run = RunFolder(target)
-    metrics = run.read_metrics()
+    target, metrics = run.path, run.metrics
     show_caveats([*too_few(metrics), *cohort.caveats], cohort.simulated)
     if as_json:
         print_json(metrics.as_dict())
@@ -62,31 +56,3 @@ def show_run(target: Path, cohort: Cohort, as_json: bool) -> None:
             "of networks fitted the same way and tested on patients they had not seen"
         )
     tell(f"run in {target}; next: fibrostage report {target}")
-
-
-def show_study(
-    folder: StudyFolder, record: StudyRecord, results: pl.DataFrame, beside: Mapping[str, pl.DataFrame]
-) -> None:
-    """A study's tables."""
-    from fibrostage.plan.staging import StagingPlan
-    from fibrostage.results.study_folder import COMMON, COUNTED, EFFICIENCY, PUBLISHED
-    from fibrostage.views.diagnosis import study_views
-    from fibrostage.views.study import common_view, counted_view, efficiency_view, published_view, results_view
-
-    if record.supervised:
-        first = next(iter(folder.runs(record)))
-        staging = StagingPlan.model_validate(first.read_plan()["staging"]).whole()
-        for view in study_views(results, beside, staging, record.compare.reference or results["method"][0]):
-            show(view)
-        if PUBLISHED in beside:
-            show(published_view(beside[PUBLISHED], record.paper))
-        return
-    if COUNTED in beside:
-        show(counted_view(beside[COUNTED]))
-    show(results_view(results))
-    if COMMON in beside:
-        show(common_view(beside[COMMON]))
-    if len(beside[EFFICIENCY]):
-        show(efficiency_view(beside[EFFICIENCY]))
-    if PUBLISHED in beside:
-        show(published_view(beside[PUBLISHED], record.paper))

@@ -157,6 +157,11 @@ class Cohort:
         except (OSError, ValueError, EOFError, pl.exceptions.PolarsError) as error:
             raise CohortError(f"cohort {self.path}: cannot read pixels of {modality}: {error}") from None
 
+    def _repr_html_(self) -> str:
+        from fibrostage.views.notebook import cohort_html
+
+        return cohort_html(self)
+
     def picture_hashes(self, modality: str) -> list[str]:
         """The SHA-256 of the stored pixels of each image [n] of a modality, as the images table has them."""
         return self.images_of(modality)["sha256"].to_list()

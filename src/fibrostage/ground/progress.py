@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
@@ -29,3 +31,35 @@ class Silent:
 
 
 SILENT = Silent()
+
+
+EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+class LogProgress:
+    """A line when a task begins and ends, and every ten seconds between, with rate and time left."""
+
+    def __init__(self, write: Callable[[str], None] | None = None) -> None:
+        self._write = write or (lambda line: print(line, file=sys.stderr, flush=True))
+
+    @contextmanager
+    def task(self, label: str, total: int) -> Iterator[Advance]:
+        """Writes how far `total` steps are while the block runs; the function it yields advances them by so many."""
+        started = last = time.monotonic()
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done, last
+            done += count
+            now = time.monotonic()
+            if now - last >= EVERY and done < total:
+                last = now
+                left = (now - started) / max(done, 1) * (total - done)
+                self._write(f"{label}: {done}/{total}, about {left:.0f} s left")
+
+        yield advance
+        self._write(f"{label}: {done}/{total} in {time.monotonic() - started:.0f} s")
+
+    def say(self, line: str) -> None:
+        """Prints one line on stderr, or hands it to the function given at the start."""
+        self._write(line)

@@ -163,6 +163,11 @@ class Metrics(PatientFigures, RunHead):
         """The stages that the run told apart, under a system's name."""
         return Staging(name, self.classes, self.staging_cuts)
 
+    def _repr_html_(self) -> str:
+        from fibrostage.views.notebook import metrics_html
+
+        return metrics_html(self)
+
     def as_dict(self) -> dict[str, Json]:
         """The JSON object: figures first, then what the run is; a run has the keys of its own kind alone."""
         content = self.model_dump(mode="json")

@@ -9,7 +9,7 @@ import typer
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import make_progress
-from fibrostage.cli.options import AsJson, CohortFolder, PlanFile, RecipeName, Sets, read_plan, tell_what_runs
+from fibrostage.cli.options import AsJson, CohortFolder, PlanFile, RecipeName, Sets
 from fibrostage.cli.shown import show_run
 
 
@@ -30,24 +30,15 @@ def active(
     as_json: AsJson = False,
 ) -> None:
     """One retrospective active-learning run."""
-    from fibrostage.campaign.carried_labels import carry
-    from fibrostage.campaign.run import run_active
+    from fibrostage.api.asking import run_active
     from fibrostage.cohort.store import open_cohort
-    from fibrostage.learn.plan_for_cohort import plan_for
-    from fibrostage.plan.commands import ACTIVE, refuse_unread
-    from fibrostage.results.run_folder import RunFolder
 
     opened = open_cohort(cohort)
-    if resume and plan is None and not sets and not recipe:
-        plan = RunFolder(target).plan_file
-    data, source = read_plan(plan, ACTIVE, recipe)
-    parsed = plan_for(opened, data, sets or [], source, ACTIVE)
-    refuse_unread(sets or [], ACTIVE, parsed)
-    classes = parsed.staging.resolve().classes
-    brought = None if labels is None else lambda units: carry(labels, units, opened.patient_ids, classes)
-    tell_what_runs(parsed, recipe, "mmfn-al")
-    run_active(opened, parsed, target, resume, make_progress(), url, brought)
-    show_run(target, opened, as_json)
+    made = run_active(
+        opened, target, plan, recipe=recipe, overrides=sets or [], resume=resume, labels=labels, ledger=url,
+        progress=make_progress(),
+    )  # fmt: skip
+    show_run(made, opened, as_json)
 
 
 COMMAND = Command("active", "Ask and label", active)

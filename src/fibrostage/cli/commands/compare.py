@@ -39,18 +39,18 @@ def compare(
     \f
     Raises `IntakeError` where --plot does not end in .svg, .pdf or .png.
     """
-    from fibrostage.analysis.compare_scores import ScoreQuestion, compare_scores
     from fibrostage.analysis.conclusion import as_dict, conclusion
+    from fibrostage.api.scores import compare as compare_scores
     from fibrostage.views.comparison import comparison_views
     from fibrostage.views.table import marked
 
-    question = ScoreQuestion(
-        truth, tuple(score or ()), tuple(lower or ()), tuple(positive or ()), cluster, ordinal, split(classes),
-        penalty, confidence, reference,  # type: ignore[arg-type]
-    )  # fmt: skip
     if plot is not None and plot.suffix.lower() not in PLOTS:
         raise IntakeError(f"--plot {plot} must end in {', '.join(PLOTS[:-1])} or {PLOTS[-1]}")
-    made = compare_scores(table, question, encoding)
+    made = compare_scores(
+        table, truth, score or (), lower=lower or (), positive=positive or (), cluster=cluster, ordinal=ordinal,
+        classes=split(classes), penalty=penalty, reference=reference, encoding=encoding,  # type: ignore[arg-type]
+        confidence=confidence,
+    )  # fmt: skip
     if as_json:
         print_json(as_dict(made))
     else:
@@ -62,7 +62,7 @@ def compare(
         from fibrostage.report.roc import scores_figure
         from fibrostage.report.style import write_figure
 
-        named = f"{truth}: {', '.join(question.every)}"
+        named = f"{truth}: {', '.join(made.question.every)}"
         write_figure(scores_figure(made), plot, marked(named, made.simulated))
         tell(f"ROC curves in {plot}")
 

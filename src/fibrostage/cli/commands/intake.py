@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import err, make_progress, out, print_json, tell
-from fibrostage.cli.options import AsJson, PlanFile, Sets, read_plan
+from fibrostage.cli.options import AsJson, PlanFile, Sets
 from fibrostage.cli.shown import show_description
 from fibrostage.ground.errors import PlanError, Problems
 
@@ -107,13 +106,10 @@ def intake(
     \f
     Raises `PlanError` without --plan or --onto, and without --out unless it is a --dry-run.
     """
+    from fibrostage.api.data import dry_run as look_at
+    from fibrostage.api.data import extend_cohort, take_in
     from fibrostage.cohort.describe import describe as describe_cohort
-    from fibrostage.cohort.store import open_cohort
-    from fibrostage.intake.build.grow import before_of, grow, plan_of
-    from fibrostage.intake.build.take_in import Choices, Sources, look_at, take_in
-    from fibrostage.intake.pulled import pulled
-    from fibrostage.plan.commands import INTAKE, refuse_unread
-    from fibrostage.plan.run_plan import Plan
+    from fibrostage.intake.build.choices import Choices
 
     if plan is None and onto is None:
         raise PlanError(
@@ -122,32 +118,34 @@ def intake(
         )
     if target is None and not dry_run:
         raise PlanError("intake needs --out, a new folder for the cohort (or --dry-run)")
-    refuse_unread(sets or [], INTAKE)
-    if plan is None and onto is not None:
-        parsed = plan_of(onto, sets or [])
-    else:
-        data, source = read_plan(plan, INTAKE)
-        parsed = Plan.parse(data, sets or [], source)
     choices = Choices(
-        skip_bad, key, accept_unmasked, allow_duplicates, accept_identity, group_near_duplicates, link, workers,
-        None if yes or images is not None else confirm,
-    )  # fmt: skip
-    with pulled(src, None if dry_run else target, parsed.dicom.modalities, make_progress()) as (first, *others):
-        sources = Sources(first, patients, images, encoding, tuple(others), images_encoding, boxes)
-        if dry_run:
-            choices = choices if onto is None else replace(choices, before=before_of(open_cohort(onto)))
-            show_survey(*look_at(sources, parsed, choices, make_progress()), as_json)
-            return
-        assert target is not None
-        if onto is None:
-            cohort = take_in(sources, target, parsed, progress=make_progress(), choices=choices)
-        else:
-            grown = grow(onto, sources, target, parsed, choices, make_progress())
-            cohort = grown.cohort
-            tell(
-                f"{onto} and {grown.patients} new patients, {grown.pictures} new pictures; "
-                f"{grown.again} pictures had come before"
-            )
+        skip_bad, key, accept_unmasked, allow_duplicates, accept_identity, group_near_duplicates, link, workers
+    )
+    if dry_run:
+        given = look_at(
+            src, plan, patients=patients, images=images, overrides=sets or [], boxes=boxes, encoding=encoding,
+            images_encoding=images_encoding, choices=choices, onto=onto, progress=make_progress(),
+        )  # fmt: skip
+        show_survey(*given, as_json)
+        return
+    assert target is not None
+    asked = None if yes else confirm
+    if onto is None:
+        cohort = take_in(
+            src, target, plan, patients=patients, images=images, overrides=sets or [], boxes=boxes, encoding=encoding,
+            images_encoding=images_encoding, choices=choices, confirm=asked, progress=make_progress(),
+        )  # fmt: skip
+    else:
+        grown = extend_cohort(
+            onto, src, target, plan, patients=patients, images=images, overrides=sets or [], boxes=boxes,
+            encoding=encoding, images_encoding=images_encoding, choices=choices, confirm=asked,
+            progress=make_progress(),
+        )  # fmt: skip
+        cohort = grown.cohort
+        tell(
+            f"{onto} and {grown.patients} new patients, {grown.pictures} new pictures; "
+            f"{grown.again} pictures had come before"
+        )
     description = describe_cohort(cohort)
     if as_json:
         print_json(description.as_dict())

@@ -10,7 +10,7 @@ import typer
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import err, make_progress, print_json, show_caveats, tell
-from fibrostage.cli.options import AsJson, CohortFolder, Encoding, PlanFile, RecipeName, Sets, read_plan
+from fibrostage.cli.options import AsJson, CohortFolder, Encoding, PlanFile, RecipeName, Sets
 from fibrostage.cli.render import show as show_table
 
 if TYPE_CHECKING:
@@ -40,12 +40,14 @@ def new(
     as_json: AsJson = False,
 ) -> None:
     """Begin a loop: patients with a stage are known, those without may be asked about."""
+    from fibrostage.api.plans import read_plan
     from fibrostage.loop.opened import begin
     from fibrostage.loop.status import status as found
     from fibrostage.plan.commands import LOOP
 
-    data, source = read_plan(plan, LOOP, recipe)
-    with begin(cohort, target, data, sets or [], source, url, make_progress()) as begun:
+    progress = make_progress()
+    data, source = read_plan(plan, LOOP, progress, recipe)
+    with begin(cohort, target, data, sets or [], source, url, progress) as begun:
         show_caveats(begun.setting.cohort.caveats, begun.setting.cohort.simulated)
         stands = found(begun)
     if as_json:

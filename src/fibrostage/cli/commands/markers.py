@@ -9,10 +9,9 @@ import typer
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import err, out, print_json, show_caveats, tell
-from fibrostage.cli.options import AsJson, Classes, Confidence, read_plan, split
+from fibrostage.cli.options import AsJson, Classes, Confidence, split
 from fibrostage.cli.render import show
 from fibrostage.ground.errors import IntakeError, PlanError
-from fibrostage.ground.quantities import Modulus
 
 
 def markers(
@@ -41,10 +40,8 @@ def markers(
     \f
     Raises `IntakeError` where there is neither a P.csv nor --list.
     """
-    from fibrostage.analysis.marker_table import as_dict, catalogue, marker_table, write_markers
-    from fibrostage.intake.build.read_tables import reading_of
-    from fibrostage.plan.commands import MARKERS
-    from fibrostage.plan.run_plan import Plan
+    from fibrostage.analysis.marker_table import as_dict, catalogue, write_markers
+    from fibrostage.api.scores import marker_table
     from fibrostage.views.markers import catalogue_view, marker_view, not_computed
 
     if known:
@@ -55,13 +52,10 @@ def markers(
         return
     if patients is None:
         raise IntakeError("markers needs a P.csv (or --list, to see what it should hold)")
-    reading = None
-    if plan is not None:
-        data, source = read_plan(plan, MARKERS)
-        reading = reading_of(Plan.parse({"modality": [{"name": "LUS"}], **data}, source=source), encoding)
-    modulus: Modulus = "shear" if shear else "young"
-    named = encoding or "utf-8"
-    made = marker_table(patients, split(classes), modulus, named, confidence, units_of(unit), reading)
+    made = marker_table(
+        patients, split(classes), modulus="shear" if shear else "young", units=units_of(unit), encoding=encoding,
+        plan=plan, confidence=confidence,
+    )  # fmt: skip
     if target is not None:
         write_markers(made, target)
     if as_json:

@@ -10,7 +10,6 @@ import typer
 from fibrostage import SIMULATED
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import make_progress, tell
-from fibrostage.ground.errors import PlanError
 
 
 def phantom(
@@ -40,25 +39,15 @@ def phantom(
         typer.Option(help='"distinct": each modality shows something of its own; "common": as in the first versions.'),
     ] = "distinct",
 ) -> None:
-    """Simulate a cohort: pictures, CSVs and a plan, with the truth in files of its own.
+    """Simulate a cohort: pictures, CSVs and a plan, with the truth in files of its own."""
+    from fibrostage.api.data import simulate
+    from fibrostage.phantom.recipe import COUNTS
 
-    \f
-    Raises `PlanError` for an unknown --modality or --model, and where --excluded leaves fewer than 5 patients.
-    """
-    from fibrostage.ground.errors import nearest
-    from fibrostage.phantom.recipe import COUNTS, Recipe
-    from fibrostage.phantom.write import write_phantom
-
-    chosen = tuple(modality or COUNTS)
-    for name in chosen:
-        if name not in COUNTS:
-            raise PlanError(f"--modality {name!r}{nearest(name, COUNTS)}; the phantom has {', '.join(COUNTS)}")
-    if excluded > patients - 5:
-        raise PlanError(
-            f"--excluded {excluded} leaves {patients - excluded} of {patients} patients; at least 5 must stay"
-        )
-    recipe = Recipe(patients, seed, bmode_signal, bad, missing, video, chosen, pictures, excluded, form, model)
-    write_phantom(target, recipe, make_progress())
+    simulate(
+        target, patients, seed, modalities=modality or tuple(COUNTS), pictures=pictures, excluded=excluded,
+        bmode_signal=bmode_signal, bad=bad, missing=missing, video=video, form=form, model=model,
+        progress=make_progress(),
+    )  # fmt: skip
     tell(f"{SIMULATED} cohort of {patients} patients in {target}")
     # one pair in thousands of simulated B-mode pictures looks alike by chance
     listed = "" if form == "dicom" else f"--images {target}/images.csv "  # rules of the plan tell DICOM files apart

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,58 +69,20 @@ def predict(
     """Stage the patients of a cohort, or of the exams just made, with a trained model.
 
     \f
-    Raises `PlanError` where there is neither --out nor --json, --report, --sr or --sc without a folder, --key without
-    --patients, or a cohort comes with what is for files.
+    Raises `PlanError` where there is neither --out nor --json.
     """
-    from fibrostage.cohort.store import is_cohort, open_cohort
-    from fibrostage.deploy.answers import Wanted, asked_of, write_answers
-    from fibrostage.deploy.heat_maps import HeatMaps
-    from fibrostage.ground.files import check_new
-    from fibrostage.intake.given_ids import ids_from_key, ids_from_link
-    from fibrostage.learn.hub import located
-    from fibrostage.learn.model import open_model
-    from fibrostage.learn.predict_cohort import check_target, stage_cohort, write_table
-    from fibrostage.learn.predict_files import Exams, TakenExams, reading_plan, stage_taken, taken_exams
+    from fibrostage.api.answers import predict as stage
 
     if target is None and not as_json:
         raise PlanError("predict needs --out, a new folder or .csv (or --json)")
-    folder = target if target is not None and target.suffix != ".csv" else None
-    if folder is None and (pages or reports or captures):
-        raise PlanError("--report, --sr and --sc are written to a folder: give --out one, not a .csv")
-    if heat and not (pages or captures):
-        raise PlanError("--heat is shown on the pages: give --report or --sc too")
-    if folder is not None:
-        check_new(folder)
-    whole = len(src) == 1 and is_cohort(src[0])
-    if whole and (images is not None or write_link is not None or accept_unmasked):
-        raise PlanError("--images, --write-link and --accept-unmasked are for files; a cohort has been taken in")
-    if whole and (key is None) != (patients is None):
-        raise PlanError("--key and --patients go together: the ids in the CSV are hashed with the key")
-    given = None if link is None else ids_from_link(link)
-    if key is not None and patients is not None:
-        given = (given or {}) | ids_from_key(key, patients)
-    run = located(run)
-    model = open_model(run)
-    decision = model.plan.decision.asked_for(coverage=coverage, npv=npv, ppv=ppv)
-    csv, progress = None if folder else target, make_progress()
-    check_target(csv)
-    with ExitStack() as stack:
-        if whole:
-            taken = TakenExams(open_cohort(src[0]), {})
-            found = stage_cohort(model, taken.cohort, progress, given, asked=decision, next_exam=next_exam)
-        else:
-            exams = Exams(tuple(src), images, key, write_link, accept_unmasked, patients)
-            taken = stack.enter_context(taken_exams(reading_plan(run), exams, progress))
-            found = stage_taken(model, taken, progress, given, decision, next_exam)
-        write_table(found, csv)
-        failed = {}
-        if folder is not None:
-            who, wanted = asked_of(run, model.plan, decision), Wanted(pages, reports, captures=captures)
-            maps = HeatMaps(model) if heat else None
-            failed = write_answers(folder, found, taken.cohort, who, wanted, taken.files, progress, maps)
-        caveats = taken.cohort.caveats
-    show_caveats(caveats, found.simulated)
-    show_doubts(found, failed)
+    made = stage(
+        run, src, target, pages=pages, heat=heat, reports=reports, captures=captures, coverage=coverage, npv=npv,
+        ppv=ppv, link=link, key=key, patients=patients, images=images, write_link=write_link,
+        accept_unmasked=accept_unmasked, next_exam=next_exam, progress=make_progress(),
+    )  # fmt: skip
+    found = made.found
+    show_caveats(made.caveats, found.simulated)
+    show_doubts(found, made.failed)
     if as_json:
         print_json(found.as_dict())
     where = "" if target is None else f" in {target}"

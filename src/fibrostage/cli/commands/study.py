@@ -32,24 +32,24 @@ def study(
     as_json: AsJson = False,
 ) -> None:
     """A grid of active-learning runs and what labels bought, or of supervised runs beside markers."""
-    from fibrostage.cli.shown import show_study
+    from fibrostage.api.studies import run_study
+    from fibrostage.cli.render import show
     from fibrostage.results.study_folder import StudyFolder
-    from fibrostage.study.engines import engine_named
-    from fibrostage.study.run_study import run_study
 
-    chosen, folders = engine_named(engine, address, gpus), folders_of(cohorts or [])
-    results = run_study(file, target, sets or [], make_progress(), chosen, recipe, folders)
-    folder = StudyFolder(target)
-    record = folder.read()
-    beside = folder.beside(record)
+    made = run_study(
+        file, target, recipe=recipe, cohorts=folders_of(cohorts or []), overrides=sets or [], engine=engine,
+        address=address, gpus=gpus, progress=make_progress(),
+    )  # fmt: skip
+    failures = made.record.failures
     if as_json:
-        others = {name: table.to_dicts() for name, table in beside.items()}
-        print_json({"results": results.to_dicts(), **others, "failures": record.failures})
+        others = {name: table.to_dicts() for name, table in made.beside.items()}
+        print_json({"results": made.results.to_dicts(), **others, "failures": failures})
     else:
-        show_study(folder, record, results, beside)
-    if record.failures:
-        where = folder.record_file
-        err.print(f"{len(record.failures)} runs failed, see {where}; another call tries them again", soft_wrap=True)
+        for table in made.tables():
+            show(table)
+    if failures:
+        where = StudyFolder(target).record_file
+        err.print(f"{len(failures)} runs failed, see {where}; another call tries them again", soft_wrap=True)
     tell(f"study in {target}; next: fibrostage report {target}")
 
 

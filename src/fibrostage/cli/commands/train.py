@@ -9,7 +9,7 @@ import typer
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import make_progress
-from fibrostage.cli.options import AsJson, CohortFolder, PlanFile, RecipeName, Sets, read_plan, tell_what_runs
+from fibrostage.cli.options import AsJson, CohortFolder, PlanFile, RecipeName, Sets
 from fibrostage.cli.shown import show_run
 
 
@@ -25,19 +25,12 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """One supervised run, evaluated on held-out patients (on every fold, with kfold or column)."""
+    from fibrostage.api.runs import train as run
     from fibrostage.cohort.store import open_cohort
-    from fibrostage.learn.plan_for_cohort import plan_for, with_measured
-    from fibrostage.learn.train import train as run
-    from fibrostage.plan.commands import TRAIN, refuse_unread
 
     opened = open_cohort(cohort)
-    data, source = read_plan(plan, TRAIN, recipe)
-    whole = with_measured(opened, sets or []) if not data else sets or []
-    parsed = plan_for(opened, data, whole, source, TRAIN)
-    refuse_unread(sets or [], TRAIN, parsed)
-    tell_what_runs(parsed, recipe, "mmfn")
-    run(opened, parsed, target, make_progress(), everybody)
-    show_run(target, opened, as_json)
+    made = run(opened, target, plan, recipe=recipe, overrides=sets or [], everybody=everybody, progress=make_progress())
+    show_run(made, opened, as_json)
 
 
 COMMAND = Command("train", "Train and stage", train)

@@ -26,6 +26,17 @@ class PlanRecipe:
     text: str
     data: Mapping[str, Any]
 
+    @classmethod
+    def of(cls, name: str, text: str) -> PlanRecipe:
+        """The recipe that a plan's or a study's file is; its first line, a comment, says what it is.
+
+        Raises `PlanError` where the text is not TOML.
+        """
+        try:
+            return cls(name, text.partition("\n")[0].removeprefix("# "), text, tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise PlanError(f"recipe {name!r} is not valid TOML: {error}") from None
+
     @property
     def of_study(self) -> bool:
         """Whether it is a study's file and not a plan's."""
@@ -34,8 +45,7 @@ class PlanRecipe:
 
 def packaged(name: str) -> PlanRecipe:
     """The recipe in the file of that name beside this one."""
-    text = (files(__name__) / f"{name}.toml").read_text(encoding="utf-8")
-    return PlanRecipe(name, text.splitlines()[0].removeprefix("# "), text, tomllib.loads(text))
+    return PlanRecipe.of(name, (files(__name__) / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def published_cells(name: str) -> list[dict[str, str]]:
@@ -72,4 +82,4 @@ FILES = (
     "paper-mmfn-small",
     "paper-dlre",
 )
-RECIPES: Registry[PlanRecipe] = Registry("recipe", tuple(packaged(name) for name in FILES))
+RECIPES: Registry[PlanRecipe] = Registry("recipe", tuple(packaged(name) for name in FILES), "fibrostage.recipes")

@@ -1,0 +1,1 @@
+"""A laboratory's own things, one file each."""
