@@ -110,6 +110,7 @@ def test_section(thing, patients: int) -> None:  # type: ignore[no-untyped-def]
 def test_figure(thing, width: int | None) -> None:  # type: ignore[no-untyped-def]
     with looking(FigureLook(width=width)):
         several = [make(width is not None) for make in (made.run, made.study, made.supervised)]
+        several.append(made.manuscript(simulated=width is not None))
         assert any(thing.wanted(results) for results in several)
         for results in several:
             testing.check_figure(thing, results)

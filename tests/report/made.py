@@ -8,11 +8,15 @@ import numpy as np
 import polars as pl
 
 from fibrostage.analysis.attributions import Inside
+from fibrostage.analysis.judged import KeptRun
 from fibrostage.ground.stage import METAVIR
 from fibrostage.report.attribution import Attribution, attribution_figure
 from fibrostage.report.results import Diagnosis, Results
 from fibrostage.results.metrics import ParticipantFlow
+from fibrostage.results.predictions import scores_of
+from fibrostage.stats.calling import Calling
 from fibrostage.stats.estimate import Estimate
+from fibrostage.stats.rule_in_out import cut_scores
 from tests.results.made import made_metrics
 
 FLOW = ParticipantFlow(
@@ -58,6 +62,27 @@ def run(simulated: bool = False) -> Results:
     metrics = made_metrics(simulated=simulated, n_patients=60, n_by_stage=dict.fromkeys(METAVIR.classes, 12))
     found = {"LSTE": predictions(60, 0)}
     return Results("a run", METAVIR, [metrics], [PLAN], found, curves(["LSTE"], ["esd"]), flow=FLOW)
+
+
+def manuscript(n: int = 100, simulated: bool = True) -> Results:
+    """A run on n test patients that keeps who they are; as many others trained, of whom models that had not seen them
+    said the same."""
+    told = predictions(n, 0).with_columns(fold=pl.lit("0.0"))
+    found = scores_of(told, METAVIR)
+    calling = Calling(cuts=cut_scores(found.stages, found.probabilities))
+    people = pl.DataFrame(
+        {
+            "patient_id": [*(f"P{k}" for k in range(n)), *(f"T{k}" for k in range(n))],
+            "stage": [f"F{k % 5}" for k in range(n)] * 2,
+            "cohort": ["test"] * n + ["train"] * n,
+            "modalities": ["all modalities"] * (2 * n),
+            "sex": [("f", "m", "m")[k % 3] for k in range(2 * n)],
+            "te": [4.0 + 3 * (k % 5) + (k % 7) / 3 for k in range(2 * n)],
+        }
+    )
+    kept = KeptRun("LSTE", 0, None, told, {"0.0": calling}, people)
+    metrics = [made_metrics(simulated=simulated, n_patients=n)]
+    return Results("a run", METAVIR, metrics, [PLAN], {"LSTE": told}, kept=(kept,))
 
 
 def study(simulated: bool = False) -> Results:

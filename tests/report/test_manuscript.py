@@ -5,44 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-import polars as pl
-
-from fibrostage.analysis.judged import NOTHING_KEPT, KeptRun
+from fibrostage.analysis.judged import NOTHING_KEPT
 from fibrostage.report.page import render, sections_of
-from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Drawing
-from fibrostage.results.predictions import scores_of
-from fibrostage.stats.calling import Calling
-from fibrostage.stats.rule_in_out import cut_scores
-from tests.results.made import made_metrics
-from tests.test_contracts import results
+from tests.report import made as made_of
 
 N = 100
 
 
-def kept() -> Results:
-    """A run on 100 test patients; 100 others trained, of whom models that had not seen them said the same."""
-    made = results(N)
-    predictions = made.predictions["LSTE"].with_columns(fold=pl.lit("0.0"))
-    found = scores_of(predictions, made.staging)
-    calling = Calling(cuts=cut_scores(found.stages, found.probabilities))
-    stages = [f"F{k % 5}" for k in range(N)]
-    people = pl.DataFrame(
-        {
-            "patient_id": [*(f"P{k}" for k in range(N)), *(f"T{k}" for k in range(N))],
-            "stage": stages * 2,
-            "cohort": ["test"] * N + ["train"] * N,
-            "modalities": ["all modalities"] * (2 * N),
-            "sex": ["f", "m", "m"] * 66 + ["f", "f"],
-            "te": [4.0 + 3 * (k % 5) + (k % 7) / 3 for k in range(2 * N)],
-        }
-    )
-    run = KeptRun("LSTE", 0, None, predictions, {"0.0": calling}, people)
-    return replace(made, predictions={"LSTE": predictions}, kept=(run,), metrics=[made_metrics(simulated=True)])
-
-
 def test_what_a_paper_needs_stands_on_the_page() -> None:
-    made = kept()
+    made = made_of.manuscript(N)
     sections = sections_of(made)
     names = [section.name for section, _ in sections]
     for name in ("summary", "operating_points", "agreement", "calibration", "decision_curves", "reclassification",
@@ -59,7 +31,7 @@ def test_what_a_paper_needs_stands_on_the_page() -> None:
 
 
 def test_every_new_figure_says_what_is_seen_how_many_and_the_interval() -> None:
-    made = kept()
+    made = made_of.manuscript(N)
     (blocks,) = (blocks for section, blocks in sections_of(made) if section.name == "subgroups")
     drawn = [block for block in blocks if isinstance(block, Drawing)]
     assert len(drawn) == 3
@@ -71,7 +43,7 @@ def test_every_new_figure_says_what_is_seen_how_many_and_the_interval() -> None:
 
 
 def test_a_run_from_before_says_why() -> None:
-    made = kept()
+    made = made_of.manuscript(N)
     older = replace(made, kept=(replace(made.kept[0], callings={}, participants=None),))
     text = re.sub(r"<[^>]+>", " ", render(older, sections_of(older)))
     assert f"LSTE: cannot be computed because {NOTHING_KEPT}." in text

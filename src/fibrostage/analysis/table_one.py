@@ -17,7 +17,7 @@ OTHER = "other"
 
 
 @dataclass(frozen=True)
-class Told:
+class OfGroup:
     """What is known of a group: `n` who have it and `missing` who lack it; of amounts the median and quartiles, of a
     kind how many are so."""
 
@@ -28,14 +28,14 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Line:
+class CharacteristicLine:
     """A line of the table: a characteristic, or one `kind` of it, told of each group. `smd` is between the first two
     groups, None where there is none; of kinds it stands in the first line."""
 
     title: str
     unit: str
     kind: str
-    groups: tuple[Told, ...]
+    groups: tuple[OfGroup, ...]
     smd: float | None = None
 
 
@@ -44,7 +44,7 @@ class TableOne:
     """Groups by name with how many are in each, and the lines."""
 
     groups: tuple[tuple[str, int], ...]
-    lines: tuple[Line, ...]
+    lines: tuple[CharacteristicLine, ...]
 
     @property
     def compared(self) -> bool:
@@ -70,7 +70,7 @@ def by_stage(participants: pl.DataFrame, staging: Staging) -> TableOne:
 def table_of(groups: dict[str, pl.DataFrame], staging: Staging, compared: bool, stage: bool = True) -> TableOne:
     """The table of some groups; `stage` says whether the stages are lines of it."""
     every = pl.concat(groups.values())
-    lines: list[Line] = []
+    lines: list[CharacteristicLine] = []
     if stage:
         own = Characteristic("stage", f"stage ({staging.name})")
         lines += lines_of_kinds(own, groups, list(staging.classes), compared)
@@ -93,19 +93,19 @@ def kinds_of(values: pl.Series) -> list[str]:
     return names if len(names) <= MOST_KINDS else [*names[: MOST_KINDS - 1], OTHER]
 
 
-def line_of_amounts(one: Characteristic, groups: dict[str, pl.DataFrame], compared: bool) -> Line:
+def line_of_amounts(one: Characteristic, groups: dict[str, pl.DataFrame], compared: bool) -> CharacteristicLine:
     """Median and quartiles of an amount."""
     values = [table[one.name].drop_nulls().to_numpy() for table in groups.values()]
     told = []
     for own, table in zip(values, groups.values(), strict=True):
         quartiles = tuple(np.quantile(own, (0.25, 0.5, 0.75)).tolist()) if len(own) else None
-        told.append(Told(len(own), len(table) - len(own), quartiles))
-    return Line(one.title, one.unit, "", tuple(told), smd_of_amounts(*values) if compared else None)
+        told.append(OfGroup(len(own), len(table) - len(own), quartiles))
+    return CharacteristicLine(one.title, one.unit, "", tuple(told), smd_of_amounts(*values) if compared else None)
 
 
 def lines_of_kinds(
     one: Characteristic, groups: dict[str, pl.DataFrame], kinds: list[str], compared: bool
-) -> Iterator[Line]:
+) -> Iterator[CharacteristicLine]:
     """How many are of each kind, of those of whom it is known."""
     known = [table[one.name].drop_nulls().to_list() for table in groups.values()]
     named = set(kinds)
@@ -113,7 +113,7 @@ def lines_of_kinds(
     smd = smd_of_kinds(*counts) if compared else None
     for k, kind in enumerate(kinds):
         told = tuple(
-            Told(len(own), len(table) - len(own), count=count[k])
+            OfGroup(len(own), len(table) - len(own), count=count[k])
             for own, table, count in zip(known, groups.values(), counts, strict=True)
         )
-        yield Line(one.title, one.unit, kind, told, smd if k == 0 else None)
+        yield CharacteristicLine(one.title, one.unit, kind, told, smd if k == 0 else None)

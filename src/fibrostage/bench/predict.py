@@ -27,7 +27,7 @@ WATCHED = 0.05  # seconds between two looks at the memory
 
 
 @dataclass(frozen=True)
-class Parts:
+class AnswerParts:
     """Seconds of the parts of an answer in a process that is open: reading the files, the networks and what is told,
     and all together; and how many patients and pictures were answered."""
 
@@ -103,7 +103,7 @@ def watched(process: psutil.Popen) -> tuple[float, float]:
     return peak, sum(spent.values())
 
 
-def twice(run: Path, source: Path, accept_unmasked: bool) -> Parts:
+def twice(run: Path, source: Path, accept_unmasked: bool) -> AnswerParts:
     """The parts of the second of two answers in one process."""
     from fibrostage.learn.model import open_model
     from fibrostage.learn.predict_files import reading_plan, stage_taken, taken_exams
@@ -116,4 +116,4 @@ def twice(run: Path, source: Path, accept_unmasked: bool) -> Parts:
             found = stage_taken(model, taken)
             ended = time.perf_counter()
     seen = sum(len(one.seen) for one in found.staged)
-    return Parts(read - began, ended - read, ended - began, len(found.staged), seen)
+    return AnswerParts(read - began, ended - read, ended - began, len(found.staged), seen)

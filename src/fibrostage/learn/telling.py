@@ -22,7 +22,7 @@ Table = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Told:
+class Telling:
     """What is told of patients: `probabilities` [P, K], the stage `called` [P], which stages stay `possible` [P, K]
     (none where that was not learned), and by patient and cut whether it is ruled in (1), out (−1) or neither (0), as
     `ruled` [P, K − 1] says."""
@@ -44,12 +44,12 @@ def tell(
     sums: Sequence[Table],
     lacking: NDArray[np.bool_],
     asked: DecisionPlan,
-) -> Told:
+) -> Telling:
     """What is told of patients who lack the modalities that `lacking` [P, M] marks: each member has `pooled` [P, K] its
     answers over their candidates, and has `sums` [P, outputs] of their shares. Of `asked`, the coverage and predictive
     values hold."""
     n, classes = pooled[0].shape
-    told = Told(
+    told = Telling(
         np.empty((n, classes)),
         np.empty(n, dtype=np.int64),
         np.zeros((n, classes), dtype=bool),
@@ -67,7 +67,7 @@ def tell(
 
 
 def tell_alike(
-    told: Told, rows: NDArray[np.int64], callings: tuple[Calling, ...], seen: Sequence[Table], asked: DecisionPlan
+    told: Telling, rows: NDArray[np.int64], callings: tuple[Calling, ...], seen: Sequence[Table], asked: DecisionPlan
 ) -> None:
     """Writes what is told of patients (rows [r]) who lack the same, of whom each member says what was `seen` [r, K]."""
     each = [calling.probabilities(table) for calling, table in zip(callings, seen, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fibrostage.analysis.table_one import Line, TableOne, Told
+from fibrostage.analysis.table_one import CharacteristicLine, OfGroup, TableOne
 from fibrostage.views.table import NONE, Cell, TableView, marked, view
 
 TOLD = (
@@ -27,12 +27,12 @@ def table_one_view(made: TableOne, title: str, simulated: bool) -> TableView:
     return view(marked(title, simulated), columns, rows, "", range(1, len(columns)))
 
 
-def first_of(made: TableOne, title: str) -> Line:
+def first_of(made: TableOne, title: str) -> CharacteristicLine:
     """The first line of a characteristic."""
     return next(line for line in made.lines if line.title == title)
 
 
-def group_cell(told: Told, begins: bool) -> Cell:
+def group_cell(told: OfGroup, begins: bool) -> Cell:
     """What is known of a group; beneath, in the first line of a characteristic, how many lack it."""
     lacking = (f"{told.missing} missing",) if told.missing and begins else ()
     if told.count is not None:

@@ -5,30 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fibrostage.analysis.judged import Judged
-from fibrostage.analysis.networks_and_markers import NETWORK
-from fibrostage.analysis.subgroups import Subgroups, subgroups_of
+from fibrostage.analysis.subgroups import Subgroups
 from fibrostage.ground.stage import Staging
 from fibrostage.report.drawing import Drawing
 from fibrostage.report.figures.spec import FigureKind
 from fibrostage.report.forest import ForestRow, forest_figure
+from fibrostage.report.groups_compared import compared
 from fibrostage.report.results import Results
 from fibrostage.stats.auc import auc_or_why
 from fibrostage.views.table import method_text, short_text
-
-
-def compared(results: Results) -> list[tuple[Judged, list[Subgroups]]]:
-    """Of a run its network, of a study the reference: at each cut what is known of its test patients, group by group;
-    nothing where their participants were not kept."""
-    if not results.kept:
-        return []
-    name = results.kept[0].method
-    known = {run.task: run.participants for run in results.kept if run.method == name}
-    found = []
-    for judged in results.judged:
-        participants = known.get(None, known.get(judged.cut))
-        if judged.kind == NETWORK and judged.method == name and participants is not None:
-            found.append((judged, subgroups_of(judged, participants, results.first.confidence)))
-    return found
 
 
 def draw(results: Results) -> list[Drawing]:

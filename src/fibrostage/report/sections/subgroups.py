@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fibrostage.report.figures import FIGURES
-from fibrostage.report.figures.subgroups import compared
+from fibrostage.report.groups_compared import compared
 from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Block, Note, Section, ShownTable
 from fibrostage.report.sections.table_one import NOT_KEPT
