@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from fibrostage.analysis.judged import NOTHING_KEPT
-from fibrostage.report.page import render, sections_of
+from fibrostage.cohort.store import Cohort
+from fibrostage.learn.train import train
+from fibrostage.plan.run_plan import Plan
+from fibrostage.report.page import render, sections_of, write_report
 from fibrostage.report.sections.spec import Drawing
 from tests.report import made as made_of
 
@@ -37,9 +42,19 @@ def test_every_new_figure_says_what_is_seen_how_many_and_the_interval() -> None:
     assert len(drawn) == 3
     for one in drawn:
         assert "100 test patients" in one.alt
-        assert one.counted == "n = 100 test patients"
+        assert one.counted == "100 test patients"
         assert "95 %" in one.interval
         assert f'aria-label="{one.alt}"' in render(made, sections_of(made))
+
+
+def test_a_run_that_learned_one_cut_has_its_own_page(
+    cohort: Cohort, tiny_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    train(cohort, tiny_plan("staging.task=F3", "training.epochs=1", "split.scheme=kfold"), tmp_path / "run")
+    text = re.sub(r"<[^>]+>", " ", write_report(tmp_path / "run").read_text(encoding="utf-8"))
+    assert "of the patients rightly" in text
+    assert "stage (METAVIR): F4" in text, "patients are told by their finest stage"
+    assert "all patients (n = 20)" in text
 
 
 def test_a_run_from_before_says_why() -> None:

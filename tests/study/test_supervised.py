@@ -64,7 +64,7 @@ SECTIONS = (
     "ROC curves beside the markers",
     "The reference against each",
     "Over pictures",
-    "Thresholds, judged on test patients",
+    "Thresholds, and what they do",
     "Participants",
 )
 

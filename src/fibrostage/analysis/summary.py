@@ -39,7 +39,9 @@ def summary(
             sentences.append(f"{staging.cut_name(one.cut)} cannot be judged: {areas[one.cut].why}.")
     sentences += threshold_sentence(own, staging, confidence)
     matrix = next((one for one in matrices if one.method == first.method), None)
-    if matrix is not None:
+    if matrix is not None and len(staging.classes) == 2:
+        sentences.append(f"It called {figure(matrix.accuracy)} of the patients rightly.")
+    elif matrix is not None:
         sentences.append(
             f"It called {figure(matrix.accuracy)} of the patients their true stage and {figure(matrix.within_one)} "
             f"that stage or a neighbour (weighted kappa {figure(matrix.kappa)})."

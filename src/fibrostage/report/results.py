@@ -22,7 +22,7 @@ from fibrostage.plan.staging import StagingPlan
 from fibrostage.report.attribution import Attribution, attribution_of
 from fibrostage.results.metrics import Metrics, ParticipantFlow
 from fibrostage.results.predictions import scores_of
-from fibrostage.results.run_folder import RunFolder, read_parquet
+from fibrostage.results.run_folder import PLAN, RunFolder, read_parquet
 from fibrostage.results.study_folder import (
     COMMON,
     COMPARISON,
@@ -94,6 +94,11 @@ class Results:
     prevalences: tuple[float, ...] = PREVALENCES
 
     @property
+    def whole(self) -> Staging:
+        """The whole staging system, also where a run learned one cut of it."""
+        return staging_of(self.plans[0], Path(PLAN)).whole()
+
+    @property
     def told(self) -> Sequence[KeptRun]:
         """What each network told of its test patients; of a study that asks, without what its folders keep beside."""
         return self.kept or [KeptRun(name, 0, None, table) for name, table in self.predictions.items()]
@@ -120,8 +125,8 @@ class Results:
             known = self.kept[0].participants if self.kept else None
             return markers_of_scores(self.diagnosis.of_seed(self.diagnosis.scores), self.staging, known)
         known = self.kept[0].participants if self.kept else None
-        if known is None or not networks or self.kept[0].task is not None:
-            return []
+        if known is None or not networks or not set(known["stage"].drop_nulls()) <= set(self.staging.classes):
+            return []  # of a run that learned one cut
         folds = dict(zip(networks[0].patients.tolist(), networks[0].folds, strict=True))
         return judged_markers(known, folds, self.staging)
 
@@ -186,13 +191,13 @@ def read_run(run: RunFolder) -> Results:
         curves,
         flow=metrics.flow,
         attributions=(seen,) if seen else (),
-        kept=(kept_of(run, metrics, plan, metrics.method),) if metrics.strategy is None else (),
+        kept=(kept_of(run, metrics, None, metrics.method),) if metrics.strategy is None else (),
     )
 
 
-def kept_of(run: RunFolder, metrics: Metrics, plan: Plan, method: str) -> KeptRun:
-    """What a supervised run keeps of its patients."""
-    task = staging_of(plan, run.plan_file).task
+def kept_of(run: RunFolder, metrics: Metrics, task: str | None, method: str) -> KeptRun:
+    """What a supervised run keeps of its patients; `task` is the cut of the study's stages that it learned, None where
+    its stages are those of the report."""
     told = run.read_callings()
     return KeptRun(method, metrics.seed, task, run.read_predictions(), told, run.read_participants())
 
@@ -249,7 +254,7 @@ def read_supervised(
     reference = record.compare.reference or tables[RESULTS]["method"][0]
     shown = int(tables[SCORES]["seed"][0])
     kept = [
-        kept_of(run, one, plan, record.methods[run.name])
+        kept_of(run, one, staging_of(plan, run.plan_file).task, record.methods[run.name])
         for run, one, plan in zip(runs, metrics, plans, strict=True)
         if one.seed == shown
     ]

@@ -50,7 +50,7 @@ def forest_of(
     few = f", {small} groups too small to be drawn" if small else ""
     made = forest_figure(rows, whole, title, "AUC", simulated)
     interval = f"{100 * confidence:g} % intervals by DeLong"
-    return Drawing(made, f"{cut}{few}", f"{said}{few}", f"n = {len(judged)} test patients", interval)
+    return Drawing(made, f"{cut}{few}", f"{said}{few}", f"{len(judged)} test patients", interval)
 
 
 FIGURE = FigureKind("subgroups", "In every kind of patient?", wanted, draw)

@@ -18,8 +18,8 @@ def blocks(results: Results) -> list[Block]:
     known = results.kept[0].participants
     if known is None:
         return [Note(NOT_KEPT)]
-    cohorts = table_one_view(by_cohort(known, results.staging), "by cohort", results.simulated)
-    stages = table_one_view(by_stage(known, results.staging), "by stage", results.simulated)
+    cohorts = table_one_view(by_cohort(known, results.whole), "by cohort", results.simulated)
+    stages = table_one_view(by_stage(known, results.whole), "by stage", results.simulated)
     return [ShownTable(cohorts, titled=True), ShownTable(stages, titled=True), Note(TOLD)]
 
 
