@@ -31,6 +31,7 @@ from fibrostage.results.study_folder import (
     StudyFolder,
     StudyRecord,
 )
+from fibrostage.results.validation import Validation, read_validation
 
 MOST_SHOWN = 3  # strategies whose last rounds are drawn side by side
 Plan = Mapping[str, Json]  # plan.json, of this version or an earlier one
@@ -82,6 +83,7 @@ class Results:
     counted: pl.DataFrame | None = None
     common: pl.DataFrame | None = None
     paper: str = ""
+    validation: Validation | None = None
 
     @property
     def first(self) -> Metrics:
@@ -138,6 +140,7 @@ def read_run(run: RunFolder) -> Results:
         curves,
         flow=metrics.flow,
         attributions=(seen,) if seen else (),
+        validation=read_validation(run.path),
     )
 
 

@@ -5,8 +5,8 @@ from fibrostage.cli.commands.spec import Command
 from fibrostage.ground.registry import InFiles, Registry
 
 FILES = (
-    "intake", "describe", "weights", "recipes", "train", "package", "predict", "serve", "explain", "active", "ledger",
-    "loop", "annotate", "doubts", "study", "markers", "compare", "readers", "precision", "report", "demo", "phantom",
-    "bench",
+    "intake", "describe", "weights", "recipes", "train", "package", "predict", "validate", "serve", "explain", "active",
+    "ledger", "loop", "annotate", "doubts", "study", "markers", "compare", "readers", "precision", "report", "demo",
+    "phantom", "bench",
 )  # fmt: skip
 COMMANDS: Registry[Command] = Registry("command", InFiles(__name__, "COMMAND", FILES), "fibrostage.commands")

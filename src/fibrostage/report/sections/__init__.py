@@ -5,9 +5,9 @@ from fibrostage.ground.registry import InFiles, Registry
 from fibrostage.report.sections.spec import Section
 
 FILES = (
-    "caveats", "figures", "common_patients", "learning_curves", "labels_bought", "published", "failures",
-    "roc_beside_markers", "reference_against_each", "over_pictures", "thresholds", "attributions", "roc_curves",
-    "stages_called", "agreement", "calibration", "decision_curves", "participants", "methods", "provenance",
-    "checklists",
+    "caveats", "figures", "left_out", "external", "common_patients", "learning_curves", "labels_bought", "published",
+    "failures", "roc_beside_markers", "reference_against_each", "over_pictures", "thresholds", "attributions",
+    "roc_curves", "stages_called", "agreement", "calibration", "decision_curves", "participants", "methods",
+    "provenance", "checklists",
 )  # fmt: skip
 SECTIONS: Registry[Section] = Registry("section", InFiles(__name__, "SECTION", FILES), "fibrostage.sections")
