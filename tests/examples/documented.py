@@ -83,6 +83,14 @@ def cohort_of(folder: Path, name: str) -> None:
     take_in(sources, folder / name, Plan.load(folder / "plan.toml"), Choices())
 
 
+def other_hospital(folder: Path) -> None:
+    """OTHER_COHORT: patients who are nobody's of COHORT."""
+    source = folder / "ELSEWHERE"
+    write_phantom(source, Recipe(12, 9, modalities=MODALITIES, pictures=1))
+    sources = Sources(source, source / "patients.csv", source / "images.csv")
+    take_in(sources, folder / "OTHER_COHORT", Plan.load(folder / "plan.toml"), Choices())
+
+
 def clinic_of_a_loop(folder: Path) -> None:
     """COHORT of patients P000 …, few of whom have a stage, and the exams of another month in MAY."""
     for source, letter, seed, known in (("JAN", "P", 0, 6), ("MAY", "M", 9, 2)):

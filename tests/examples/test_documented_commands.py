@@ -117,8 +117,11 @@ def prepare(name: str, folder: Path) -> None:
         documented.breast_set(folder)
         documented.elastograms_only(folder)
     if name == "README.md":
-        documented.cohort_of(folder, "OTHER_COHORT")
+        documented.other_hospital(folder)
         documented.crops_cohorts(folder)
+    if name == "validate.md":
+        documented.other_hospital(folder)
+        documented.cohort_of(folder, "COHORT")
     if name == "recipes.md":
         documented.cohorts_of_the_papers(folder)
     if name == "cohorts.md":

@@ -23,12 +23,14 @@ GROUP = "duplicate_group"  # a patients column; patients of one value share pict
 
 @dataclass(frozen=True)
 class Fold:
-    """One division of the labelled patients: who trains [n] and who tests [m], as rows of the patients table."""
+    """One division of the labelled patients: who trains [n] and who tests [m], as rows of the patients table. `value`
+    is that of the column by which they were divided which is left out, "" where they were not."""
 
     repeat: int
     index: int
     train: NDArray[np.int64]
     test: NDArray[np.int64]
+    value: str = ""
 
     @property
     def label(self) -> str:
@@ -224,7 +226,7 @@ def column_folds(cohort: Cohort, column: str, labelled: NDArray[np.int64]) -> li
                 "put them into one fold"
             )
     return [
-        Fold(0, index, labelled[values[labelled] != name], labelled[values[labelled] == name])
+        Fold(0, index, labelled[values[labelled] != name], labelled[values[labelled] == name], name)
         for index, name in enumerate(names)
     ]
 

@@ -52,6 +52,7 @@ class Draws:
     CROSS_FIT = Draw("which answers are left out together when a round's model is fitted without them", 15)
     FORECAST = Draw("resamples of audited patients for a learning curve", 16)
     READERS = Draw("resamples of patients for the agreement of readers", 17)
+    SITE_RECALIBRATION = Draw("which patients of a site recalibrate for the others", 18)
     MEASURED_APART = Draw("which training patients' pictures are measured from the others'", 21)
     PHANTOM_PATIENTS = Draw("the states of simulated patients", 0)
     PHANTOM_SHOTS = Draw("which pictures a simulated patient has", 1)

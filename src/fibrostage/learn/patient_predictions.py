@@ -12,7 +12,7 @@ from fibrostage.learn.learner import Learner, predict
 from fibrostage.learn.soundness import check_answers, never_certain
 from fibrostage.learn.task import Task
 from fibrostage.plan.run_plan import Plan
-from fibrostage.results.predictions import TEST, predictions_table
+from fibrostage.results.predictions import LEFT_OUT, TEST, predictions_table
 from fibrostage.stats.poolings import POOLINGS
 
 
@@ -36,7 +36,7 @@ def rows_of(
     """The predictions table of candidates `ids` [n] with probabilities [n, K]."""
     rows, names = task.space.patient_of(ids), task.cohort.patient_ids
     labels = task.cohort.patients["stage"].to_list()
-    return predictions_table(
+    table = predictions_table(
         [names[row] for row in rows],
         ids,
         [labels[row] for row in rows],
@@ -48,6 +48,7 @@ def rows_of(
         method=method_name(task.plan),
         pooling=POOLINGS[task.plan.evaluation.pooling].name,
     )
+    return table.with_columns(pl.lit(fold.value).alias(LEFT_OUT)) if fold.value else table
 
 
 def method_name(plan: Plan) -> str:

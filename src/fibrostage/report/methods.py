@@ -98,7 +98,14 @@ def staging(_: Results, plan: Plan) -> Iterator[Sentence]:
 
 def division(results: Results, plan: Plan) -> Iterator[Sentence]:
     """Who trained and who tested."""
-    split = plan.split
+    split, judged = plan.split, results.validation
+    if judged is not None:
+        whose = "none of their pictures trained it" if judged.strangers else "whom it was trained on is not known"
+        yield Sentence(
+            f"{results.first.n_patients} patients were judged by the model {judged.model} (SHA-256 "
+            f"{judged.digest[:12]}), fitted elsewhere; {whose}. What follows describes that model."
+        )
+        return
     if split.scheme == "holdout":
         yield Sentence(
             f"Patients, never their pictures, were divided at random and stratified by stage: {split.test:.0%} of them "
@@ -181,7 +188,11 @@ def training(_: Results, plan: Plan) -> Iterator[Sentence]:
 
 def calibration(results: Results, plan: Plan) -> Iterator[Sentence]:
     """What made probabilities of the network's answers, and how a stage was called."""
-    chosen = plan.calibration.map
+    chosen, judged = plan.calibration.map, results.validation
+    if judged is not None:
+        how = "as calibrated on its training patients" if judged.calibrated else "without any calibration"
+        yield Sentence(f"Probabilities, limits and the rule by which a stage is called were the model's own, {how}.")
+        return
     if (
         results.first.strategy is not None
         or chosen == "none"

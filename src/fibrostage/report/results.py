@@ -37,6 +37,7 @@ from fibrostage.results.study_folder import (
     StudyFolder,
     StudyRecord,
 )
+from fibrostage.results.validation import Validation, read_validation
 from fibrostage.stats.agreement import confusion
 
 PREVALENCES = (0.1, 0.3)  # at which predictive values are told beside the cohort's own
@@ -90,6 +91,7 @@ class Results:
     counted: pl.DataFrame | None = None
     common: pl.DataFrame | None = None
     paper: str = ""
+    validation: Validation | None = None
     kept: tuple[KeptRun, ...] = ()
     prevalences: tuple[float, ...] = PREVALENCES
 
@@ -192,6 +194,7 @@ def read_run(run: RunFolder) -> Results:
         flow=metrics.flow,
         attributions=(seen,) if seen else (),
         kept=(kept_of(run, metrics, None, metrics.method),) if metrics.strategy is None else (),
+        validation=read_validation(run.path),
     )
 
 

@@ -22,6 +22,7 @@ CALIBRATED, CALLED, POSSIBLE = (
     "called",
     "possible",
 )  # columns of the patient, the same in all of a patient's rows
+LEFT_OUT = "left_out"  # column: the value that tests, where patients are divided by a column
 TEST, TRAINING, VALIDATION = "test", "train", "validation"  # values of `split`
 
 

@@ -15,9 +15,12 @@ def blocks(results: Results) -> list[Block]:
     first = results.first
     stratified = "" if first.split.scheme == "column" else " and stratified by stage"
     seeds = ", ".join(str(seed) for seed in sorted({metrics.seed for metrics in results.metrics}))
+    split = f"{first.split.scheme}, by patient{stratified}"
+    if results.validation is not None:
+        split = "none: everybody was judged by a model that was fitted elsewhere; the plan is the model's"
     pairs = [
         ("cohort", f"{first.cohort.name} · fingerprint {first.cohort.fingerprint}"),
-        ("split", f"{first.split.scheme}, by patient{stratified}"),
+        ("split", split),
         *(("weights from", source_text(source)) for source in sources_of(results)),
         ("seeds", seeds),
         ("fibrostage", first.tool),
