@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import docx
@@ -32,6 +33,12 @@ def results(monkeypatch: pytest.MonkeyPatch) -> Results:
     return found
 
 
+@pytest.fixture
+def few_figures(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learning curves and participants alone, as drawing takes time."""
+    monkeypatch.setattr(forms, "read_results", lambda _: replace(results, predictions={}))
+
+
 def test_every_form_holds_every_figure_or_table(results: Results, tmp_path: Path) -> None:
     write_forms(tmp_path, None, list(FORMS))
     sections, out = sections_of(results), tmp_path / "report"
@@ -51,7 +58,7 @@ def test_every_form_holds_every_figure_or_table(results: Results, tmp_path: Path
     assert RESEARCH_USE in " ".join(text.split())
 
 
-def test_figures_are_as_wide_as_the_column_and_their_fonts_go_with_them(results: Results, tmp_path: Path) -> None:
+def test_figures_are_as_wide_as_the_column_and_their_fonts_go_with_them(few_figures: None, tmp_path: Path) -> None:
     for width in (89, 183):
         write_forms(tmp_path, tmp_path / str(width), ["figures"], FigureLook(width=width))
         for path in (tmp_path / str(width) / "figures").glob("*.tiff"):
@@ -59,18 +66,18 @@ def test_figures_are_as_wide_as_the_column_and_their_fonts_go_with_them(results:
                 assert picture.mode == "RGB"
                 assert picture.info["dpi"] == (300, 300)
                 assert picture.width == pytest.approx(width / 25.4 * 300, abs=1)
-        page = PdfReader(tmp_path / str(width) / "figures" / "roc_curves.pdf").pages[0]
+        page = PdfReader(tmp_path / str(width) / "figures" / "learning_curves.pdf").pages[0]
         assert float(page.mediabox.width) == pytest.approx(width / 25.4 * 72, abs=0.5)
         fonts = [font.get_object() for font in page["/Resources"]["/Font"].values()]  # type: ignore[index]
         assert {font["/Subtype"] for font in fonts} == {"/Type0"}, "no type 3, which journals refuse"
-        svg = (tmp_path / str(width) / "figures" / "roc_curves.svg").read_text()
+        svg = (tmp_path / str(width) / "figures" / "learning_curves.svg").read_text()
         assert "<text" not in svg, "letters are paths"
 
 
-def test_figures_alone_are_what_they_were(results: Results, tmp_path: Path) -> None:
+def test_figures_alone_are_what_they_were(few_figures: None, tmp_path: Path) -> None:
     assert [p.name for p in write_forms(tmp_path, None, ["html"], figures=True)] == ["index.html", "figures"]
     names = {p.name for p in (tmp_path / "report" / "figures").iterdir()}
-    assert {"roc_curves.pdf", "roc_curves.png", "participants.pdf"} <= names
+    assert {"learning_curves.pdf", "learning_curves.png", "participants.pdf"} <= names
     assert {Path(name).suffix for name in names} == {".pdf", ".png"}
 
 

@@ -89,7 +89,7 @@ def test_ids_are_a_figures_own_and_greys_turn() -> None:
     assert turned("#e69f00") == "#e69f00"
     assert "var(--turn-" in one
     assert "var(" not in to_svg(drawn.figure, turning=False)
-    assert int(on_dark("1d2733")[1:3], 16) > 200 > 60 > int(on_dark("ffffff")[1:3], 16)
+    assert int(on_dark("1d2733")[1:3], 16) > 180 > 60 > int(on_dark("ffffff")[1:3], 16), "ink is light, paper dark"
 
 
 def test_letters_that_no_font_has_stay_text() -> None:

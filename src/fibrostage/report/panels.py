@@ -24,7 +24,11 @@ Grid = list[list[Axes]]
 
 def panel_grid(rows: Sequence[str], columns: Sequence[str]) -> tuple[Figure, Grid]:
     """A figure of panels, each titled by its row and column; the panels as [row][column]."""
-    made, axes = figure(WIDE * len(columns), HIGH * len(rows), len(columns), len(rows), LEAST)
+    across = len(columns) if len(columns) > 1 else min(TOGETHER, len(rows))  # one column is folded
+    down = -(-len(rows) * len(columns) // across)
+    made, axes = figure(WIDE * across, HIGH * down, across, down, LEAST)
+    for surplus in axes[len(rows) * len(columns) :]:
+        surplus.set_axis_off()
     grid = [axes[k * len(columns) : (k + 1) * len(columns)] for k in range(len(rows))]
     for row, name in zip(grid, rows, strict=True):
         for ax, column in zip(row, columns, strict=True):

@@ -24,8 +24,8 @@ def draw(results: Results) -> list[Drawing]:
     flow = results.flow
     assert flow is not None
     left = "; ".join(f"{count} {reason}" for reason, count in flow.excluded.items())
-    ends = [f"{count} {name}" for name, count in (("in training", flow.training), ("in the test cohort", flow.test))
-            if count is not None]  # fmt: skip
+    cohorts = (("in the training cohort", flow.training), ("in the test cohort", flow.test))
+    ends = [f"{count} {name}" for name, count in cohorts if count is not None]
     parts = [f"{flow.enrolled} patients came", f"not studied: {left}" if left else "nobody was left out"]
     parts += [f"{flow.studied} studied with {flow.pictures:,} pictures", *ends]
     counted = f"{flow.enrolled} patients came, {flow.studied} are studied"
