@@ -13,8 +13,10 @@ from fibrostage.active.modifiers import MODIFIERS
 from fibrostage.active.strategies import STRATEGIES
 from fibrostage.analysis.marker_table import column_of
 from fibrostage.markers import MARKERS
+from fibrostage.plan.commands import idle_keys
 from fibrostage.plan.file import is_section
 from fibrostage.plan.run_plan import Plan
+from fibrostage.plan.training import TrainingPlan
 from fibrostage.study.study_plan import StudyPlan
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +35,22 @@ def test_every_plan_key_is_documented() -> None:
     text = (ROOT / "docs" / "plan.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(\w+)`", text))
     assert [key for key in keys(Plan) if key not in documented] == []
+
+
+def test_the_plans_head_says_which_keys_matter_for_which_finetune() -> None:
+    text = (ROOT / "docs" / "plan.md").read_text(encoding="utf-8")
+    said = dict(re.findall(r'^\| "(head|last|all)" \| .*? \| (.*) \|$', text, re.M))
+    always = re.findall(r"`(\w+)`", text.partition("Whatever it is,")[2].partition(" are read.")[0])
+    only = {tune: set(re.findall(r"`(\w+)`", keys)) for tune, keys in said.items()}
+    only["all"] = only["last"] - {"boundary"}
+    fields = {"finetune", *always}
+    for tune, keys in only.items():
+        cover_all = [f"training.finetune={tune}", "training.optimiser=sgd"]
+        plan = Plan.parse({"modality": [{"name": "LUS"}]}, cover_all)
+        idle = {key.partition(".")[2] for key in idle_keys(plan) if key.startswith("training.")} - {"momentum"}
+        if tune == "head":
+            idle |= {"momentum", "together"}
+        assert {*TrainingPlan.model_fields} - idle == fields | keys
 
 
 def test_every_marker_and_its_columns_are_documented() -> None:
@@ -56,10 +74,10 @@ def test_the_readmes_plan_is_a_plan() -> None:
     assert Plan.parse(tomllib.loads(block)).fused == ("LSTE", "LUS")
 
 
-PLANS = [path for path in (ROOT / "examples").rglob("*.toml") if path.name != "pyproject.toml"]
+PLANS = sorted(path for path in (ROOT / "examples").rglob("*.toml") if path.name != "pyproject.toml")
 
 
-@pytest.mark.parametrize("path", sorted(PLANS), ids=lambda p: f"{p.parent.name}/{p.name}")
+@pytest.mark.parametrize("path", PLANS, ids=lambda p: f"{p.parent.name}/{p.name}")
 def test_example_plans_parse(path: Path) -> None:
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     if "grid" in data:

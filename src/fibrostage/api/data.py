@@ -115,7 +115,7 @@ def take_in(
     told, target = default_progress(progress), Path(out)
     tables = table_paths(patients, images, boxes)
     with read_sources(sources, plan, overrides, tables, (encoding, images_encoding), target, told) as (found, parsed):
-        asked = confirm if images is None else None
+        asked = (confirm or choices.confirm) if images is None else None
         return take_files_in(found, target, parsed, progress=told, choices=replace(choices, confirm=asked))
 
 

@@ -179,7 +179,7 @@ def weights() -> list[Finding]:
         try:
             file = spec.imagenet()
         except WeightsError:
-            rows.append(Finding("weights", spec.name, "no ImageNet weights here; train says where they are published"))
+            rows.append(Finding("weights", spec.name, "no ImageNet weights here"))
         else:
             rows.append(Finding("weights", spec.name, file.name))
     return rows
