@@ -14,7 +14,7 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import CohortError, PlanError
 from fibrostage.learn.explain import explain_run
 from fibrostage.learn.model import open_model
-from fibrostage.learn.plan_for_cohort import plan_for
+from fibrostage.learn.plan_for_cohort import plan_for, with_measured
 from fibrostage.learn.predict_cohort import stage_cohort
 from fibrostage.learn.task import make_task
 from fibrostage.learn.train import train
@@ -135,3 +135,23 @@ def test_what_a_table_is_not_for_is_said(labs: Cohort, run: Path) -> None:
         explain_run(run, labs, 1, modality="table")
     with pytest.raises(PlanError, match="a loop shows pictures"):
         refuse_tables(plan_for(labs, {}, [*SETS, FUSED]))
+
+
+def test_without_a_plan_what_was_measured_is_fused(labs: Cohort, cohort: Cohort) -> None:
+    assert with_measured(labs, SETS) == ['network.modalities=["LSTE", "LUS", "table"]', *SETS]
+    plan = plan_for(labs, {}, with_measured(labs, SETS))
+    assert plan.fused == ("LSTE", "LUS", "table")
+    for asked in ('network.modalities=["LUS"]', "training.finetune=all", "network.name=basic_cnn"):
+        assert with_measured(labs, [asked]) == [asked], "what is asked for goes before"
+    assert with_measured(cohort, []) == [], "who a patient is alone is nothing measured"
+
+
+def test_a_measurement_of_nothing_has_no_logarithm_and_stands_as_it_is(labs: Cohort) -> None:
+    with_zero = replace(
+        labs, patients=labs.patients.with_columns(ggt=pl.Series([0.0, *[30.0] * (len(labs.stages) - 1)]))
+    )
+    plan = plan_for(with_zero, {}, [*SETS, FUSED])
+    (table,) = plan.tables
+    assert "ggt" in table.columns
+    assert "ggt" not in table.log
+    assert "swe" in table.log

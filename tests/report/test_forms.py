@@ -14,13 +14,14 @@ from PIL import Image
 from pypdf import PdfReader
 
 from fibrostage import RESEARCH_USE
+from fibrostage.csv_tables.writer import as_meant, as_text
 from fibrostage.ground.errors import PlanError
 from fibrostage.report import forms
 from fibrostage.report.forms import FORMS, write_forms
 from fibrostage.report.page import named_figures, sections_of
 from fibrostage.report.results import Results
 from fibrostage.report.style import FigureLook
-from fibrostage.report.table_files import in_latex, latex_of, named_tables, plain_cell, write_csv, write_word
+from fibrostage.report.table_files import in_latex, latex_of, named_tables, write_csv, write_word
 from fibrostage.views.table import Cell, view
 from tests.report import made
 
@@ -42,7 +43,14 @@ def few_figures(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_form_holds_every_figure_or_table(results: Results, tmp_path: Path) -> None:
     write_forms(tmp_path, None, list(FORMS))
     sections, out = sections_of(results), tmp_path / "report"
-    assert {p.name for p in out.iterdir()} == {"index.html", "report.pdf", "figures", "tables"}
+    assert {p.name for p in out.iterdir()} == {
+        "index.html",
+        "methods.md",
+        "references.bib",
+        "report.pdf",
+        "figures",
+        "tables",
+    }
     drawn = {f"{name}{suffix}" for name in named_figures(sections) for suffix in (".svg", ".pdf", ".png", ".tiff")}
     assert {p.name for p in (out / "figures").iterdir()} == {*drawn, "captions.txt"}
     tables = {f"{name}{suffix}" for name in named_tables(sections) for suffix in (".csv", ".tex")}
@@ -128,7 +136,8 @@ def test_nothing_is_written_where_a_form_lacks_what_it_needs(
     ],
 )
 def test_no_cell_begins_a_formula(text: str, cell: str) -> None:
-    assert plain_cell(text) == cell
+    assert as_text(text) == cell
+    assert as_meant(cell) == text
 
 
 EVIL = view("100 % of_it", ("=a & b", "n"), [[Cell("\\input{x}\x00", ("-1+2",)), "≥F2 < 5"]], "a note", (1,))

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import polars as pl
 
-NUMBER = r"^[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?$"
-FORMULA = r"^'*[=+\-@\t\r＝＋－＠]"  # with apostrophes in front too, so that one more can be told from one's own
-KEPT_AS_TEXT = re.compile(r"'+[=+\-@\t\r＝＋－＠]")
+NUMBER = r"^[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?( ?%)?$"
+FORMULA = r"^'*\s*[=+\-@\t\r＝＋－＠]"  # with apostrophes in front too, so that one more can be told from one's own
+KEPT_AS_TEXT = re.compile(r"'+\s*[=+\-@\t\r＝＋－＠]")
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -53,7 +53,7 @@ def with_measured(cohort: Cohort, overrides: Sequence[str]) -> list[str]:
     their pictures, where that is stiffness or of the blood, and nothing that is asked for speaks against it."""
     asked = {override.partition("=")[0].strip() for override in overrides}
     names = [modality.name for modality in cohort.modalities if len(cohort.images_of(modality.name))]
-    speaks_against = asked & {"network.modalities", "training.finetune", "network.backbone"}
+    speaks_against = asked & {"network.modalities", "network.name", "training.finetune"}
     if speaks_against or TABLE in names or not names or not is_worth_fusing(usual_columns(cohort)):
         return [*overrides]
     return [f"network.modalities={json.dumps([*names, TABLE])}", *overrides]

@@ -13,6 +13,7 @@ from pathlib import Path
 from fibrostage import RESEARCH_USE
 from fibrostage.ground.errors import PlanError, nearest
 from fibrostage.ground.files import replace_file, write_text
+from fibrostage.report.methods import write_methods
 from fibrostage.report.page import Sections, made_folder, named_figures, render, sections_of, write_figures
 from fibrostage.report.pdf import check_pdf, pdf_of
 from fibrostage.report.results import Results, read_results
@@ -37,8 +38,9 @@ class Form:
 
 
 def as_page(out: Path, results: Results, sections: Sections) -> Path:
-    """index.html, in which is everything."""
+    """index.html, in which is everything, and beside it the methods paragraph with its references."""
     write_text(out / "index.html", render(results, sections))
+    write_methods(out, results)
     return out / "index.html"
 
 

@@ -18,8 +18,6 @@ from fibrostage.views.table import NONE, TableView
 if TYPE_CHECKING:
     from docx.document import Document
 
-FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?\s*%?")
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 SMALL = 8  # points, of what stands beside a figure and of notes
 ACROSS = 6  # columns, beyond which a page of Word lies on its side
@@ -54,16 +52,9 @@ def write_csv(folder: Path, tables: Mapping[str, TableView], simulated: bool) ->
             cells: list[str] = []
             for cell, doubled in zip(row, beside, strict=True):
                 cells += [cell.text, "; ".join(cell.beside)] if doubled else [cell.text]
-            rows.append([plain_cell(text) for text in (*cells, *([SIMULATED] if simulated else []))])
-        header = [plain_cell(text) for text in (*columns, *(["data"] if simulated else []))]
+            rows.append([*cells, *([SIMULATED] if simulated else [])])
+        header = [*columns, *(["data"] if simulated else [])]
         write_text(folder / f"{name}.csv", csv_text(header, rows))
-
-
-def plain_cell(text: str) -> str:
-    """A cell that a spreadsheet takes for text or a number, never for a formula: what would begin one gets an
-    apostrophe before it."""
-    bare = text.strip()
-    return f"'{text}" if bare.startswith(FORMULA) and not NUMBER.fullmatch(bare) else text
 
 
 def write_latex(folder: Path, tables: Mapping[str, TableView], simulated: bool) -> None:
