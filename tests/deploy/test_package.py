@@ -84,6 +84,7 @@ def test_the_card_has_the_runs_figures(run: Path, model: Path) -> None:
     assert f"on {metrics.n_patients} test patients" in text
     assert "nobody was left to test it on" in text
     assert "SIMULATED" not in text
+    assert "## Subgroups" in text
     assert "cannot say" in text, "a model of few patients abstains, and its card says so"
     told = json.loads((model / "reference.json").read_text())
     assert set(told) == {"LSTE", "LUS"}

@@ -14,7 +14,7 @@ from fibrostage.learn.model import Model
 from fibrostage.results.metrics import Metrics
 from fibrostage.views.plan import in_a_line
 from fibrostage.views.run import beside_view, figures_view, stages_view
-from fibrostage.views.table import figure_text
+from fibrostage.views.table import TableView, figure_text
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class CardFigure:
     value: float
 
 
-def card(name: str, model: Model, metrics: Metrics, made: str) -> str:
-    """The card as Markdown with a head of YAML."""
+def card(name: str, model: Model, metrics: Metrics, made: str, groups: TableView | None = None) -> str:
+    """The card as Markdown with a head of YAML; `groups` is the table of how well it did in each kind of patient."""
     staging, plan = model.staging, model.plan
     tables = (figures_view(metrics, staging), stages_view(metrics, staging), beside_view(metrics, staging))
     environment = Environment(
@@ -46,6 +46,7 @@ def card(name: str, model: Model, metrics: Metrics, made: str) -> str:
         pictures=pictures(model),
         whose=whose(metrics, len(model.members)),
         tables=[table for table in tables if table is not None],
+        groups=groups,
         limits=limits(model, metrics),
         network=in_a_line(plan),
         tool=metrics.tool,

@@ -14,8 +14,12 @@ from fibrostage.deploy.card import card
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, new_folder, write_json, write_text
 from fibrostage.learn.model import Model, open_model
+from fibrostage.report.groups_compared import compared
+from fibrostage.report.results import read_run
 from fibrostage.results.model_folder import CARD, Package, is_packaged, seal
 from fibrostage.results.run_folder import RunFolder
+from fibrostage.views.subgroups import subgroups_view
+from fibrostage.views.table import TableView
 
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
@@ -46,7 +50,7 @@ def package(run: Path, out: Path, name: str | None = None, onnx: bool = False) -
         if source.intake_file.is_file():
             shutil.copyfile(source.intake_file, work / source.intake_file.name)
         write_json(work / "reference.json", reference(model))
-        write_text(work / CARD, card(called, model, metrics, made))
+        write_text(work / CARD, card(called, model, metrics, made, subgroups(source)))
         if onnx:
             from fibrostage.deploy.onnx_export import export_onnx
 
@@ -54,6 +58,14 @@ def package(run: Path, out: Path, name: str | None = None, onnx: bool = False) -
         packed = seal(work, called, __version__, made)
         open_model(work)
     return packed
+
+
+def subgroups(run: RunFolder) -> TableView | None:
+    """The table of how well the run's network did in each kind of its test patients; None where it was not kept who
+    they are, or nothing of them could be compared."""
+    results = read_run(run)
+    tables = [own for _, own in compared(results)]
+    return subgroups_view(tables, results.staging, results.simulated) if tables and tables[0] else None
 
 
 def reference(model: Model) -> dict[str, Json]:
