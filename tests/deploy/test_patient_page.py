@@ -176,6 +176,17 @@ def test_what_the_answer_rests_on() -> None:
     assert "What each kind of picture adds to the answer was not worked out." in said_on(page(staged(shares={})))
 
 
+def test_measurements_are_no_pictures() -> None:
+    said = staged(pictures={"LSTE": 4, "LUS": 4, "table": 1}, shares={"LSTE": 0.4, "LUS": -0.2, "table": -0.1})
+    text = said_on(page(said, tables=("table",)))
+    assert "8 pictures: 4 LSTE, 4 LUS, and measurements" in text
+    assert "table measurements −0.10" in text
+    text = said_on(page(staged(pictures={"LSTE": 4, "LUS": 4, "table": 0}), tables=("table",)))
+    assert "8 pictures: 4 LSTE, 4 LUS ·" in text
+    assert "what measurements would have shown, of which there are none" in text
+    assert "of which there is no picture" not in text
+
+
 def test_the_foot_names_the_model_and_its_tested_figures() -> None:
     text = said_on(page())
     assert "liver-1 · 0123456789ab · fibrostage 9.9 · 2031-02-03 04:05" in text

@@ -170,6 +170,7 @@ def page_of(
         ppv=asked.decision.ppv,
         simulated=found.simulated,
         made=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        tables=tuple(table.name for table in asked.plan.tables),
     )
 
 

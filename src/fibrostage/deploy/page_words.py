@@ -142,9 +142,10 @@ def verdict(staged: Staged, judged: bool, far: int) -> Verdict:
     return Verdict(False, title, tuple(lines), "The answer can still be wrong.")
 
 
-def unknown(staged: Staged, judged: bool, coverage: float | None) -> str:
+def unknown(staged: Staged, judged: bool, coverage: float | None, tables: Sequence[str] = ()) -> str:
     """What is not known of an answer, in a sentence."""
-    missing = [name for name, count in staged.pictures.items() if not count]
+    missing = [name for name, count in staged.pictures.items() if not count and name not in tables]
+    unmeasured = any(staged.pictures.get(name) == 0 for name in tables)
     parts = [
         "whether the tested figures hold at another hospital, on another scanner or in another group of patients",
         "" if staged.possible else "which stages can be excluded",
@@ -154,6 +155,7 @@ def unknown(staged: Staged, judged: bool, coverage: float | None) -> str:
         "" if judged else "how far the pictures lie from the training pictures",
         "" if staged.trained_on is not None else "whether the model learned from this patient",
         f"what {' and '.join(missing)} would have shown, of which there is no picture" if missing else "",
+        "what measurements would have shown, of which there are none" if unmeasured else "",
     ]
     return f"{'; '.join(filter(None, parts))}."
 

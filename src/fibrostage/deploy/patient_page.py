@@ -52,7 +52,8 @@ class PatientPage:
 
     `person` is what the patient is called, `figures` are the model's tested figures as (label, text with n and
     interval). `coverage` is that of the set of stages, `npv` and `ppv` the predictive values that were asked for; all
-    are shares, None where they are not known. `made` is the date and time in ISO 8601.
+    are shares, None where they are not known. `made` is the date and time in ISO 8601. `tables` are the modalities that
+    are measurements.
     """
 
     staged: Staged
@@ -68,6 +69,7 @@ class PatientPage:
     ppv: float | None
     simulated: bool
     made: str
+    tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,15 +135,15 @@ def page_html(page: PatientPage) -> str:
         coverage="possible" if page.coverage is None else f"{percent(page.coverage)} set",
         cuts=cut_rows(staged, staging),
         rules=rules,
-        shares=share_bars(staged) if staged.shares else (),
+        shares=share_bars(staged, page.tables) if staged.shares else (),
         first=first,
         more=more,
         barred=any(card.bar for card in cards),
         maps=any(card.heat for card in cards),
-        counted=counted(staged),
+        counted=counted(staged, page.tables),
         digest=staged.model[:DIGEST],
         day=day_of(page.made),
-        unknown=unknown(staged, judged, page.coverage),
+        unknown=unknown(staged, judged, page.coverage, page.tables),
     )
 
 
@@ -205,13 +207,14 @@ def cut_rows(staged: Staged, staging: Staging) -> tuple[CutRow, ...]:
     return tuple(rows)
 
 
-def share_bars(staged: Staged) -> tuple[ShareBar, ...]:
+def share_bars(staged: Staged, tables: Sequence[str] = ()) -> tuple[ShareBar, ...]:
     """What each modality adds, and all together at last; on one axis that the largest of them fills."""
     whole = sum(staged.shares.values())
     most = max((abs(share) for share in (*staged.shares.values(), whole)), default=0.0) or 1.0
     names = dict.fromkeys([*staged.pictures, *staged.shares])
     bars = [
-        share_bar(name, pictures_words(staged.pictures.get(name, 0)), staged.shares.get(name), most) for name in names
+        share_bar(name, seen_words(staged.pictures.get(name, 0), name in tables), staged.shares.get(name), most)
+        for name in names
     ]
     return (*bars, share_bar("together", "", whole, most))
 
@@ -224,14 +227,18 @@ def share_bar(name: str, pictures: str, share: float | None, most: float) -> Sha
     return ShareBar(name, pictures, signed(share), round(50 - wide if share < 0 else 50, 2), round(wide, 2))
 
 
-def counted(staged: Staged) -> str:
-    """How many pictures of each modality were seen: "3 LSTE, 2 LUS"."""
-    seen: Sequence[str] = [f"{count} {name}" for name, count in staged.pictures.items() if count]
-    return f"{pictures_words(sum(staged.pictures.values()))}{': ' if seen else ''}{', '.join(seen)}"
+def counted(staged: Staged, tables: Sequence[str] = ()) -> str:
+    """How many pictures of each modality were seen, "3 LSTE, 2 LUS", and whether there are measurements too."""
+    pictures = {name: count for name, count in staged.pictures.items() if count and name not in tables}
+    seen = ", ".join(f"{count} {name}" for name, count in pictures.items())
+    told = f"{seen_words(sum(pictures.values()))}{': ' if seen else ''}{seen}"
+    return f"{told}, and measurements" if any(staged.pictures.get(name) for name in tables) else told
 
 
-def pictures_words(count: int) -> str:
-    """A number of pictures in words."""
+def seen_words(count: int, measured: bool = False) -> str:
+    """A number of pictures in words, or whether there were measurements."""
+    if measured:
+        return "measurements" if count else "no measurement"
     return {0: "no picture", 1: "1 picture"}.get(count, f"{count} pictures")
 
 
