@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fibrostage.cli.commands.spec import Command
-from fibrostage.cli.console import print_json
+from fibrostage.cli.console import print_json, tell
 from fibrostage.cli.options import AsJson, CohortFolder
 from fibrostage.cli.shown import show_description
 
@@ -18,15 +19,26 @@ def describe(
         list[str] | None, typer.Option(help="Count candidates over this modality (repeat for several).")
     ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Rehash every stored picture.")] = False,
+    sheet: Annotated[
+        Path | None, typer.Option("--datasheet", help="Write a datasheet of the cohort to this new file (Markdown).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Patients, images and candidates by stage and modality, and who lacks what."""
     from fibrostage.cohort.describe import describe as describe_cohort
     from fibrostage.cohort.store import open_cohort, verify_pixels
+    from fibrostage.ground.files import check_new, write_text
 
+    if sheet is not None:
+        check_new(sheet)
     opened = open_cohort(cohort)
     if verify:
         verify_pixels(opened)
+    if sheet is not None:
+        from fibrostage.report.datasheet import datasheet
+
+        write_text(sheet, datasheet(opened))
+        tell(f"datasheet in {sheet}; what begins with 'To write:' is left to you")
     description = describe_cohort(opened, modality)
     if as_json:
         print_json(description.as_dict())
