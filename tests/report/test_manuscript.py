@@ -63,5 +63,6 @@ def test_a_run_from_before_says_why() -> None:
     older = replace(made, kept=(replace(made.kept[0], callings={}, participants=None),))
     text = re.sub(r"<[^>]+>", " ", render(older, sections_of(older)))
     assert f"LSTE: cannot be computed because {NOTHING_KEPT}." in text
+    assert "operating points" not in text, "a table of nothing is no help"
     assert "Cannot be made because the run kept nothing of its patients" in text
     assert "What a threshold would do cannot be said because" in text

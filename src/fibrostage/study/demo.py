@@ -20,11 +20,11 @@ from fibrostage.study.run_study import run_study
 MODALITIES = ("LSTE", "LUS")
 
 STUDY = """\
-name = "demo: mono-modal and fused networks, RAND and ESD"
+name = "demo: mono-modal and fused networks, with and without measurements, RAND and ESD"
 cohort = "cohort"
 
 [grid]
-modalities = [["LSTE"], ["LUS"], ["LSTE", "LUS"]]
+modalities = [["LSTE"], ["LUS"], ["LSTE", "LUS"], ["LSTE", "LUS", "table"]]
 strategies = ["random", "esd"]
 seeds = [0, 1, 2, 3, 4]
 

@@ -101,7 +101,7 @@ def warm_cache(runs: Sequence[Run], progress: Progress) -> None:
         if plan.training.finetune == "all":
             continue
         precision = resolve_precision(plan.training.precision)
-        for name in plan.fused:
+        for name in plan.pictured:
             random_seed = plan.seed if plan.network.weights == "random" else 0
             how = (precision, plan.training.mirror, plan.training.finetune)
             key = (run.cohort, name, spec.name, plan.network.weights, plan.network.source, random_seed, *how)
