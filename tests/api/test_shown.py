@@ -80,8 +80,15 @@ def test_tables_at_hand_are_as_good_as_files(worked: Path) -> None:
 
 def test_a_plan_is_a_file_a_mapping_or_a_plan(worked: Path, tmp_path: Path) -> None:
     """All three give the same run."""
-    (tmp_path / "plan.toml").write_text("[training]\nepochs = 1\n[evaluation]\nbootstrap = 100\n", encoding="utf-8")
-    said = {"training": {"epochs": 1}, "evaluation": {"bootstrap": 100}}
+    (tmp_path / "plan.toml").write_text(
+        '[training]\nepochs = 1\n[evaluation]\nbootstrap = 100\n[network]\nmodalities = ["LSTE", "LUS", "table"]\n',
+        encoding="utf-8",
+    )
+    said = {
+        "training": {"epochs": 1},
+        "evaluation": {"bootstrap": 100},
+        "network": {"modalities": ["LSTE", "LUS", "table"]},
+    }
     whole = fibrostage.Plan.load(worked / "RUN" / "plan.json")
     cohort = fibrostage.open_cohort(worked / "COHORT")
     made = [

@@ -155,3 +155,13 @@ def test_a_measurement_of_nothing_has_no_logarithm_and_stands_as_it_is(labs: Coh
     assert "ggt" in table.columns
     assert "ggt" not in table.log
     assert "swe" in table.log
+
+
+def test_a_new_patient_may_lack_a_column_or_all_of_them(labs: Cohort, cohort: Cohort, run: Path) -> None:
+    model = open_model(run)
+    without = replace(labs, patients=labs.patients.drop("platelets"))
+    first = next(one for one in stage_cohort(model, without).staged if one.pictures["table"])
+    assert "no value of platelets (table)" in first.reasons
+    bare = stage_cohort(model, replace(cohort, patients=cohort.patients.drop("age")))
+    assert all("no measurement (table)" in one.reasons for one in bare.staged)
+    assert len(bare.staged) == len(labs.patients)

@@ -306,7 +306,11 @@ def catalogue() -> dict[str, Json]:
             "unit": marker.unit,
             "column": column_of(marker),
             "needs": [
-                {**{k: v for k, v in vars(need.quantity).items() if k != "habit"}, "default": need.default}
+                {
+                    **{k: v for k, v in vars(need.quantity).items() if k not in ("habit", "units")},
+                    "units": [other.said(need.quantity.unit) for other in need.quantity.units],
+                    "default": need.default,
+                }
                 for need in marker.needs
             ],
             "instead": None if marker.speed is None else marker.speed.column,

@@ -48,7 +48,7 @@ def open_run(folder: PathGiven) -> FinishedRun:
 
     >>> run = open_run("RUN")
     >>> run.metrics.method, run.metrics.n_patients
-    ('LSTE+LUS', 4)
+    ('LSTE+LUS+table', 4)
     """
     path = Path(folder)
     if not RunFolder(path).finished:

@@ -28,13 +28,14 @@ LOGGED = ("swe", "te", "stq", "spleen", "swe_mps", "te_mps", "stq_mps", "ast", "
 ENTERED = 0.5  # of the patients, for a column to be taken unasked
 
 
-def seen_by(cohort: Cohort, plan: Plan) -> Cohort:
+def seen_by(cohort: Cohort, plan: Plan, new: bool = False) -> Cohort:
     """The cohort with the tables that a plan fuses; raises what `with_measurements` raises."""
-    return with_measurements(cohort, [table for table in plan.tables if table.name in plan.fused])
+    return with_measurements(cohort, [table for table in plan.tables if table.name in plan.fused], new)
 
 
-def with_measurements(cohort: Cohort, tables: Sequence[ModalityPlan]) -> Cohort:
-    """The cohort with a modality for each table that it does not have yet; itself where there is none.
+def with_measurements(cohort: Cohort, tables: Sequence[ModalityPlan], new: bool = False) -> Cohort:
+    """The cohort with a modality for each table that it does not have yet; itself where there is none. Of `new`
+    patients, whom nobody learns from, a column that is not there was not measured.
 
     Raises `CohortError` where a column is not there, is no number, or has a logarithm asked of a value that has none.
     """
@@ -43,7 +44,7 @@ def with_measurements(cohort: Cohort, tables: Sequence[ModalityPlan]) -> Cohort:
         return cohort
     values, rows, modalities = dict(cohort.measurements), [cohort.images], list(cohort.modalities)
     for table in wanted:
-        known, numbers = values_of(cohort, table)
+        known, numbers = values_of(cohort, table, new)
         values[table.name] = numbers[known]
         rows.append(rows_of(cohort, table.name, known, numbers))
         modalities.append(Modality(table.name, TABLE, 0, len(table.columns), "pad"))
@@ -51,9 +52,15 @@ def with_measurements(cohort: Cohort, tables: Sequence[ModalityPlan]) -> Cohort:
     return replace(cohort, images=images, modalities=tuple(modalities), measurements=values)
 
 
-def values_of(cohort: Cohort, table: ModalityPlan) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Rows of the patients with any value [n], and the values of all patients [patients, C], NaN where missing."""
-    columns = [column_of(cohort, name, table.name) for name in table.columns]
+def values_of(cohort: Cohort, table: ModalityPlan, new: bool = False) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Rows of the patients with any value [n], and the values of all patients [patients, C], NaN where missing; of
+    `new` patients also where there is no such column."""
+    columns = [
+        np.full(len(cohort.patients), np.nan)
+        if new and is_absent(cohort, name)
+        else column_of(cohort, name, table.name)
+        for name in table.columns
+    ]
     numbers = np.stack(columns, axis=1) if columns else np.empty((len(cohort.patients), 0))
     for index, name in enumerate(table.columns):
         if name in table.log:
@@ -63,6 +70,11 @@ def values_of(cohort: Cohort, table: ModalityPlan) -> tuple[NDArray[np.int64], N
                 raise CohortError(f"{table.name}: {name} = {worst:g} has no logarithm; leave it out of log")
             numbers[:, index] = np.log(own)
     return np.flatnonzero(~np.isnan(numbers).all(axis=1)), numbers.astype(np.float32)
+
+
+def is_absent(cohort: Cohort, name: str) -> bool:
+    """Whether a cohort has no column of a name, nor a marker."""
+    return name not in cohort.patients.columns and name not in MARKERS.names()
 
 
 def column_of(cohort: Cohort, name: str, table: str) -> NDArray[np.float64]:

@@ -106,7 +106,7 @@ def stage_cohort(
     is of other stages or otherwise stored pictures than the model.
     """
     check_fit(cohort, model.plan)
-    seen = seen_by(cohort, model.plan)
+    seen = seen_by(cohort, model.plan, new=True)
     return judged(model, seen, model.stage(seen, progress, keep, asked, next_exam), given)
 
 

@@ -13,13 +13,14 @@ from fibrostage.cohort.tables import GOOD
 from fibrostage.learn.model import Model
 from fibrostage.results.staged import Staged
 
-NAMED = 3  # devices of training that a reason lists
+NAMED = 3  # devices of training, or values, that a reason lists
 
 
 def reasons_of(model: Model, cohort: Cohort, staged: Staged) -> tuple[str, ...]:
     """Every reason against what a model says of a patient of a cohort; empty where none is known."""
     return (
         *missing(model, staged),
+        *unmeasured(model, cohort, staged),
         *unlike(staged),
         *by_other_devices(model, cohort, staged),
         *poor(cohort, staged),
@@ -34,6 +35,19 @@ def missing(model: Model, staged: Staged) -> Iterator[str]:
     for name in model.plan.fused:
         if not staged.pictures.get(name):
             yield f"no {name} picture" if name in model.plan.pictured else f"no measurement ({name})"
+
+
+def unmeasured(model: Model, cohort: Cohort, staged: Staged) -> Iterator[str]:
+    """Values that were not measured in a patient who has others of the same table."""
+    for table in model.plan.tables:
+        rows = rows_of(staged, table.name)
+        if not rows or table.name not in cohort.measurements:
+            continue
+        values = cohort.measurements[table.name][rows[0]]
+        lacking = [name for name, value in zip(table.columns, values.tolist(), strict=True) if np.isnan(value)]
+        if lacking:
+            listed = ", ".join(lacking[:NAMED]) + (f" and {len(lacking) - NAMED} more" if len(lacking) > NAMED else "")
+            yield f"no value of {listed} ({table.name})"
 
 
 def unlike(staged: Staged) -> Iterator[str]:
