@@ -12,6 +12,7 @@ from fibrostage.analysis.judged import NOTHING_KEPT
 from fibrostage.cohort.store import Cohort
 from fibrostage.learn.train import train
 from fibrostage.plan.run_plan import Plan
+from fibrostage.report.forms import write_forms
 from fibrostage.report.page import render, sections_of, write_report
 from fibrostage.report.sections.spec import Drawing
 from tests.report import made as made_of
@@ -56,6 +57,12 @@ def test_a_run_that_learned_one_cut_has_its_own_page(
     assert "of the patients rightly" in text
     assert "stage (METAVIR): F4" in text, "patients are told by their finest stage"
     assert "all patients (n = 20)" in text
+    assert write_forms(tmp_path / "run", tmp_path / "forms", ["html"]) == [tmp_path / "forms" / "index.html"]
+    assert sorted(path.name for path in (tmp_path / "forms").iterdir()) == [
+        "index.html",
+        "methods.md",
+        "references.bib",
+    ]
 
 
 def test_a_run_from_before_says_why() -> None:
