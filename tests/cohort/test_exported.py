@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from monai.data import load_decathlon_datalist
 from PIL import Image
@@ -83,3 +85,11 @@ def test_an_unknown_layout_or_a_folder_that_is_there_is_refused(cohort: Cohort, 
         export(cohort, tmp_path / "out", "bids")
     with pytest.raises(RunError, match="exists; choose another --out"):
         export(cohort, tmp_path, "csv")
+
+
+def test_a_patients_text_cannot_run_in_a_spreadsheet(cohort: Cohort, tmp_path: Path) -> None:
+    remarked = replace(cohort, patients=cohort.patients.with_columns(remark=pl.lit("=1+1")))
+    export(remarked, tmp_path / "out", "csv")
+    rows = list(csv.DictReader((tmp_path / "out" / "patients.csv").open(encoding="utf-8")))
+    assert {row["remark"] for row in rows} == {"'=1+1"}
+    assert [row["patient_id"] for row in rows] == cohort.patient_ids

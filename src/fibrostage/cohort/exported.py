@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from fibrostage import RESEARCH_USE, SIMULATED
 from fibrostage.cohort.splits import make_folds
 from fibrostage.cohort.store import Cohort
-from fibrostage.csv_tables.writer import csv_text
+from fibrostage.csv_tables.writer import csv_text, write_csv
 from fibrostage.ground.errors import CohortError
 from fibrostage.ground.files import Json, new_folder, write_json, write_text
 from fibrostage.ground.progress import SILENT, Progress
@@ -103,7 +103,7 @@ def write_pictures(
 
 def write_csv_layout(cohort: Cohort, work: Path, pictures: list[ExportedPicture]) -> None:
     """patients.csv, images.csv and plan.toml, which 'fibrostage intake' reads back to the same pictures."""
-    write_text(work / "patients.csv", cohort.patients.write_csv())
+    write_csv(cohort.patients, work / "patients.csv")
     columns = ("file", "patient_id", "modality", "kpa", "device")
     rows = [[one.file, *(text(one.row[name]) for name in columns[1:])] for one in pictures]
     write_text(work / "images.csv", csv_text(columns, rows))
