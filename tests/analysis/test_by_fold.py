@@ -12,7 +12,8 @@ from fibrostage.analysis.by_fold import figures_by_fold
 from fibrostage.cohort.store import Cohort
 from fibrostage.learn.plan_for_cohort import plan_for
 from fibrostage.learn.train import train
-from fibrostage.report.page import render, sections_of, write_report
+from fibrostage.report.forms import write_report
+from fibrostage.report.page import render, sections_of
 from fibrostage.report.results import Results
 from fibrostage.results.predictions import scores_of
 from fibrostage.results.run_folder import RunFolder

@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 from fibrostage.cli.app import app
 from fibrostage.cohort.store import Cohort
-from fibrostage.deploy.drift import standardised
 from fibrostage.deploy.package import package
 from fibrostage.deploy.validate import Validated, validate
 from fibrostage.ground.errors import RunError, StatisticsError
@@ -28,11 +27,12 @@ from fibrostage.learn.train import train
 from fibrostage.phantom.recipe import Recipe
 from fibrostage.phantom.write import write_phantom
 from fibrostage.plan.run_plan import Plan
-from fibrostage.report.page import write_report
+from fibrostage.report.forms import write_report
 from fibrostage.results.predictions import scores_of
 from fibrostage.results.run_folder import RunFolder
 from fibrostage.results.validation import Validation, read_validation
 from fibrostage.stats.auc import auc
+from fibrostage.stats.balance import smd_with_interval
 from tests.conftest import write_rows
 
 SETS = ["network.modalities=['LSTE']", "training.epochs=8", "split.test=0.2", "evaluation.bootstrap=100"]
@@ -162,10 +162,10 @@ def test_the_command_takes_a_packed_model_and_prints_json(hospitals: Hospitals, 
 
 def test_a_standardised_difference_is_one() -> None:
     there, here = np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0])
-    found = standardised(there, here)
+    found = smd_with_interval(there, here)
     assert found.value == pytest.approx(1.0)
     assert found.lo < 0 < found.hi
     with pytest.raises(StatisticsError, match="needs spread"):
-        standardised(np.ones(3), np.ones(4))
+        smd_with_interval(np.ones(3), np.ones(4))
     with pytest.raises(StatisticsError, match="two values"):
-        standardised(np.ones(1), here)
+        smd_with_interval(np.ones(1), here)

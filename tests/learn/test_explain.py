@@ -19,7 +19,7 @@ from fibrostage.learn.model import open_model
 from fibrostage.learn.task import make_task
 from fibrostage.learn.train import train
 from fibrostage.plan.run_plan import Plan
-from fibrostage.report.page import write_report
+from fibrostage.report.forms import write_report
 from fibrostage.results.predictions import TEST, scores_of
 from fibrostage.results.run_folder import RunFolder
 from fibrostage.views.attribution import inside_text

@@ -14,7 +14,7 @@ from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.weights import backbone_of, build_backbone, source_of
 from fibrostage.plan.commands import TRAIN, digest
 from fibrostage.plan.network import NetworkPlan
-from fibrostage.report.page import write_report
+from fibrostage.report.forms import write_report
 from tests.learn.dlre_plans import quick_plan
 
 

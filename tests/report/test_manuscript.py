@@ -12,8 +12,8 @@ from fibrostage.analysis.judged import NOTHING_KEPT
 from fibrostage.cohort.store import Cohort
 from fibrostage.learn.train import train
 from fibrostage.plan.run_plan import Plan
-from fibrostage.report.forms import write_forms
-from fibrostage.report.page import render, sections_of, write_report
+from fibrostage.report.forms import write_forms, write_report
+from fibrostage.report.page import render, sections_of
 from fibrostage.report.sections.spec import Drawing
 from tests.report import made as made_of
 

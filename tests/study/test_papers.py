@@ -15,7 +15,7 @@ from fibrostage.phantom.recipe import Recipe
 from fibrostage.phantom.write import write_phantom
 from fibrostage.plan.recipes import RECIPES, published_cells
 from fibrostage.plan.run_plan import Plan
-from fibrostage.report.page import write_report
+from fibrostage.report.forms import write_report
 from fibrostage.results.study_folder import StudyFolder
 from fibrostage.study.given_cohorts import with_cohorts
 from fibrostage.study.grid_file import cells, load_study

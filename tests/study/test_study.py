@@ -12,7 +12,7 @@ from fibrostage.cli.app import app
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import FibrostageError, PlanError, RunError
 from fibrostage.plan.run_plan import Plan
-from fibrostage.report.page import write_report
+from fibrostage.report.forms import write_report
 from fibrostage.report.results import read_results
 from fibrostage.study.divisions import held_out_ratio
 from fibrostage.study.grid_file import cells, load_study

@@ -14,7 +14,7 @@ from fibrostage.analysis.networks_and_markers import comparison_table
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import PlanError, RunError
 from fibrostage.ground.stage import KNOWN, METAVIR
-from fibrostage.report.page import write_report
+from fibrostage.report.forms import write_report
 from fibrostage.results.study_folder import StudyFolder
 from fibrostage.stats.auc import delong
 from fibrostage.stats.multiplicity import holm

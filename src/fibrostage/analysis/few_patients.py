@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from fibrostage.ground.lists import or_
 from fibrostage.results.metrics import Metrics
 
 LEAST = 20  # patients; fewer say nothing about probabilities, and a curve of theirs is of chance
@@ -43,8 +42,3 @@ def enough(positives: int, n: int) -> bool:
 def shortage(positives: int, n: int) -> str:
     """Why something is not drawn, and what it takes."""
     return f"{n} patients, {positives} positive: at least {LEAST}, and {FEWEST} of each, are needed"
-
-
-def or_(names: Sequence[str]) -> str:
-    """Names as a sentence lists them: F2, F3 or F4."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -10,6 +10,7 @@ from fibrostage.analysis.operating_points import YOUDEN, points_of
 from fibrostage.analysis.reclassified import common_rows
 from fibrostage.analysis.stage_matrix import StageMatrix
 from fibrostage.ground.errors import StatisticsError
+from fibrostage.ground.lists import and_
 from fibrostage.ground.stage import Staging
 from fibrostage.stats.auc import auc_or_why, delong
 from fibrostage.stats.estimate import Estimate
@@ -33,7 +34,7 @@ def summary(
         if areas[one.cut].value is not None
     ]
     if parts:
-        sentences.append(f"It told {listed(parts)}; intervals are {percent}.")
+        sentences.append(f"It told {and_(parts)}; intervals are {percent}.")
     for one in own:
         if areas[one.cut].value is None:
             sentences.append(f"{staging.cut_name(one.cut)} cannot be judged: {areas[one.cut].why}.")
@@ -100,8 +101,3 @@ def figure(estimate: Estimate) -> str:
 def named(method: str) -> str:
     """A method as a sentence has it."""
     return method.replace("+", " with ")
-
-
-def listed(parts: Sequence[str]) -> str:
-    """Parts as a sentence lists them."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

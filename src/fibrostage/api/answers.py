@@ -64,10 +64,10 @@ def predict(
 ) -> PatientAnswers:
     """Stages the patients of a cohort, or of files read as the training pictures were, with a run's or model's folder.
 
-    `out` is a new .csv of the table alone, or a new folder: then with `pages` (and `heat`), DICOM `reports`,
-    and `captures` of the pages. `link`, or
-    `key` and `patients`, add the ids that you know as given_id. Raises `PlanError` for what does not go together,
-    `RunError` where the folder holds no model, and `IntakeError` where no picture of the files can be used.
+    `out` is a new .csv of the table alone, or a new folder: then with `pages` (and `heat`), DICOM `reports`, and
+    `captures` of the pages. `link`, or `key` and `patients`, add the ids that you know as given_id. Raises `PlanError`
+    for what does not go together, `RunError` where the folder holds no model, and `IntakeError` where no picture of the
+    files can be used.
 
     >>> answers = predict("RUN", "COHORT")
     >>> answers.table.select("patient_id", "stage").height

@@ -13,7 +13,7 @@ from fibrostage.api.plans import PathGiven
 from fibrostage.api.progress import default_progress
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import Progress
-from fibrostage.report.page import write_report as write_page
+from fibrostage.report.forms import write_report as write_page
 from fibrostage.results.study_folder import RESULTS, StudyFolder, StudyRecord
 from fibrostage.study.engines import engine_named
 from fibrostage.study.run_study import run_study as run_grid

@@ -7,7 +7,6 @@ is judged by a 95 % interval over patients, so that one line in twenty differs b
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -22,8 +21,9 @@ from fibrostage.learn.known import UNJUDGED
 from fibrostage.learn.model import Model
 from fibrostage.results.staged import Staged
 from fibrostage.results.validation import DriftLine
+from fibrostage.stats.balance import smd_with_interval
 from fibrostage.stats.clustered import clustered_mean, clustered_share
-from fibrostage.stats.estimate import Estimate, quantile, wilson
+from fibrostage.stats.estimate import Estimate, wilson
 
 SMALL = 0.1  # a standardised difference that is not worth a line's warning (Austin 2009)
 LEFT = ("patient_id", "stage", "origin", "excluded")
@@ -139,7 +139,7 @@ def patients(training: Cohort, cohort: Cohort) -> Iterator[DriftLine]:
 def line_of(name: str, there: pl.Series, here: pl.Series) -> Iterator[DriftLine]:
     """One column's standardised mean difference; nothing where there is no spread or are too few."""
     try:
-        figure = standardised(there.to_numpy(), here.to_numpy())
+        figure = smd_with_interval(there.to_numpy(), here.to_numpy())
     except StatisticsError:
         return
     told = [
@@ -155,22 +155,6 @@ def line_of(name: str, there: pl.Series, here: pl.Series) -> Iterator[DriftLine]
         n=len(here),
         differs=large and outside(0.0, figure),
     )
-
-
-def standardised(there: NDArray[np.float64], here: NDArray[np.float64], confidence: float = 0.95) -> Estimate:
-    """The standardised mean difference of values here [n] against there [m], with Hedges and Olkin's interval.
-
-    Raises `StatisticsError` where one has fewer than two values, or neither has spread.
-    """
-    m, n = len(there), len(here)
-    if min(m, n) < 2:
-        raise StatisticsError(f"a standardised difference needs two values on either side, got {m} and {n}")
-    spread = math.sqrt((float(there.var(ddof=1)) + float(here.var(ddof=1))) / 2)
-    if spread == 0:
-        raise StatisticsError("a standardised difference needs spread")
-    d = (float(here.mean()) - float(there.mean())) / spread
-    half = quantile(confidence) * math.sqrt((m + n) / (m * n) + d * d / (2 * (m + n)))
-    return Estimate(d, d - half, d + half)
 
 
 def outside(value: float, figure: Estimate) -> bool:

@@ -14,7 +14,6 @@ from fibrostage.deploy.card import card
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, new_folder, write_json, write_text
 from fibrostage.learn.model import Model, open_model
-from fibrostage.report.groups_compared import compared
 from fibrostage.report.results import read_run
 from fibrostage.results.model_folder import CARD, Package, is_packaged, seal
 from fibrostage.results.run_folder import RunFolder
@@ -64,7 +63,7 @@ def subgroups(run: RunFolder) -> TableView | None:
     """The table of how well the run's network did in each kind of its test patients; None where it was not kept who
     they are, or nothing of them could be compared."""
     results = read_run(run)
-    tables = [own for _, own in compared(results)]
+    tables = [own for _, own in results.subgroups]
     return subgroups_view(tables, results.staging, results.simulated) if tables and tables[0] else None
 
 

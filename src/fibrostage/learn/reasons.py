@@ -10,6 +10,7 @@ import numpy as np
 
 from fibrostage.cohort.store import Cohort
 from fibrostage.cohort.tables import GOOD
+from fibrostage.ground.lists import first_of
 from fibrostage.learn.model import Model
 from fibrostage.results.staged import Staged
 
@@ -46,8 +47,7 @@ def unmeasured(model: Model, cohort: Cohort, staged: Staged) -> Iterator[str]:
         values = cohort.measurements[table.name][rows[0]]
         lacking = [name for name, value in zip(table.columns, values.tolist(), strict=True) if np.isnan(value)]
         if lacking:
-            listed = ", ".join(lacking[:NAMED]) + (f" and {len(lacking) - NAMED} more" if len(lacking) > NAMED else "")
-            yield f"no value of {listed} ({table.name})"
+            yield f"no value of {first_of(lacking, NAMED)} ({table.name})"
 
 
 def unlike(staged: Staged) -> Iterator[str]:

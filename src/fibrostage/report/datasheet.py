@@ -7,12 +7,13 @@ import polars as pl
 from jinja2 import Environment, PackageLoader
 
 from fibrostage import RESEARCH_USE, SIMULATED, __version__
+from fibrostage.analysis.subgroups import SOME
 from fibrostage.analysis.table_one import by_stage
 from fibrostage.cohort.describe import describe
-from fibrostage.cohort.flow import flow_of
+from fibrostage.cohort.flow import flow_of, has_all
 from fibrostage.cohort.store import Cohort, taken_in_with
 from fibrostage.ground.files import Json
-from fibrostage.results.participants import known_of_patients
+from fibrostage.results.participants import COMPLETE, known_of_patients
 from fibrostage.views.table import TableView
 from fibrostage.views.table_one import table_one_view
 
@@ -50,10 +51,7 @@ def characteristics_by_stage(cohort: Cohort) -> TableView:
 
 def which_pictures(cohort: Cohort) -> list[str]:
     """Of each patient whether every modality has a picture."""
-    had = cohort.images.group_by("patient_id").agg(pl.col("modality").n_unique())
-    count = dict(had.iter_rows())
-    most = len(cohort.modality_names)
-    return ["all modalities" if count.get(one, 0) == most else "some missing" for one in cohort.patient_ids]
+    return [COMPLETE if whole else SOME for whole in has_all(cohort, cohort.modality_names)]
 
 
 def counted(cohort: Cohort, column: str) -> list[tuple[str, int]]:

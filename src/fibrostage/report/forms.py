@@ -103,6 +103,15 @@ FORMS = {
 FIGURES_TOO = Form("--figures", as_papers)  # an option of its own, older than the forms
 
 
+def write_report(folder: Path, target: Path | None = None, figures: bool = False) -> Path:
+    """Writes index.html, methods.md and references.bib under `target` (DIR/report by default) and returns the page's
+    path; with `figures`, every figure as PDF and PNG too, under figures/.
+
+    Raises `RunError` where the folder holds no finished run or study, or the page cannot be written.
+    """
+    return write_forms(folder, target, ["html"], figures=figures)[0]
+
+
 def forms_named(names: Sequence[str]) -> list[Form]:
     """The forms of such names, each once; raises `PlanError` for an unknown one."""
     found = []
@@ -120,9 +129,9 @@ def write_forms(
     default), and returns where each is.
 
     `look` is how figures are drawn; its width is that of the figures' own files. With `figures`, those are written as
-    PDF and PNG where the form "figures" is not asked for. Raises `PlanError` for an unknown
-    form, a width that no page has, or where a form lacks what it needs, before anything is written; `RunError` where
-    the folder holds no finished run or study, or something cannot be written.
+    PDF and PNG where the form "figures" is not asked for. Raises `PlanError` for an unknown form, a width that no page
+    has, or where a form lacks what it needs, before anything is written; `RunError` where the folder holds no finished
+    run or study, or something cannot be written.
     """
     wanted = forms_named(names)
     if figures and FORMS["figures"] not in wanted:

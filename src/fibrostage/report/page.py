@@ -15,10 +15,8 @@ from markupsafe import Markup
 
 from fibrostage import RESEARCH_USE, SIMULATED, __version__
 from fibrostage.ground.errors import RunError
-from fibrostage.ground.files import write_text
 from fibrostage.report.inline import dark_colours, to_svg
-from fibrostage.report.methods import write_methods
-from fibrostage.report.results import Results, read_results
+from fibrostage.report.results import Results
 from fibrostage.report.sections import SECTIONS
 from fibrostage.report.sections.spec import Block, Drawing, Section
 from fibrostage.report.style import write_figure
@@ -45,23 +43,6 @@ class ShownSection:
     title: str
     warns: bool
     blocks: tuple[Block | FigureInPage, ...]
-
-
-def write_report(folder: Path, target: Path | None = None, figures: bool = False) -> Path:
-    """Writes index.html, methods.md and references.bib under `target` (DIR/report by default) and returns the page's
-    path; with `figures`, every figure as PDF and PNG too, under figures/.
-
-    Raises `RunError` where the folder holds no finished run or study, or the page cannot be written.
-    """
-    results = read_results(folder)
-    out = made_folder(target or folder / "report")
-    sections = sections_of(results)
-    page = out / "index.html"
-    write_text(page, render(results, sections))
-    write_methods(out, results)
-    if figures:
-        write_figures(out / "figures", sections, results)
-    return page
 
 
 def made_folder(folder: Path) -> Path:

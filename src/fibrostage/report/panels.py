@@ -36,6 +36,15 @@ def panel_grid(rows: Sequence[str], columns: Sequence[str]) -> tuple[Figure, Gri
     return made, grid
 
 
+def method_grid(methods: Sequence[str], cuts: Sequence[str], high: float) -> tuple[Figure, Grid]:
+    """A figure of methods at cuts, `high` inches: together in a panel a cut where they are few, else each in a row of
+    its own. The panels as [row][column]."""
+    if len(methods) > TOGETHER:
+        return panel_grid(methods, cuts)
+    made, axes = figure(3.7 * len(cuts), high, len(cuts))
+    return made, [axes]
+
+
 def title(ax: Axes, *lines: str) -> None:
     """A panel's title, its lines broken and its letters smaller where the panel is narrow."""
     size, letter = ("x-small", SMALL_LETTER) if is_narrow(ax) else ("medium", LETTER)
@@ -92,8 +101,3 @@ def counted(tables: Iterable[pl.DataFrame]) -> str:
     if len(counts) < 2:
         return f"{counts[0] if counts else 0} test patients"
     return f"{counts[0]} to {counts[-1]} test patients, by method"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as a sentence has them: "a, b and c"."""
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

@@ -15,6 +15,7 @@ from fibrostage.active.strategy_expression import ALL, title_of
 from fibrostage.analysis.judged import Judged, KeptRun, judged_markers, judged_networks, markers_of_scores
 from fibrostage.analysis.networks_and_markers import COHORTS, NETWORK
 from fibrostage.analysis.probabilities import AtCut, at_cut
+from fibrostage.analysis.subgroups import Subgroups, subgroups_of
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json
 from fibrostage.ground.stage import Staging
@@ -120,6 +121,21 @@ class Results:
             for one in self.judged
             if one.kind == NETWORK
         ]
+
+    @cached_property
+    def subgroups(self) -> list[tuple[Judged, list[Subgroups]]]:
+        """Of a run its network, of a study the reference: at each cut what is known of its test patients, group by
+        group; nothing where their participants were not kept."""
+        if not self.kept:
+            return []
+        name = self.kept[0].method
+        known = {run.task: run.participants for run in self.kept if run.method == name}
+        found = []
+        for judged in self.judged:
+            participants = known.get(None, known.get(judged.cut))
+            if judged.kind == NETWORK and judged.method == name and participants is not None:
+                found.append((judged, subgroups_of(judged, participants, self.first.confidence)))
+        return found
 
     def markers_beside(self, networks: Sequence[Judged]) -> list[Judged]:
         """The markers of a study that compares some; of a run those that have published thresholds."""

@@ -44,11 +44,6 @@ def roc_panels(predictions: Mapping[str, pl.DataFrame], staging: Staging) -> lis
     return panels
 
 
-def roc_figure(predictions: Mapping[str, pl.DataFrame], staging: Staging, simulated: bool) -> Figure:
-    """The curves of methods at each cut, with AUC, DeLong interval and n."""
-    return roc_grid([method_text(method) for method in predictions], roc_panels(predictions, staging), simulated)
-
-
 Line = tuple[str, str, NDArray[np.bool_], NDArray[np.float64]]  # name, its area, who is positive, score
 RocPanel = tuple[str, Sequence[Line | None], str]  # title, a curve a name (None: not defined), why there is none
 

@@ -12,7 +12,13 @@ from fibrostage.ground.errors import StatisticsError
 from fibrostage.ground.files import Json
 from fibrostage.stats.conformal import StageSets, stage_sets
 from fibrostage.stats.decisions import THRESHOLDS, USUAL, Decision
-from fibrostage.stats.recalibration import Recalibration, recalibrate, recalibration_from, youden_thresholds
+from fibrostage.stats.recalibration import (
+    Recalibration,
+    mapped_by_others,
+    recalibrate,
+    recalibration_from,
+    youden_thresholds,
+)
 from fibrostage.stats.rule_in_out import CutLimits, CutScores, cut_limits, cut_scores
 
 
@@ -49,16 +55,12 @@ def calibrated(stages: ArrayLike, pooled: ArrayLike, parts: ArrayLike, rule: Dec
     those patients [n, K]; `kind` is of `recalibrate`.
 
     How strange a stage looks, and what predictive value a probability has, is learned of each of the `parts` [n]
-    through maps that were fitted to the others: a map that was fitted to a patient tells too well of the patient.
-    Raises `StatisticsError` where the tables do not fit each other.
+    through maps that were fitted to the others (`mapped_by_others`). Raises `StatisticsError` where the tables do not
+    fit each other.
     """
-    truth, table, own = np.asarray(stages, dtype=np.int64), np.asarray(pooled, dtype=np.float64), np.asarray(parts)
+    truth, table = np.asarray(stages, dtype=np.int64), np.asarray(pooled, dtype=np.float64)
     maps = recalibrate(truth, table, kind)
-    unseen = np.empty_like(table)
-    for part in np.unique(own):
-        inside = own == part
-        others = recalibrate(truth[~inside], table[~inside], kind) if not inside.all() else maps
-        unseen[inside] = others(table[inside])
+    unseen = mapped_by_others(table, parts, lambda rest: recalibrate(truth[rest], table[rest], kind))
     return Calling(maps, decided(truth, maps(table), rule), stage_sets(truth, unseen), cut_scores(truth, unseen))
 
 

@@ -8,7 +8,7 @@ and Elkan 2002). The maps are made to fall from cut to cut, and a stage's probab
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,7 @@ class StepMap:
 
 
 CutMap = LogisticMap | StepMap
+Mapped = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,19 @@ def recalibration_from(content: Mapping[str, Json]) -> Recalibration:
         return Recalibration(tuple(cuts), int(content["n"]))  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError) as error:
         raise StatisticsError(f"no recalibration: {error}") from None
+
+
+def mapped_by_others(
+    values: NDArray[np.float64], parts: ArrayLike, fit: Callable[[NDArray[np.bool_]], Mapped]
+) -> NDArray[np.float64]:
+    """Values [n] or [n, K], each part's through the map that `fit` makes of the patients of all others, which are
+    marked [n]; where there is but one part, of its own patients. A map that was fitted to a patient tells too well of
+    the patient."""
+    own, result = np.asarray(parts), np.empty_like(values)
+    for part in np.unique(own):
+        inside = own == part
+        result[inside] = fit(inside if inside.all() else ~inside)(values[inside])
+    return result
 
 
 def map_from(content: Json) -> CutMap:

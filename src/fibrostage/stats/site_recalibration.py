@@ -20,7 +20,7 @@ from fibrostage.stats.auc import check_labels
 from fibrostage.stats.calibration import check_probabilities, intercept_of, slope_of
 from fibrostage.stats.estimate import Estimate, undefined
 from fibrostage.stats.operating import mean_interval
-from fibrostage.stats.recalibration import EDGE, fit_logistic, logit
+from fibrostage.stats.recalibration import EDGE, Mapped, fit_logistic, logit, mapped_by_others
 
 PARTS = 5
 FEWEST = 10  # patients on either side of a cut, below which nothing is recalibrated
@@ -92,7 +92,7 @@ def mean_or_why(values: Floats, confidence: float) -> Estimate:
         return undefined(str(error))
 
 
-Fit = Callable[[Floats, Floats], Callable[[Floats], Floats]]
+Fit = Callable[[Floats, Floats], Mapped]
 
 
 def cross_mapped(labels: NDArray[np.bool_], p: Floats, fit: Fit, seed: int) -> Floats:
@@ -101,19 +101,16 @@ def cross_mapped(labels: NDArray[np.bool_], p: Floats, fit: Fit, seed: int) -> F
     for side in (True, False):
         rows = rng.permutation(np.flatnonzero(labels == side))
         parts[rows] = np.arange(len(rows)) % PARTS
-    result = np.empty(len(p))
-    for part in range(PARTS):
-        own = parts == part
-        result[own] = fit(labels[~own].astype(np.float64), p[~own])(p[own])
-    return np.clip(result, EDGE, 1 - EDGE)
+    mapped = mapped_by_others(p, parts, lambda rest: fit(labels[rest].astype(np.float64), p[rest]))
+    return np.clip(mapped, EDGE, 1 - EDGE)
 
 
-def moved_by(y: Floats, p: Floats) -> Callable[[Floats], Floats]:
+def moved_by(y: Floats, p: Floats) -> Mapped:
     """The map that moves all logits by the calibration in the large of labels y [n] and probabilities p [n]."""
     by = intercept_of(y, logit(p), 0.95).value or 0.0
     return lambda told: np.asarray(expit(logit(told) + by))
 
 
-def mapped_by(y: Floats, p: Floats) -> Callable[[Floats], Floats]:
+def mapped_by(y: Floats, p: Floats) -> Mapped:
     """The logistic map fitted to labels y [n] and probabilities p [n], held as `recalibration` holds it."""
     return fit_logistic(y, p)

@@ -9,12 +9,13 @@ import polars as pl
 from fibrostage.cohort.store import is_cohort
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import PARTIAL, write_text
+from fibrostage.ground.lists import first_of
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.take_in import Sources, take_in
 from fibrostage.phantom.recipe import RECIPE, Recipe
 from fibrostage.phantom.write import is_of, write_phantom
 from fibrostage.plan.run_plan import Plan
-from fibrostage.report.page import write_report
+from fibrostage.report.forms import write_report
 from fibrostage.study.run_study import run_study
 
 MODALITIES = ("LSTE", "LUS")
@@ -65,5 +66,4 @@ def refuse_foreign(out: Path) -> None:
         raise RunError(f"{out} is a file; --out is a folder for everything that the demo makes")
     held = sorted(found.name for found in out.iterdir() if PARTIAL not in found.name)
     if held:
-        more = f" and {len(held) - 3} more" if len(held) > 3 else ""
-        raise RunError(f"{out} holds {', '.join(held[:3])}{more}, made by no demo; choose a new folder with --out")
+        raise RunError(f"{out} holds {first_of(held, 3)}, made by no demo; choose a new folder with --out")

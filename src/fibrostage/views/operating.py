@@ -64,12 +64,12 @@ def points_view(
     staging: Staging,
     simulated: bool,
 ) -> TableView:
-    """What each threshold of one cut does, a row a method and rule; predictive values at other prevalences beneath."""
+    """What each threshold of one cut does, a row a method and rule where that can be computed; predictive values at
+    other prevalences beneath."""
     rows: list[list[str | Cell]] = []
     for one in points:
         point, head = one.point, method_cell(one, sources)
         if point is None:
-            rows.append([head, Cell("cannot be computed"), *[NONE] * 4])
             continue
         elsewhere = [(share, *predictive_values_at(point, share)) for share in prevalences]
         rows.append(

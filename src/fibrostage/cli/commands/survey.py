@@ -13,6 +13,7 @@ from rich.table import Table
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import err, make_progress, out, print_json, show_caveats, tell
 from fibrostage.cli.options import AsJson
+from fibrostage.ground.lists import first_of
 
 if TYPE_CHECKING:
     from fibrostage.intake.survey.survey import Surveyed
@@ -101,9 +102,7 @@ def show_reasons(title: str, refusals: Sequence[tuple[str, str]]) -> None:
     for file, reason in refusals:
         reasons.setdefault(reason, []).append(file)
     for reason, files in sorted(reasons.items(), key=lambda item: -len(item[1]))[:MOST_REASONS]:
-        more = f" and {len(files) - MOST_FILES} more" if len(files) > MOST_FILES else ""
-        named = f"{', '.join(files[:MOST_FILES])}{more}"
-        out.print(f"[red]{title}[/]: {escape(named)}: {escape(reason)}", soft_wrap=True)
+        out.print(f"[red]{title}[/]: {escape(first_of(files, MOST_FILES))}: {escape(reason)}", soft_wrap=True)
     if len(reasons) > MOST_REASONS:
         err.print(f"… and {len(reasons) - MOST_REASONS} more reasons; --json has them all")
 

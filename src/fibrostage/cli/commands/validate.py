@@ -32,7 +32,7 @@ def validate(
     from fibrostage.deploy.validate import validate as judge
     from fibrostage.learn.hub import located
     from fibrostage.learn.model import open_model
-    from fibrostage.report.page import write_report
+    from fibrostage.report.forms import write_report
     from fibrostage.views.run import figures_view
     from fibrostage.views.validation import drift_view, recalibration_view, ruled_view
 

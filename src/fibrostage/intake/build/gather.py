@@ -16,6 +16,7 @@ from fibrostage.cohort.splits import GROUP
 from fibrostage.cohort.tables import GOOD, PATIENT_KEY
 from fibrostage.csv_tables.headers import notes_on
 from fibrostage.ground.errors import IntakeError, nearest
+from fibrostage.ground.lists import and_
 from fibrostage.ground.progress import Progress
 from fibrostage.ground.words import parts_of, plain
 from fibrostage.intake.build.assemble import (
@@ -33,7 +34,7 @@ from fibrostage.intake.build.assemble import (
     without_twins,
 )
 from fibrostage.intake.build.choices import Choices, Intake
-from fibrostage.intake.build.identities import coincidences, contradictions, listed
+from fibrostage.intake.build.identities import coincidences, contradictions
 from fibrostage.intake.build.journal import Journal, Place
 from fibrostage.intake.build.left_out import is_simulated, names_of
 from fibrostage.intake.person import HashedPerson
@@ -118,7 +119,7 @@ def tell_people_apart(of: Gathered) -> None:
         of.intake.problems.add("patients", reason, patient_id=of.named.patients.get(patient), kind="patient")
     for patients, why in coincidences(of.people, of.named.patients):
         odd.update(patients)
-        reason = f"{listed(patients)} may be one person: {why}; {advice}"
+        reason = f"{and_(patients)} may be one person: {why}; {advice}"
         of.intake.problems.add("patients", reason, patient_id=of.named.patients.get(patients[-1]), kind="patient")
     of.pictures = of.pictures.filter(~pl.col("patient_id").is_in(list(odd)))
     of.patients = of.patients.filter(~pl.col("patient_id").is_in(list(odd)))

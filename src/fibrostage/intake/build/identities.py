@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
+from fibrostage.ground.lists import and_
 from fibrostage.ground.words import bare
 from fibrostage.intake.person import HashedPerson
 
@@ -24,7 +25,7 @@ def contradictions(people: Mapping[str, Iterable[tuple[HashedPerson, str]]]) -> 
         for (a, first), (b, second) in combinations(distinct.items(), 2):
             found = a.differences(b)
             if found:
-                yield patient, first, second, listed(found)
+                yield patient, first, second, and_(found)
                 break
 
 
@@ -60,7 +61,3 @@ def differ(people: Mapping[str, Sequence[tuple[HashedPerson, str]]], patients: S
     """Whether the files of any two of these patients are of different people."""
     told = [[person for person, _ in people.get(patient, ())] for patient in patients]
     return any(one.differences(other) for a, b in combinations(told, 2) for one in a for other in b)
-
-
-def listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -32,6 +32,7 @@ from fibrostage.cohort.store import (
 from fibrostage.cohort.written import write_joined
 from fibrostage.ground.errors import CohortError
 from fibrostage.ground.files import Json, write_json
+from fibrostage.ground.lists import first_of
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.assemble import with_groups
 from fibrostage.intake.build.near_duplicates import near_twins
@@ -147,12 +148,14 @@ def check_people(cohorts: Sequence[Cohort], same_patients: bool) -> None:
             met[patient] = (stage if before is None else before, cohort if where is None else where)
     if doubtful:
         raise CohortError(
-            f"{len(doubtful)} ids are in two cohorts and no key says that they are the same people: {some(doubtful)}; "
-            "take the cohorts in with one --key, or, if they are the same people, go on with --same-patients"
+            f"{len(doubtful)} ids are in two cohorts and no key says that they are the same people: "
+            f"{first_of(doubtful, LISTED)}; take the cohorts in with one --key, or, if they are the same "
+            "people, go on with --same-patients"
         )
     if torn:
         raise CohortError(
-            f"{len(torn)} patients have two stages: {some(torn)}; mend their tables and take one cohort in again"
+            f"{len(torn)} patients have two stages: {first_of(torn, LISTED)}; mend their tables and take one "
+            "cohort in again"
         )
 
 
@@ -162,12 +165,6 @@ def one_key(first: Cohort, second: Cohort, patient: str) -> bool:
     if first.key is None or second.key is None:
         return PSEUDONYM.fullmatch(patient) is not None
     return bool(first.key) and first.key == second.key
-
-
-def some(lines: Sequence[str]) -> str:
-    """Lists the first few."""
-    more = f" and {len(lines) - LISTED} more" if len(lines) > LISTED else ""
-    return ", ".join(lines[:LISTED]) + more
 
 
 def key_of(cohorts: Sequence[Cohort]) -> str | None:
@@ -254,8 +251,9 @@ def said_of_pairs(joined: JoinedCohort, pairs: NDArray[np.intp]) -> str:
     rows = joined.images.select("image_id", "patient_id").rows()
     lines = [f"{rows[a][0]} of {rows[a][1]} and {rows[b][0]} of {rows[b][1]}" for a, b in pairs.tolist()]
     return (
-        f"{len(lines)} pictures are the same or nearly the same under two patients' ids: {some(lines)}; if they are "
-        "one person, leave one of them out ('fibrostage cohort filter --without'); or go on with --allow-duplicates or "
+        f"{len(lines)} pictures are the same or nearly the same under two patients' ids: "
+        f"{first_of(lines, LISTED)}; if they are one person, leave one of "
+        "them out ('fibrostage cohort filter --without'); or go on with --allow-duplicates or "
         "--group-near-duplicates"
     )
 

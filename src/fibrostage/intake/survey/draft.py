@@ -20,7 +20,6 @@ from fibrostage.intake.survey.table_draft import UNSURE, Drafted
 
 USUAL = ("US",)  # of DICOM's modalities
 MARKERS = {"LSTE": "swe", "SSTE": "spleen"}
-AGREE = 0.9  # share of a device's screens on which tissue must begin and end at much the same place
 SLACK = 8  # pixels by which it may differ
 
 

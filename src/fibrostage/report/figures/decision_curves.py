@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from fibrostage.analysis.probabilities import AtCut
 from fibrostage.report.drawing import Drawing
 from fibrostage.report.figures.spec import FigureKind
-from fibrostage.report.panels import BEHIND, TOGETHER, counted, legend_below, outer_labels, panel_grid
+from fibrostage.report.panels import BEHIND, TOGETHER, counted, legend_below, method_grid, outer_labels
 from fibrostage.report.results import Results
-from fibrostage.report.style import FAINT, INK, drawing, figure, line_style, mark_simulated
+from fibrostage.report.style import FAINT, INK, drawing, line_style, mark_simulated
 from fibrostage.stats.decision import DecisionCurve
 from fibrostage.views.table import method_text
 
@@ -52,11 +52,7 @@ def decision_figure(found: Sequence[AtCut], results: Results) -> Figure:
     methods = list(dict.fromkeys(one.method for one in found))
     apart = len(methods) > TOGETHER
     with drawing():
-        if apart:
-            made, grid = panel_grid([method_text(method) for method in methods], titles)
-        else:
-            made, axes = figure(3.7 * len(cuts), 3.9, len(cuts))
-            grid = [axes]
+        made, grid = method_grid([method_text(method) for method in methods], titles, 3.9)
         for row, own in enumerate(grid):
             for ax, cut in zip(own, cuts, strict=True):
                 curves = {one.method: one.decision for one in found if one.cut == cut and one.decision is not None}

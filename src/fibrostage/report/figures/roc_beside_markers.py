@@ -5,10 +5,11 @@ from __future__ import annotations
 import polars as pl
 
 from fibrostage.analysis.networks_and_markers import COHORTS, panel_of
+from fibrostage.ground.lists import and_
 from fibrostage.ground.stage import Staging
 from fibrostage.report.drawing import Drawing
 from fibrostage.report.figures.spec import FigureKind
-from fibrostage.report.panels import TOGETHER, listed
+from fibrostage.report.panels import TOGETHER
 from fibrostage.report.results import Diagnosis, Results
 from fibrostage.report.roc import Line, RocPanel, areas_said, panel_lines, roc_grid
 from fibrostage.views.table import method_text
@@ -25,7 +26,7 @@ def draw(results: Results) -> list[Drawing]:
     for split in found.splits:
         panels = panels_of(found, results.staging, split, names)
         patients = found.of_seed(found.scores).filter(pl.col("split") == split)["patient_id"].n_unique()
-        cuts = listed([title for title, _, _ in panels])
+        cuts = and_([title for title, _, _ in panels])
         about = f"ROC curves at {cuts}, {COHORTS[split]}. Areas under them: {areas_said(panels)}."
         shown = roc_grid([method_text(name) for name in names], panels, results.simulated, reference=True)
         percent = f"{100 * found.confidence:g} %"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from fibrostage.ground.lists import and_
 from fibrostage.report.drawing import Drawing
 from fibrostage.report.figures.spec import FigureKind
-from fibrostage.report.panels import counted, listed
+from fibrostage.report.panels import counted
 from fibrostage.report.results import Results
 from fibrostage.report.roc import areas_said, roc_grid, roc_panels
 from fibrostage.views.table import method_text
@@ -14,7 +15,7 @@ def draw(results: Results) -> list[Drawing]:
     """A curve a method, at each cut."""
     names = [method_text(method) for method in results.predictions]
     panels = roc_panels(results.predictions, results.staging)
-    cuts = listed([title for title, _, _ in panels])
+    cuts = and_([title for title, _, _ in panels])
     return [
         Drawing(
             roc_grid(names, panels, results.simulated),

@@ -10,7 +10,6 @@ from fibrostage.ground.stage import Staging
 from fibrostage.report.drawing import Drawing
 from fibrostage.report.figures.spec import FigureKind
 from fibrostage.report.forest import ForestRow, forest_figure
-from fibrostage.report.groups_compared import compared
 from fibrostage.report.results import Results
 from fibrostage.stats.auc import auc_or_why
 from fibrostage.views.table import method_text, short_text
@@ -21,14 +20,14 @@ def draw(results: Results) -> list[Drawing]:
     confidence = results.first.confidence
     return [
         forest_of(judged, found, results.staging, confidence, results.simulated)
-        for judged, found in compared(results)
+        for judged, found in results.subgroups
         if any(group.auc is not None for one in found for group in one.groups)
     ]
 
 
 def wanted(results: Results) -> bool:
     """Whether there is anything to compare."""
-    return any(group.auc is not None for _, found in compared(results) for one in found for group in one.groups)
+    return any(group.auc is not None for _, found in results.subgroups for one in found for group in one.groups)
 
 
 def forest_of(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fibrostage.report.figures import FIGURES
-from fibrostage.report.groups_compared import compared
 from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Block, Note, Section, ShownTable
 from fibrostage.report.sections.table_one import NOT_KEPT
@@ -14,7 +13,7 @@ ALONE = "Nothing is known of these patients in which two kinds of them could be 
 
 def blocks(results: Results) -> list[Block]:
     """Of a run its network, of a study the reference."""
-    found = compared(results)
+    found = results.subgroups
     if not found:
         return [Note(NOT_KEPT)]
     tables = [own for _, own in found]
