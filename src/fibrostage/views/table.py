@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fibrostage import SIMULATED
+from fibrostage.stats.concordance import Difference
 from fibrostage.stats.estimate import Estimate
 
 NONE = "–"
@@ -118,7 +119,7 @@ def signed_text(difference: Estimate | None) -> str:
     return f"{difference.value:+.3f}{interval}"
 
 
-def signed_short(difference: Estimate) -> str:
+def signed_short(difference: Estimate | Difference) -> str:
     """A difference with its interval, signs shown, two digits; the reason where there is none."""
     if difference.value is None or difference.lo is None or difference.hi is None:
         return f"{NONE} ({difference.why})"

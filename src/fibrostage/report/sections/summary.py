@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fibrostage import SIMULATED
 from fibrostage.analysis.stage_matrix import stage_matrices
-from fibrostage.analysis.summary import summary
 from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Block, Note, Section
+from fibrostage.views.summary import summary
 
 
 def blocks(results: Results) -> list[Block]:

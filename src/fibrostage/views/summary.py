@@ -14,6 +14,7 @@ from fibrostage.ground.lists import and_
 from fibrostage.ground.stage import Staging
 from fibrostage.stats.auc import auc_or_why, delong
 from fibrostage.stats.estimate import Estimate
+from fibrostage.views.table import short_text, signed_short
 
 NO_THRESHOLD = "What a threshold would do cannot be said because {}."
 
@@ -79,12 +80,9 @@ def beside(own: Sequence[Judged], judged: Sequence[Judged], staging: Staging, co
         if d.value is not None and d.lo is not None and d.hi is not None:
             told = "" if d.lo > 0 or d.hi < 0 else ", which may be chance"
             kind = "" if other.kind == MARKER else " (another network)"
-            found.append(
-                f"{named(other.method)}{kind} {d.value:+.2f} [{d.lo:+.2f}, {d.hi:+.2f}] on {len(positive)}{told}"
-            )
+            found.append(f"{named(other.method)}{kind} {signed_short(d)} on {len(positive)}{told}")
     if not found:
         return ""
-    found = [line.replace("-", "−") for line in found]
     intro = f"At {staging.cut_name(first.cut)} its AUC minus that of another method on the patients of both is: "
     return intro + "; ".join(found) + ". These differences are not adjusted for their number."
 
@@ -95,7 +93,7 @@ def figure(estimate: Estimate) -> str:
         return f"not defined ({estimate.why})"
     if estimate.lo is None or estimate.hi is None:
         return f"{estimate.value:.2f} (no interval: {estimate.why or 'unknown'})"
-    return f"{estimate.value:.2f} [{estimate.lo:.2f}–{estimate.hi:.2f}]"
+    return short_text(estimate)
 
 
 def named(method: str) -> str:

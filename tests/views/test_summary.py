@@ -7,9 +7,9 @@ import numpy as np
 from fibrostage.analysis.judged import NOTHING_KEPT, Judged
 from fibrostage.analysis.networks_and_markers import MARKER, NETWORK
 from fibrostage.analysis.stage_matrix import matrix_of
-from fibrostage.analysis.summary import summary
 from fibrostage.ground.stage import METAVIR
 from fibrostage.stats.auc import auc_interval, delong
+from fibrostage.views.summary import summary
 
 
 def judged(name: str, kind: str, cut: str, positive: np.ndarray, score: np.ndarray, held: bool = True) -> Judged:
@@ -36,6 +36,13 @@ def test_a_paragraph() -> None:
     assert f"TE {d.value:+.2f} [{d.lo:+.2f}, {d.hi:+.2f}] on 40".replace("-", "−") in text
     assert ("which may be chance" in text) == (d.lo < 0 < d.hi)  # type: ignore[operator]
     assert "(n = 20)" in text
+
+
+def test_a_hyphen_of_a_name_stays_one() -> None:
+    positive = np.arange(40) % 2 == 1
+    first = judged("LSTE", NETWORK, "F2", positive, np.arange(40) / 40)
+    other = judged("2D-SWE", MARKER, "F2", positive, np.arange(40)[::-1] / 40)
+    assert "is: 2D-SWE " in " ".join(summary([first, other], [], METAVIR, 0.95, "apart"))
 
 
 def test_without_training_patients_it_says_why() -> None:
