@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader
-
 from fibrostage import RESEARCH_USE, SIMULATED
 from fibrostage.learn.known import KnownPictures
 from fibrostage.learn.model import Model
+from fibrostage.report.markdown import markdown_of
 from fibrostage.results.metrics import Metrics
 from fibrostage.views.plan import in_a_line
 from fibrostage.views.run import beside_view, figures_view, stages_view
@@ -30,10 +29,9 @@ def card(name: str, model: Model, metrics: Metrics, made: str, groups: TableView
     """The card as Markdown with a head of YAML; `groups` is the table of how well it did in each kind of patient."""
     staging, plan = model.staging, model.plan
     tables = (figures_view(metrics, staging), stages_view(metrics, staging), beside_view(metrics, staging))
-    environment = Environment(
-        loader=PackageLoader("fibrostage.deploy", "templates"), trim_blocks=True, keep_trailing_newline=True
-    )  # Markdown: nothing to escape
-    return environment.get_template("card.md").render(
+    return markdown_of(
+        "fibrostage.deploy",
+        "card.md",
         name=name,
         simulated=SIMULATED if metrics.simulated else "",
         notice=RESEARCH_USE,

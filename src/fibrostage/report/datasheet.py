@@ -4,7 +4,6 @@ people who collected it can say. No patient stands in it."""
 from __future__ import annotations
 
 import polars as pl
-from jinja2 import Environment, PackageLoader
 
 from fibrostage import RESEARCH_USE, SIMULATED, __version__
 from fibrostage.analysis.subgroups import SOME
@@ -13,6 +12,7 @@ from fibrostage.cohort.describe import describe
 from fibrostage.cohort.flow import flow_of, has_all
 from fibrostage.cohort.store import Cohort, taken_in_with
 from fibrostage.ground.files import Json
+from fibrostage.report.markdown import markdown_of
 from fibrostage.results.participants import COMPLETE, known_of_patients
 from fibrostage.views.table import TableView
 from fibrostage.views.table_one import table_one_view
@@ -22,10 +22,9 @@ NOT_KNOWN = "not known"
 
 def datasheet(cohort: Cohort) -> str:
     """The datasheet as Markdown."""
-    environment = Environment(
-        loader=PackageLoader("fibrostage.report", "templates"), trim_blocks=True, keep_trailing_newline=True
-    )  # Markdown: nothing to escape
-    return environment.get_template("datasheet.md").render(
+    return markdown_of(
+        "fibrostage.report",
+        "datasheet.md",
         cohort=cohort,
         simulated=SIMULATED if cohort.simulated else "",
         notice=RESEARCH_USE,
