@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fibrostage.bench import answers, calibration, intake, next_exam, pool, serve, stats, train
+from fibrostage.bench import answers, calibration, intake, next_exam, pool, predict, serve, stats, train
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
@@ -34,6 +34,7 @@ BENCHMARKS = (
     "bench_intake",
     "bench_boxes",
     "bench_calibration",
+    "bench_predict",
     "bench_answers",
     "bench_answers_of",
     "bench_next_exam",
@@ -84,7 +85,7 @@ def bench_is_called(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         raise InsteadError
 
     with monkeypatch.context() as patch:
-        for module in (answers, calibration, intake, next_exam, pool, serve, stats, train):
+        for module in (answers, calibration, intake, next_exam, pool, predict, serve, stats, train):
             for name in BENCHMARKS:
                 patch.setattr(module, name, stands_in, raising=False)
         with pytest.raises(InsteadError):
