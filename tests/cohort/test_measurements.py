@@ -52,6 +52,22 @@ def test_a_row_of_values_is_a_picture_of_its_patient(labs: Cohort) -> None:
         seen.pixels("labs")
 
 
+def test_what_was_read_off_each_picture_is_a_table_too(cohort: Cohort) -> None:
+    pictures = cohort.images_of("LSTE")
+    read = [None if row == 1 else 4.0 + row for row in range(len(pictures))]
+    images = cohort.images.with_columns(
+        kpa=pl.Series([*read, *[9.0] * (len(cohort.images) - len(read))], dtype=pl.Float64)
+    )
+    readings = ModalityPlan(name="readings", kind="table", of="LSTE", columns=("kpa", "kpa_iqr"), log=("kpa",))
+    seen = with_measurements(replace(cohort, images=images), [readings])
+    there = [row for row, value in enumerate(read) if value]
+    assert seen.owners("readings").tolist() == cohort.owners("LSTE")[there].tolist()
+    assert seen.measurements["readings"][:, 0].tolist() == pytest.approx(np.log([read[row] for row in there]))
+    assert seen.images_of("readings")["image_id"][0] == f"{pictures['image_id'][0]}/readings"
+    with pytest.raises(CohortError, match="nothing called 'ast' is read off a picture.*kpa_filled"):
+        with_measurements(cohort, [readings.model_copy(update={"columns": ("ast",)})])
+
+
 def test_candidates_need_to_know_nothing_of_tables(labs: Cohort) -> None:
     seen = with_measurements(labs, [table("swe", "ast")])
     alone, both = space_of(seen, ["LSTE"]), space_of(seen, ["LSTE", "labs"])

@@ -1,4 +1,5 @@
-"""Measurements as a modality: columns of the patients table beside pictures, a row a patient, in the same algebra.
+"""Measurements as a modality: columns of the patients table beside pictures, a row a patient, in the same algebra; or
+what intake read off every picture of another modality, a row a picture.
 
 A patient with any value has one "picture" of the modality: its row of values. So candidates, splits, missing
 modalities, scoring and contributions need to know nothing of tables; only where features come from does.
@@ -25,6 +26,7 @@ SEX = "sex"
 PERSONAL = ("age", "bmi", SEX)
 FEMALE, MALE = ("f", "female", "w", "weiblich"), ("m", "male", "männlich")
 LOGGED = ("swe", "te", "stq", "spleen", "swe_mps", "te_mps", "stq_mps", "ast", "alt", "ggt")
+READINGS = ("kpa", "kpa_mean", "kpa_sd", "kpa_iqr", "kpa_filled")  # of a picture, as intake reads them
 ENTERED = 0.5  # of the patients, for a column to be taken unasked
 
 
@@ -45,36 +47,48 @@ def with_measurements(cohort: Cohort, tables: Sequence[ModalityPlan], new: bool 
     values, rows, modalities = dict(cohort.measurements), [cohort.images], list(cohort.modalities)
     for table in wanted:
         known, numbers = values_of(cohort, table, new)
-        values[table.name] = numbers[known]
-        rows.append(rows_of(cohort, table.name, known, numbers))
+        values[table.name] = numbers
+        rows.append(rows_of(known, table, numbers))
         modalities.append(Modality(table.name, TABLE, 0, len(table.columns), "pad"))
     images = pl.concat(rows, how="diagonal_relaxed")
     return replace(cohort, images=images, modalities=tuple(modalities), measurements=values)
 
 
-def values_of(cohort: Cohort, table: ModalityPlan, new: bool = False) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Rows of the patients with any value [n], and the values of all patients [patients, C], NaN where missing; of
-    `new` patients also where there is no such column."""
-    columns = [
-        np.full(len(cohort.patients), np.nan)
-        if new and is_absent(cohort, name)
-        else column_of(cohort, name, table.name)
-        for name in table.columns
-    ]
-    numbers = np.stack(columns, axis=1) if columns else np.empty((len(cohort.patients), 0))
+def values_of(cohort: Cohort, table: ModalityPlan, new: bool = False) -> tuple[pl.DataFrame, NDArray[np.float32]]:
+    """Who has any value, rows [n] of the patients, or of the pictures that were read; and their values [n, columns],
+    NaN where missing; of `new` patients also where there is no such column."""
+    if table.of is None:
+        everyone = cohort.patients
+        there = [name for name in table.columns if not (new and is_absent(cohort, name))]
+        read = {name: column_of(cohort, name, table.name) for name in there}
+    else:
+        everyone = cohort.images_of(table.of)
+        read = {name: reading_of(everyone, name, table) for name in table.columns}
+    numbers = np.full((len(everyone), len(table.columns)), np.nan)
     for index, name in enumerate(table.columns):
+        own = read.get(name, numbers[:, index])
         if name in table.log:
-            own = numbers[:, index]
             if (own <= 0).any():
-                worst = float(np.nanmin(own))
-                raise CohortError(f"{table.name}: {name} = {worst:g} has no logarithm; leave it out of log")
-            numbers[:, index] = np.log(own)
-    return np.flatnonzero(~np.isnan(numbers).all(axis=1)), numbers.astype(np.float32)
+                raise CohortError(f"{table.name}: {name} = {np.nanmin(own):g} has no logarithm; leave it out of log")
+            own = np.log(own)
+        numbers[:, index] = own
+    known = np.flatnonzero(~np.isnan(numbers).all(axis=1))
+    return everyone[known], numbers[known].astype(np.float32)
 
 
 def is_absent(cohort: Cohort, name: str) -> bool:
     """Whether a cohort has no column of a name, nor a marker."""
     return name not in cohort.patients.columns and name not in MARKERS.names()
+
+
+def reading_of(pictures: pl.DataFrame, name: str, table: ModalityPlan) -> NDArray[np.float64]:
+    """What was read off each of the pictures [n], NaN where nothing was."""
+    if name not in READINGS:
+        raise CohortError(
+            f"{table.name}: nothing called {name!r} is read off a picture{nearest(name, READINGS)}; there are "
+            f"{', '.join(READINGS)}"
+        )
+    return pictures[name].cast(pl.Float64).fill_null(np.nan).to_numpy().copy()
 
 
 def column_of(cohort: Cohort, name: str, table: str) -> NDArray[np.float64]:
@@ -116,20 +130,17 @@ def sex_of(text: str | None, table: str) -> float:
     raise CohortError(f"{table}: sex is {', '.join(FEMALE[:2])}, {', '.join(MALE[:2])} or empty, got {text!r}")
 
 
-def rows_of(cohort: Cohort, name: str, known: NDArray[np.int64], numbers: NDArray[np.float32]) -> pl.DataFrame:
-    """The images table's rows of a table: one a patient with values, named by the patient, hashed by the values."""
-    patients = [cohort.patient_ids[row] for row in known]
-    return pl.DataFrame(
-        {
-            "image_id": [f"{patient}/{name}" for patient in patients],
-            "patient_id": patients,
-            "modality": [name] * len(patients),
-            "source": [f"patients.parquet#{name}"] * len(patients),
-            "sha256": [hashlib.sha256(numbers[row].tobytes()).hexdigest() for row in known],
-        },
-        schema={"image_id": pl.String, "patient_id": pl.String, "modality": pl.String, "source": pl.String,
-                "sha256": pl.String},
-    )  # fmt: skip
+def rows_of(known: pl.DataFrame, table: ModalityPlan, numbers: NDArray[np.float32]) -> pl.DataFrame:
+    """The images table's rows of a table: one of each of the patients, or pictures, `known` [n], named by them and
+    hashed by their values [n, columns]."""
+    named, origin = ("patient_id", "patients") if table.of is None else ("image_id", "images")
+    return known.select(
+        (pl.col(named) + f"/{table.name}").alias("image_id"),
+        pl.col("patient_id").cast(pl.String),
+        pl.lit(table.name).alias("modality"),
+        pl.lit(f"{origin}.parquet#{table.name}").alias("source"),
+        pl.Series("sha256", [hashlib.sha256(row.tobytes()).hexdigest() for row in numbers], dtype=pl.String),
+    )
 
 
 def usual_columns(cohort: Cohort) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import RunError
 from fibrostage.learn.contributions import contributions
 from fibrostage.learn.learner import Learner
-from fibrostage.learn.projection import bounds_of, distances_of, inverse_spread
+from fibrostage.learn.projection import axes_of, bounds_of, distances_of, inverse_spread
 from fibrostage.learn.shares import Shares, StageShares, centre, mean_shares, shares_from, stage_shares
 from fibrostage.learn.task import Task
 from fibrostage.networks.stream import Bounds
@@ -111,8 +111,8 @@ def trained_bounds(features: NDArray[np.float32], owners: NDArray[np.int64]) -> 
     """Bounds of the features [n, C] of a trained backbone, which hold nothing back but know what is far."""
     far = torch.full((features.shape[1],), LARGEST)
     centre, scale = features.mean(axis=0, dtype=np.float64), inverse_spread(features)
-    tensors = torch.from_numpy(centre).float(), torch.from_numpy(scale).float()
-    return bounds_of(-far, far, *tensors, distances_of(features, owners))
+    told = centre, scale, distances_of(features, owners), axes_of((features - centre) * scale)
+    return bounds_of(-far, far, *(torch.from_numpy(each).float() for each in told))
 
 
 def devices_of(cohort: Cohort, modality: str, own: NDArray[np.bool_]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from fibrostage.networks.stream import Bounds, PlainStream, Stream, distance
 
 PARTS = 5  # of the training patients, each measured from the others
 KEPT_DISTANCES = 512  # at most, evenly among those in order
+AXES = 32  # directions along which training pictures vary, that count less in how far another lies
 MARGIN = 3.0  # of a feature's range in training, that it may lie beyond it
 SQUARED_NORM = 400.0  # of a projected image on average, whatever the backbone: what frozen_l2 is tuned to
 
@@ -30,7 +32,8 @@ class Projection:
     """z ↦ (z − mean) · matrixᵀ, with mean [C] and matrix [P, C].
 
     A network that leaves its run is asked about any picture: it brings features between `low` and `high` [C], and knows
-    by `distances`, in units of `scale` [C] from the mean, how far training pictures lie from those of other patients.
+    by `distances`, in units of `scale` [C] from the mean and less along `axes` [k, C], how far training pictures lie
+    from those of other patients.
     """
 
     mean: NDArray[np.float32]
@@ -39,6 +42,7 @@ class Projection:
     high: NDArray[np.float32]
     scale: NDArray[np.float32]
     distances: NDArray[np.float32]
+    axes: NDArray[np.float32]
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         centred = np.nan_to_num(features - self.mean)  # what is missing of a table counts as the mean
@@ -46,13 +50,13 @@ class Projection:
 
     @property
     def bounds(self) -> Bounds:
-        low, high, centre, scale = map(torch.from_numpy, (self.low, self.high, self.mean, self.scale))
-        return bounds_of(low, high, centre, scale, self.distances)
+        told = (self.low, self.high, self.mean, self.scale, self.distances, self.axes)
+        return bounds_of(*map(torch.from_numpy, told))
 
 
-def bounds_of(low: Tensor, high: Tensor, centre: Tensor, scale: Tensor, distances: NDArray[np.float32]) -> Bounds:
-    """Bounds of features [C] that know the `distances` [n] of training images."""
-    return Bounds(low, high, centre, scale, torch.tensor([float(distances[-1])]), torch.from_numpy(distances))
+def bounds_of(low: Tensor, high: Tensor, centre: Tensor, scale: Tensor, distances: Tensor, axes: Tensor) -> Bounds:
+    """Bounds of features [C] that know the `distances` [n] of training images, measured less along `axes` [k, C]."""
+    return Bounds(low, high, centre, scale, distances[-1:].clone(), distances, axes)
 
 
 def fit_projection(
@@ -73,7 +77,7 @@ def fit_projection(
     matrix = (axes[:kept] * inverse * scale).astype(np.float32)
     ends = least - margin, most + margin
     distances = distances_of(features, np.arange(len(features)) if owners is None else owners)
-    return Projection(mean.astype(np.float32), matrix, *ends, inverse.astype(np.float32), distances)
+    return Projection(mean.astype(np.float32), matrix, *ends, inverse.astype(np.float32), distances, axes_of(standard))
 
 
 def lacks_some(features: NDArray[np.float32]) -> bool:
@@ -103,9 +107,23 @@ def inverse_spread(features: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-8)
 
 
+def axes_of(standard: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The `axes` [≤ AXES, C] of `distance`, of standardised features [n, C], NaN where one is missing."""
+    known = np.nan_to_num(np.asarray(standard, dtype=np.float64))
+    images, features = known.shape
+    wide = features > images
+    square = (known @ known.T if wide else known.T @ known) / images
+    kept = min(AXES, len(square))
+    variances, vectors = scipy.linalg.eigh(square, subset_by_index=(len(square) - kept, len(square) - 1))
+    kept_ones = variances > 1e-6 * max(float(variances[-1]), 1e-12)
+    variances, vectors = variances[kept_ones], vectors[:, kept_ones]
+    directions = vectors.T @ known / np.sqrt(variances * images)[:, None] if wide else vectors.T
+    return (directions * np.sqrt(variances / (variances + 1))[:, None]).astype(np.float32)
+
+
 def distances_of(features: NDArray[np.float32], owners: NDArray[np.int64]) -> NDArray[np.float32]:
     """How far training images lie from those of other patients, ascending, at most KEPT_DISTANCES: features [n, C] of
-    each fifth of the `owners` [n] are measured from the mean of the rest, in their spread."""
+    each fifth of the `owners` [n] are measured from the mean of the rest, in their spread and less along their axes."""
     people, whose = np.unique(owners, return_inverse=True)
     parts = (Draws.MEASURED_APART.of(0).permutation(len(people)) % PARTS)[whose]
     found = np.empty(len(features), dtype=np.float32)
@@ -113,8 +131,8 @@ def distances_of(features: NDArray[np.float32], owners: NDArray[np.int64]) -> ND
         own = parts == part
         rest = features if own.all() else features[~own]
         centre, scale = mean_of(rest), inverse_spread(rest)
-        told = torch.from_numpy(features[own]), torch.from_numpy(centre).float(), torch.from_numpy(scale).float()
-        found[own] = distance(*told).numpy()
+        told = (features[own], centre, scale, axes_of((rest - centre) * scale))
+        found[own] = distance(*(torch.from_numpy(np.asarray(each, dtype=np.float32)) for each in told)).numpy()
     found.sort()
     kept = np.linspace(0, len(found) - 1, min(len(found), KEPT_DISTANCES)).round().astype(np.int64)
     return found[kept]

@@ -44,8 +44,8 @@ def unmeasured(model: Model, cohort: Cohort, staged: Staged) -> Iterator[str]:
         rows = rows_of(staged, table.name)
         if not rows or table.name not in cohort.measurements:
             continue
-        values = cohort.measurements[table.name][rows[0]]
-        lacking = [name for name, value in zip(table.columns, values.tolist(), strict=True) if np.isnan(value)]
+        known = (~np.isnan(cohort.measurements[table.name][rows])).sum(axis=0)
+        lacking = [name for name, count in zip(table.columns, known.tolist(), strict=True) if not count]
         if lacking:
             yield f"no value of {first_of(lacking, NAMED)} ({table.name})"
 

@@ -21,13 +21,21 @@ class Bounds(nn.Module):
     """What features [C] a head was fitted on: between `low` and `high` it is asked about them, further out about the
     nearest bound, as a feature that hardly varied in training would drown all others.
 
-    An image is measured from the training images' `centre`, in their spread's `scale`. How far it is, is told by
-    `distances` [n], ascending: those of training images from the others', patient by patient. Networks from before
-    these were kept have one `reach` instead, beyond which an image is far.
+    An image is measured from the training images' `centre`, in their spread's `scale`, and less far along the `axes`
+    [k, C] that training images vary along anyway. How far it is, is told by `distances` [n], ascending: those of
+    training images from the others', patient by patient. Networks from before these were kept have one `reach` instead,
+    beyond which an image is far, or no `axes`.
     """
 
     def __init__(
-        self, low: Tensor, high: Tensor, centre: Tensor, scale: Tensor, reach: Tensor, distances: Tensor | None = None
+        self,
+        low: Tensor,
+        high: Tensor,
+        centre: Tensor,
+        scale: Tensor,
+        reach: Tensor,
+        distances: Tensor | None = None,
+        axes: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.low: Tensor
@@ -36,10 +44,11 @@ class Bounds(nn.Module):
         self.scale: Tensor
         self.reach: Tensor
         self.distances: Tensor | None
-        for name, value in zip(self.NAMES, (low, high, centre, scale, reach, distances), strict=True):
+        self.axes: Tensor | None
+        for name, value in zip(self.NAMES, (low, high, centre, scale, reach, distances, axes), strict=True):
             self.register_buffer(name, value)
 
-    NAMES = ("low", "high", "centre", "scale", "reach", "distances")
+    NAMES = ("low", "high", "centre", "scale", "reach", "distances", "axes")
 
     def forward(self, z: Tensor) -> Tensor:
         """Features z [N, C], each brought within its bounds; one that is missing (NaN) is the centre."""
@@ -50,7 +59,7 @@ class Bounds(nn.Module):
         do, at least one in n + 1 (a conformal p value); None where that was not kept."""
         if self.distances is None:
             return None
-        own = distance(z, self.centre, self.scale)
+        own = distance(z, self.centre, self.scale, self.axes)
         beyond = len(self.distances) - torch.searchsorted(self.distances, own.contiguous(), side="left")
         return (beyond + 1) / (len(self.distances) + 1)
 
@@ -63,11 +72,18 @@ class Bounds(nn.Module):
         return strange <= max(false_alarms, 1 / (len(self.distances) + 1))
 
 
-def distance(z: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+def distance(z: Tensor, centre: Tensor, scale: Tensor, axes: Tensor | None = None) -> Tensor:
     """How far images [N] of features z [N, C] lie from a `centre` [C]: the root mean square of (z − centre) · `scale`,
-    each term at most MOST; a scale of 0 leaves a feature out."""
+    each term at most MOST; a scale of 0 leaves a feature out.
+
+    With `axes` [k, C], what lies along them counts less: a ridged Mahalanobis distance, where row i of the axes is
+    √(λᵢ / (λᵢ + 1)) times a direction of unit length along which the variance is λᵢ.
+    """
     terms = ((z - centre) * scale).clamp(-MOST, MOST).nan_to_num()
-    return (terms.square().sum(dim=1) / (scale > 0).sum().clamp(min=1)).sqrt()
+    squares = terms.square().sum(dim=1)
+    if axes is not None:
+        squares = (squares - (terms @ axes.T).square().sum(dim=1)).clamp(min=0)
+    return (squares / (scale > 0).sum().clamp(min=1)).sqrt()
 
 
 class Stream(nn.Module):

@@ -21,8 +21,9 @@ class ModalityPlan(PlanSection):
     """A named kind of image. `fit` is how a picture becomes a square: padded with black, stretched, or "click": three
     squares of native pixels around a click of the user's, as the DLRE paper has it (§2.3).
 
-    A "table" is no picture: measured `columns` of the patients, a row a patient, those in `log` by their logarithm. It
-    is read by what fits and stages, and passed over by intake.
+    A "table" is no picture: measured `columns` of the patients, a row a patient, those in `log` by their logarithm; or,
+    `of` a modality, what intake read off each of its pictures, a row a picture. It is read by what fits and stages, and
+    passed over by intake.
 
     `region` is where an elastogram's box, or the tissue of any other picture, comes from: "given" by the CSV (without
     one the whole picture), "find" it or refuse the picture, "auto" to look for it and make do without. `marker` is the
@@ -38,11 +39,14 @@ class ModalityPlan(PlanSection):
     marker: Literal["swe", "stq", "spleen"] | None = None
     columns: tuple[str, ...] = ()
     log: tuple[str, ...] = ()
+    of: str | None = None
 
     @model_validator(mode="after")
     def _columns(self) -> ModalityPlan:
         if (self.kind == TABLE) != bool(self.columns):
             raise ValueError('columns go with kind = "table", and that kind with columns')
+        if self.of is not None and self.kind != TABLE:
+            raise ValueError('of goes with kind = "table", whose columns are then what was read off its pictures')
         if len(set(self.columns)) != len(self.columns):
             raise ValueError(f"columns repeat: {list(self.columns)}")
         unknown = [name for name in self.log if name not in self.columns]

@@ -97,6 +97,9 @@ class Plan(PlanSection):
             check_modality("a [[rule]] names the modality", rule.modality, names)
         for name in self.cost.exams:
             check_modality("cost.exams names", name, names)
+        for table in self.tables:
+            if table.of is not None:
+                check_modality(f"{table.name}: of names", table.of, [one.name for one in self.without_tables.modality])
         return self
 
     @model_validator(mode="after")
