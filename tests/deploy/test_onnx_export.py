@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import polars as pl
 import pytest
 import torch
 from PIL import Image
@@ -19,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from fibrostage import RESEARCH_USE, SIMULATED
+from fibrostage.cohort.measurements import seen_by
 from fibrostage.cohort.pictures import ExamPictures
 from fibrostage.cohort.store import Cohort
 from fibrostage.deploy import onnx_export, onnx_graphs
@@ -244,6 +246,32 @@ def test_a_trained_backbone_of_one_modality_in_whatever_precision(apart: Exporte
     told = description(apart.folder)
     assert told["classes"] == ["<F2", "≥F2"]
     assert [modality["in_the_graph"]["mirror"] for modality in told["modalities"]] == [False]
+
+
+def test_measurements_beside_pictures_are_a_file_of_their_own(few: Cohort, tmp_path: Path) -> None:
+    n = len(few.patients)
+    swe = [None if row == 3 else 4.0 + row for row in range(n)]
+    labs = replace(
+        few,
+        patients=few.patients.with_columns(pl.Series("swe", swe), pl.Series("age", [40.0 + row for row in range(n)])),
+    )
+    table = {"name": "labs", "kind": "table", "columns": ["swe", "age"], "log": ["swe"]}
+    plan = Plan.parse({**plan_data(), "modality": [*plan_data()["modality"], table]}, QUICK)
+    train(labs, plan, tmp_path / "run")
+    model = open_model(tmp_path / "run")
+    export_onnx(model, tmp_path / "out")
+    seen = seen_by(labs, plan)
+    patients = [
+        {
+            name: (seen.measurements[name] if name == "labs" else seen.pixels(name))[seen.owners(name) == row]
+            for name in plan.fused
+        }
+        for row in range(n)
+    ]
+    told = description(tmp_path / "out")["modalities"][-1]
+    assert (told["kind"], told["columns"], told["log"]) == ("table", ["swe", "age"], ["swe"])
+    wanted = {one.patient_id: list(one.probabilities.values()) for one in model.stage(seen)}
+    np.testing.assert_allclose(stage(tmp_path / "out", patients), list(wanted.values()), rtol=0, atol=SAME)
 
 
 def test_what_is_said_of_the_files(exported: Exported) -> None:

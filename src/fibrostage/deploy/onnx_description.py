@@ -23,15 +23,19 @@ from fibrostage.stats.recalibration import EDGE, FLOOR
 
 FORMAT = 1
 PICTURES, IMAGES, FEATURES, SHARE, PROBABILITIES = "pictures", "images", "features", "share", "probabilities"
+VALUES = "values"
 
 STEPS = (
     "Store each picture as the modality says: a square of `size` pixels with `channels` channels (3 are red, green and "
     "blue; 1 is grey), cut and fitted as `kind` and `fit` name it in the documentation of intake, 8 bits, not "
     "normalised. What stands under `in_the_graph` is done by the file itself.",
     "For every member, run its stream of each modality on that modality's pictures [n, size, size, channels]: the "
-    "answer is a row [shares] a picture.",
-    "A candidate is one picture of each modality, all of one patient. Take every combination; where there are more "
-    "than `candidates.at_most`, the package draws about that many, in which each picture is seen equally often; "
+    "answer is a row [shares] a picture. A modality of the kind 'table' has no pictures but measured `columns`, a row "
+    "[columns] a patient, or with `of` a row a picture of that modality: in the units of the documentation of markers, "
+    "sex 0 for female and 1 for male, markers by their formula, of those in `log` the natural logarithm, NaN where one "
+    "is missing. A row without any value is left out.",
+    "A candidate is one picture, or row of a table, of each modality, all of one patient. Take every combination; "
+    "where there are more than `candidates.at_most`, the package draws about that many, in which each picture is seen equally often; "
     "all of them, or a draw of your own, give nearly the same answer but not quite. Where a patient lacks a modality, "
     "its share is the stream's `offset`; with `missing` = 'drop' such patients are not staged, and those without any "
     "picture never are.",
@@ -125,10 +129,20 @@ def describe(
 
 
 def modality_of(plan: Plan, name: str, share: str) -> Json:
-    """How a modality's pictures go into its stream, what the stream does with them, and which of the head's inputs its
-    shares are."""
+    """How a modality's pictures go into its stream, or a table's columns, what the stream does with them, and which of
+    the head's inputs its shares are."""
     spec = BACKBONES[plan.network.backbone]
     stored = next(one for one in plan.modality if one.name == name)
+    if stored.is_table:
+        return {
+            "name": name,
+            "kind": stored.kind,
+            "columns": list(stored.columns),
+            "log": list(stored.log),
+            "of": stored.of,
+            "input": {"name": VALUES, "type": "float32", "shape": ["n", len(stored.columns)]},
+            "output": {"name": SHARE, "type": "float32", "head_input": share},
+        }
     size, channels = stored.size, stored.stored_channels
     resize = f"to {spec.size} x {spec.size}, bilinear with antialiasing, pixel centres at half"
     return {

@@ -1,7 +1,7 @@
 """A trained model as ONNX files, so that it stages patients where there is no PyTorch.
 
-The network is cut where the package cuts it: a file a stream, from stored pictures to that stream's share of the
-logits, and a file a head, from shares to a candidate's probabilities. onnx.json says how pictures go in and how
+The network is cut where the package cuts it: a file a stream, from stored pictures or measured values to that stream's
+share of the logits, and a file a head, from shares to a candidate's probabilities. onnx.json says how they go in, how
 candidates become a patient's answer (`onnx_description`). Notable: every file is run and compared with the network
 before it is kept, and the files compute in float32, whatever precision the plan trains in. A head on features that
 hardly vary multiplies their rounding; a runtime is then as far from the exact answer as PyTorch is, but elsewhere.
@@ -27,6 +27,7 @@ from fibrostage.deploy.onnx_description import (
     PICTURES,
     PROBABILITIES,
     SHARE,
+    VALUES,
     MemberFiles,
     describe,
     mirrors,
@@ -34,6 +35,7 @@ from fibrostage.deploy.onnx_description import (
 from fibrostage.deploy.onnx_graphs import (
     CandidateProbabilities,
     Graph,
+    MeasuredShare,
     PooledFeatures,
     StoredToNormalised,
     answers,
@@ -89,6 +91,16 @@ class OnnxWriter:
         last = traced(path, z[:2], [FEATURES], SHARE, what)
         self.keep(joined([self.stored[shape], self.trunk[weights], last]), file, {PICTURES: pictures}, share, what)
 
+    def table(self, network: MMFN, modality: ModalityPlan, file: str) -> None:
+        """Writes the stream of a table; raises `RunError` where it cannot be exported faithfully, or written."""
+        share, what = MeasuredShare(network.head.stream(modality.name)), f"the table {modality.name}"
+        values = np.random.default_rng(0).normal(0, 3, (TRIED, len(modality.columns))).astype(np.float32)
+        values[0, 0] = np.nan
+        tried = torch.from_numpy(values)
+        with torch.no_grad():
+            told = share(tried).numpy()
+        self.keep(traced(share, tried[:2], [VALUES], SHARE, what), file, {VALUES: values}, told, what)
+
     def head(self, head: Head, inputs: Sequence[str], file: str) -> None:
         """Writes a head; raises `RunError` where it cannot be exported faithfully, or written."""
         rng, width = np.random.default_rng(0), (TRIED, head.link.outputs)
@@ -122,7 +134,10 @@ class OnnxWriter:
         modalities = {modality.name: modality for modality in plan.modality}
         streams = {name: f"stream-{stem}{suffix}.onnx" for name, stem in stems.items()}
         for name, file in streams.items():
-            self.stream(own, plan, modalities[name], file)
+            if modalities[name].is_table:
+                self.table(own, modalities[name], file)
+            else:
+                self.stream(own, plan, modalities[name], file)
         files = MemberFiles(streams, f"head{suffix}.onnx")
         self.head(own.head, [share_input(stem) for stem in stems.values()], files.head)
         return files
@@ -132,8 +147,8 @@ def export_onnx(model: Model, folder: Path) -> list[Path]:
     """Writes a model as ONNX files, and onnx.json, which says how they are used; returns them all, onnx.json last.
 
     Of a model of several networks each has files of its own, whose names end in its number, from 0. Raises `PlanError`
-    where the extra is not installed or the model fuses measurements, and `RunError` where the folder has something in
-    it, cannot be written, or the network cannot be exported faithfully; then no file is left.
+    where the extra is not installed, and `RunError` where the folder has something in it, cannot be written, or the
+    network cannot be exported faithfully; then no file is left.
     """
     try:
         import onnx  # noqa: F401
@@ -143,8 +158,6 @@ def export_onnx(model: Model, folder: Path) -> list[Path]:
         raise PlanError(
             "an ONNX export needs onnx, onnxscript and onnxruntime: install fibrostage with its extra [onnx]"
         ) from None
-    if tables := [name for name in model.plan.fused if name not in model.plan.pictured]:
-        raise PlanError(f"the model fuses the table {tables[0]!r}; ONNX files are of pictures: leave --onnx out")
     make_empty(folder)
     stems, simulated = file_stems(model.plan.fused), is_simulated(model)
     writer = OnnxWriter(

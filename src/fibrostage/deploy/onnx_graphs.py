@@ -73,6 +73,19 @@ class PooledFeatures(nn.Module):
         return z.unflatten(0, (2, -1)).mean(dim=0)
 
 
+class MeasuredShare(nn.Module):
+    """Measured values [n, C], NaN where missing → their stream's shares of the logits [n, K]."""
+
+    def __init__(self, stream: nn.Module) -> None:
+        super().__init__()
+        self.stream = stream
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Values [n, C], NaN where missing → shares [n, K]."""
+        shares: Tensor = self.stream(torch.cat([values, values.isnan().float()], dim=1))
+        return shares
+
+
 class CandidateProbabilities(nn.Module):
     """Shares [n, K], one a modality → probabilities [n, classes] of candidates."""
 

@@ -20,7 +20,7 @@ from fibrostage.ground.draws import Draws
 from fibrostage.networks.fusion import AnyStream
 from fibrostage.networks.stream import Bounds, PlainStream, Stream, distance
 
-PARTS = 5  # of the training patients, each measured from the others
+PARTS = 10  # of the training patients, each measured from the others
 KEPT_DISTANCES = 512  # at most, evenly among those in order
 AXES = 32  # directions along which training pictures vary, that count less in how far another lies
 MARGIN = 3.0  # of a feature's range in training, that it may lie beyond it
@@ -123,7 +123,7 @@ def axes_of(standard: NDArray[np.floating]) -> NDArray[np.float32]:
 
 def distances_of(features: NDArray[np.float32], owners: NDArray[np.int64]) -> NDArray[np.float32]:
     """How far training images lie from those of other patients, ascending, at most KEPT_DISTANCES: features [n, C] of
-    each fifth of the `owners` [n] are measured from the mean of the rest, in their spread and less along their axes."""
+    each tenth of the `owners` [n] are measured from the mean of the rest, in their spread and less along their axes."""
     people, whose = np.unique(owners, return_inverse=True)
     parts = (Draws.MEASURED_APART.of(0).permutation(len(people)) % PARTS)[whose]
     found = np.empty(len(features), dtype=np.float32)
