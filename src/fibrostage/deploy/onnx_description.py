@@ -36,9 +36,9 @@ STEPS = (
     "is missing. A row without any value is left out.",
     "A candidate is one picture, or row of a table, of each modality, all of one patient. Take every combination; "
     "where there are more than `candidates.at_most`, the package draws about that many, in which each picture is seen "
-    "equally often; all of them, or a draw of your own, give nearly the same answer but not quite. Where a patient lacks a modality, "
-    "its share is the stream's `offset`; with `missing` = 'drop' such patients are not staged, and those without any "
-    "picture never are.",
+    "equally often; all of them, or a draw of your own, give nearly the same answer but not quite. Where a patient "
+    "lacks a modality, its share is the stream's `offset`; with `missing` = 'drop' such patients are not staged, and "
+    "those without any picture never are.",
     "Run the member's head on the candidates' shares, a row a candidate and an input a modality: the answer is the "
     "probability of each of `classes`.",
     "Pool a patient's candidates, in 64 bits: 'pair_mean' is their mean; 'log_mean' the exponential of the mean of "
