@@ -114,13 +114,15 @@ class RulePlan(PlanSection):
 
 class StiffnessPlan(PlanSection):
     """What an elastogram's colour bar means: 0 at its bottom, `scale` at its top. `device` is a regular expression; the
-    first entry that fits is used. The bar is found, or at `bar`; the opacity is fitted, or given."""
+    first entry that fits is used. The bar is found, or at `bar`; the opacity is fitted, or given. `numbers` says
+    whether those beside the bar are read and held against `scale` ("check"), or not ("ignore")."""
 
     scale: float = Field(gt=0, le=500)
     unit: Literal["kPa", "m/s"] = "kPa"
     opacity: float | None = Field(None, ge=0.1, le=1)
     device: str | None = None
     bar: Bounds | None = None
+    numbers: Literal["check", "ignore"] = "check"
 
     _pattern = field_validator("device")(check_pattern)
 

@@ -19,6 +19,7 @@ from fibrostage.dicom.regions import Region
 from fibrostage.ground.errors import UnreadableImageError
 from fibrostage.ground.geometry import Rectangle, shared
 from fibrostage.ground.quantities import KPA
+from fibrostage.intake.find.bar_numbers import SURE, read_scale
 from fibrostage.intake.find.box_finder import FoundBox, find_box
 from fibrostage.intake.find.colour_bar import Bar, bar_at, find_bar, written
 from fibrostage.intake.find.fingerprint import fingerprint
@@ -209,6 +210,7 @@ def map_of(
             bar = bar_at(shown.whole, Rectangle(*meant.bar)) if meant.bar else find_bar(shown.whole, roi)
             if bar is None:
                 raise MisfitError("no colour bar was found beside the box")
+            check_numbers(shown.whole, bar, meant)
             scale = Scale(meant.scale, meant.unit, meant.opacity)
             found = read_stiffness(shown.whole, roi, bar, scale, shown.lossy, shown.tint)
             if refusal := KPA.refusal(found.median):
@@ -218,6 +220,21 @@ def map_of(
             outcome.refused.append(Refusal(f"no stiffness could be read: {error}", request, value=True))
             return None
     return None
+
+
+def check_numbers(pixels: NDArray[np.uint8], bar: Bar, meant: StiffnessPlan) -> None:
+    """Raises `MisfitError` where the numbers at a bar of RGB pixels [H, W, 3] surely say another scale than the plan
+    does, unless the plan tells to ignore them."""
+    said = None if meant.numbers == "ignore" else read_scale(pixels, bar.roi)
+    if said is None or said.of_top < SURE:
+        return
+    other_unit = said.unit is not None and said.confidence >= SURE and said.unit != meant.unit
+    if other_unit or abs(said.top - meant.scale) > 0.01 * meant.scale:
+        unit = f" {said.unit}" if said.unit else ""
+        raise MisfitError(
+            f"its colour bar goes to {said.top:g}{unit} by the numbers beside it, and to {meant.scale:g} {meant.unit} "
+            'by the plan\'s [[stiffness]]; mend that, or say numbers = "ignore" there'
+        )
 
 
 def record_of(
