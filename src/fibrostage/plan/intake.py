@@ -160,9 +160,11 @@ class CinePlan(PlanSection):
 
 
 class PrivacyPlan(PlanSection):
-    """Columns of P.csv that are carried along although they look identifying."""
+    """Columns of P.csv that are carried along although they look identifying, and what becomes of `lettering` that is
+    found in tissue below a screen's heading: it is noted, blanked ("mask"), or reason to keep the picture out."""
 
     keep: tuple[str, ...] = ()
+    lettering: Literal["note", "mask", "refuse"] = "note"
 
 
 class ReliabilityPlan(PlanSection):

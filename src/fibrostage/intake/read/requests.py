@@ -25,7 +25,14 @@ from fibrostage.intake.find.colour_bar import Bar, bar_at, find_bar, written
 from fibrostage.intake.find.fingerprint import fingerprint
 from fibrostage.intake.find.stiffness import MisfitError, Scale, Stiffness, read_stiffness
 from fibrostage.intake.find.tissue import find_tissue
-from fibrostage.intake.read.blanking import ShownScreen, refuse_lettering, shown_of, stored_part, tissue_part
+from fibrostage.intake.read.blanking import (
+    ShownScreen,
+    refuse_lettering,
+    shown_of,
+    stored_part,
+    tissue_part,
+    without_lettering,
+)
 from fibrostage.intake.read.loop_frames import choose, grain, thumbnail, tissue
 from fibrostage.intake.read.media import Frame, Medium
 from fibrostage.intake.read.outcome import Outcome, ReadingRules, Refusal, Taken
@@ -104,8 +111,8 @@ def read_place(
     outcome: Outcome,
     place: PicturePlace,
 ) -> None:
-    """Adds the picture, or the crops, of one part of a frame. Raises `UnreadableImageError` as `pictures_of` and
-    `refuse_lettering` do."""
+    """Adds the picture, or the crops, of one part of a frame. Raises `UnreadableImageError` as `pictures_of`,
+    `refuse_lettering` and `without_lettering` do."""
     modality, shown, click = setting.modalities[request.modality], place.shown, request.click
     frame = place.frame if medium.count != 1 else request.frame
     drawn = setting.drawn_on(request, frame, place.panel)
@@ -118,13 +125,17 @@ def read_place(
         lettering = refuse_lettering(medium, shown, stored)
         if lettering is not None:
             outcome.note(lettering)
+    kept = without_lettering(medium, shown, stored, setting.plan.privacy.lettering)
+    if kept is not shown.masked:
+        outcome.note("lettering in what is stored was blanked")
+        pictures = pictures_of(Image.fromarray(kept), medium.format, modality, roi, click)
     read = map_of(shown, roi, request, setting, outcome)
     for crop, picture in enumerate(pictures):
         number = crop if modality.fit == "click" else place.panel
         record = record_of(medium, request, picture, place.frame, roi, setting)
         record |= {"crop": number, "box_confidence": None if box is None else box.confidence}
         add_stiffness(record, request, read)
-        thumb = thumb_of(shown.masked, roi, stored) if not crop else b""
+        thumb = thumb_of(kept, roi, stored) if not crop else b""
         outcome.taken.append(Taken(record, picture.pixels, fingerprint(picture.pixels), thumb))
 
 
