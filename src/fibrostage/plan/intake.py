@@ -144,6 +144,18 @@ class DicomPlan(PlanSection):
     modalities: tuple[str, ...] = ("US",)
 
 
+class RasterPlan(PlanSection):
+    """How PNG and TIFF pictures of 16 bits become 8: `window` has the value that is black and the one that is white."""
+
+    window: tuple[Annotated[int, Field(ge=0, le=65535)], Annotated[int, Field(ge=0, le=65535)]] | None = None
+
+    @model_validator(mode="after")
+    def _rises(self) -> RasterPlan:
+        if self.window is not None and self.window[0] >= self.window[1]:
+            raise ValueError(f"window is [black, white], the first below the second, got {list(self.window)}")
+        return self
+
+
 class CinePlan(PlanSection):
     """How many frames of a loop to take, and which never.
 

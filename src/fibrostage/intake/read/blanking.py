@@ -146,8 +146,8 @@ def without_lettering(medium: Medium, shown: ShownScreen, stored: Rectangle | No
     if rule == "refuse":
         roi = inside[0]
         raise UnreadableImageError(
-            f"has lettering in its tissue ({roi.width}×{roi.height} pixels at ({roi.x}, {roi.y})), which may be a name: "
-            'kept out, as the plan\'s privacy.lettering = "refuse" asks'
+            f"has lettering in its tissue ({roi.width}×{roi.height} pixels at ({roi.x}, {roi.y})), which may be a "
+            'name: kept out, as privacy.lettering = "refuse" of the plan asks'
         )
     result = shown.masked.copy()
     for roi in hidden_by(inside, result.shape[1], result.shape[0]):
