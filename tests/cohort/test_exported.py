@@ -14,6 +14,7 @@ from monai.data import load_decathlon_datalist
 from PIL import Image
 
 from fibrostage import RESEARCH_USE, SIMULATED
+from fibrostage.cohort.bids import labels_of
 from fibrostage.cohort.exported import LAYOUTS, ExportChoices, export
 from fibrostage.cohort.store import Cohort, hash_pixels
 from fibrostage.ground.errors import CohortError, RunError
@@ -72,6 +73,32 @@ def test_an_imagefolder_has_its_metadata_beside_the_pictures(cohort: Cohort, tmp
             assert hash_of(tmp_path / "out" / side / row["file_name"]) == row["sha256"]
 
 
+def test_bids_has_a_folder_a_patient_and_says_what_is_known(cohort: Cohort, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert export(cohort, out, "bids") == len(cohort.images)
+    rows = list(csv.DictReader((out / "participants.tsv").open(encoding="utf-8"), delimiter="\t"))
+    assert [row["patient_id"] for row in rows] == cohort.patient_ids
+    assert [row["stage"] for row in rows] == [stage or "n/a" for stage in cohort.patients["stage"]]
+    assert all(row["participant_id"].removeprefix("sub-").isalnum() for row in rows)
+    folders = {row["patient_id"]: out / row["participant_id"] / "us" for row in rows}
+    hashes = dict(cohort.images.select("image_id", "sha256").iter_rows())
+    owners = dict(cohort.images.select("image_id", "patient_id").iter_rows())
+    pictures = sorted(out.rglob("*.png"))
+    assert len(pictures) == len(cohort.images)
+    for picture in pictures:
+        told = json.loads(picture.with_suffix(".json").read_text(encoding="utf-8"))
+        assert picture.parent == folders[owners[told["ImageId"]]]
+        assert hash_of(picture) == told["PixelHash"] == hashes[told["ImageId"]]
+    assert json.loads((out / "dataset_description.json").read_text())["BIDSVersion"]
+
+
+def test_ids_that_bids_cannot_tell_apart_are_refused() -> None:
+    assert labels_of(["P-1", "P2"], "patients") == {"P-1": "P1", "P2": "P2"}
+    for ids in (["P-1", "p1"], ["…"]):
+        with pytest.raises(CohortError, match="letters and digits in the names of patients"):
+            labels_of(ids, "patients")
+
+
 def test_a_simulated_cohort_says_so_in_every_file(hospital: TrainedHospital, tmp_path: Path) -> None:
     for layout in LAYOUTS:
         export(hospital.cohort, tmp_path / layout, layout, ExportChoices(test=0))
@@ -81,8 +108,8 @@ def test_a_simulated_cohort_says_so_in_every_file(hospital: TrainedHospital, tmp
 
 
 def test_an_unknown_layout_or_a_folder_that_is_there_is_refused(cohort: Cohort, tmp_path: Path) -> None:
-    with pytest.raises(CohortError, match="layout must be one of csv, monai, imagefolder, got 'bids'"):
-        export(cohort, tmp_path / "out", "bids")
+    with pytest.raises(CohortError, match="layout must be one of csv, monai, imagefolder, bids, got 'nifti'"):
+        export(cohort, tmp_path / "out", "nifti")
     with pytest.raises(RunError, match="exists; choose another --out"):
         export(cohort, tmp_path, "csv")
 

@@ -24,8 +24,10 @@ from fibrostage.bench.timing import in_own_process, machine
 from fibrostage.ground.geometry import iou
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.take_in import Choices, Sources, take_in
+from fibrostage.intake.find.bar_numbers import SURE, read_scale
 from fibrostage.intake.find.box_finder import find_box
 from fibrostage.intake.find.colour_bar import find_bar
+from fibrostage.intake.find.glyphs import FONTS, OWN, templates
 from fibrostage.intake.find.stiffness import MisfitError, Scale, read_stiffness
 from fibrostage.phantom.bmode import Scan, bmode
 from fibrostage.phantom.layouts import LAYOUTS, Layout, Screen, draw_layout, render
@@ -36,6 +38,7 @@ from fibrostage.stats.estimate import wilson
 
 QUALITY = 90  # of the JPEG that screens are saved as
 ENOUGH = 0.95  # IoU
+UNSEEN = tuple(font for font in FONTS if font != OWN)  # without the one that simulated screens are written in
 
 
 def bench_intake(
@@ -152,6 +155,12 @@ def judged(screen: Screen, layout: Layout, pixels: np.ndarray[Any, np.dtype[np.u
     bar = None if box is None else find_bar(pixels, box.roi)
     if box is None or bar is None or screen.kpa is None:
         return row
+    for name, fonts in (("known", FONTS), ("unseen", UNSEEN)):
+        scale = read_scale(pixels, bar.roi, templates(fonts))
+        if scale is not None and scale.confidence >= SURE:
+            row[name] = (scale.top, scale.unit) == (layout.scale, layout.unit)
+        else:
+            row[name] = None
     for name, opacity in (("fitted", None), ("given", layout.opacity)):
         try:
             found = read_stiffness(pixels, box.roi, bar, Scale(layout.scale, layout.unit, opacity), lossy)
@@ -164,7 +173,8 @@ def judged(screen: Screen, layout: Layout, pixels: np.ndarray[Any, np.dtype[np.u
 def summed(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The share of boxes found at IoU 0.95 and 0.90, false boxes, and errors of stiffness in kPa.
 
-    The half-width is that of the mean absolute error's 95% interval.
+    The half-width is that of the mean absolute error's 95% interval. Of bars, how many had their scale and unit read
+    surely, and how many of these wrongly, with their font among the templates and without it.
     """
     boxes = [row["iou"] for row in rows if not row["plain"]]
     plain = [row["found"] for row in rows if row["plain"]]
@@ -175,6 +185,10 @@ def summed(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "plain": len(plain),
         "false_boxes": int(sum(plain)),
     }
+    for name in ("known", "unseen"):
+        read = [row[name] for row in rows if name in row]
+        right = [each for each in read if each is not None]
+        content[f"bars_{name}"] = {"n": len(read), "sure": len(right), "wrong": len(right) - sum(right)}
     for name in ("fitted", "given"):
         errors = np.array([row[name] for row in rows if name in row])
         spread = 1.96 * np.abs(errors).std(ddof=1) / np.sqrt(len(errors)) if len(errors) > 1 else float("nan")

@@ -176,13 +176,15 @@ def intake_view(content: dict[str, Any]) -> TableView:
 
 def boxes_view(content: dict[str, Any]) -> TableView:
     table = Growing(title=f"SIMULATED screens, {content['layouts']}")
-    for column in ("saved", "boxes", "IoU ≥ 0.95", "IoU ≥ 0.9", "false boxes", "kPa error, opacity fitted", "given"):
+    for column in ("saved", "boxes", "IoU ≥ 0.95", "IoU ≥ 0.9", "false boxes", "kPa error, opacity fitted", "given",
+                   "scales read (wrong) of bars", "font unseen"):  # fmt: skip
         table.add_column(column, justify="left" if column == "saved" else "right")
     for row in content["rows"]:
         shares = [f"{row[k]['value']:.3f} [{row[k]['lo']:.3f}–{row[k]['hi']:.3f}]" for k in ("iou_95", "iou_90")]
         table.add_row(
             row["saved"], str(row["n"]), *shares, f"{row['false_boxes']} of {row['plain']}",
             error_of(row["kpa_fitted"]), error_of(row["kpa_given"]),
+            *("{sure} ({wrong}) of {n}".format(**row[f"bars_{name}"]) for name in ("known", "unseen")),
         )  # fmt: skip
     return table.view()
 

@@ -1,7 +1,7 @@
 """A cohort's pictures as PNGs, pixel by pixel as they are stored, in layouts that other programs read.
 
 Ids stay: a patient is called the same in every layout, and a picture read back has the hash that it had. What is known
-of patients is only written where the layout has a place for it (`csv`).
+of patients is only written where the layout has a place for it (`csv`, `bids`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from fibrostage import RESEARCH_USE, SIMULATED
+from fibrostage.cohort.bids import bids_files, write_bids
 from fibrostage.cohort.splits import make_folds
 from fibrostage.cohort.store import Cohort
 from fibrostage.csv_tables.writer import csv_text, write_csv
@@ -26,6 +27,7 @@ from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.plan.split import SplitPlan
 
 TRAIN, TEST, UNLABELLED = "train", "test", "unlabelled"
+DEALT = ("monai", "imagefolder")  # layouts that have a place for who tests
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def export(
     """
     if layout not in LAYOUTS:
         raise CohortError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
-    sides = sides_of(cohort, choices or ExportChoices()) if layout != "csv" else {}
+    sides = sides_of(cohort, choices or ExportChoices()) if layout in DEALT else {}
     with new_folder(out) as work:
         pictures = list(write_pictures(cohort, work, sides, layout, progress))
         LAYOUTS[layout](cohort, work, pictures)
@@ -82,6 +84,7 @@ def write_pictures(
 ) -> Iterator[ExportedPicture]:
     """Writes each picture as PNG and yields it; simulated ones say so in their comment."""
     stages = dict(cohort.patients.select("patient_id", "stage").iter_rows())
+    places = bids_files(cohort) if layout == "bids" else {}
     about_it = PngInfo()
     if cohort.simulated:
         about_it.add_text("Comment", SIMULATED)
@@ -91,8 +94,8 @@ def write_pictures(
             for number, row in enumerate(cohort.images_of(name).iter_rows(named=True)):
                 side = sides.get(row["patient_id"], "")
                 folder = side if layout == "imagefolder" else f"pictures/{name}"
-                file = f"{folder}/{row['image_id']}.png"
-                (work / folder).mkdir(parents=True, exist_ok=True)
+                file = places.get(row["image_id"], f"{folder}/{row['image_id']}.png")
+                (work / file).parent.mkdir(parents=True, exist_ok=True)
                 picture = np.asarray(pixels[number])
                 Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(
                     work / file, pnginfo=about_it
@@ -168,4 +171,5 @@ LAYOUTS: dict[str, Callable[[Cohort, Path, list[ExportedPicture]], None]] = {
     "csv": write_csv_layout,
     "monai": write_datalist,
     "imagefolder": write_imagefolder,
+    "bids": write_bids,
 }

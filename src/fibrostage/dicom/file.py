@@ -40,6 +40,11 @@ MAGIC = b"DICM"
 FIRST_TAGS = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0")  # little-endian
 WHOLE = 64 * 2**20  # bytes; a larger file is decoded from disk, frame by frame
 BASELINE = "1.2.840.10008.1.2.4.50"
+SYNTAXES_WITHOUT_DECODER = {  # that pydicom has no name for
+    "1.2.840.10008.1.2.4.110": "JPEG XL, lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL, recompressed JPEG",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+}
 JPEG = (BASELINE, "1.2.840.10008.1.2.4.51")  # baseline and extended: lossy, colour mostly subsampled
 
 
@@ -147,9 +152,9 @@ class Dicom:
         except MemoryError:
             raise UnreadableImageError("does not fit into memory") from None
         except NotImplementedError:
-            raise UnreadableImageError(
-                f"transfer syntax '{self.dataset.file_meta.TransferSyntaxUID}' has no decoder here"
-            ) from None
+            syntax = str(self.dataset.file_meta.TransferSyntaxUID)
+            known = f" ({SYNTAXES_WITHOUT_DECODER[syntax]})" if syntax in SYNTAXES_WITHOUT_DECODER else ""
+            raise UnreadableImageError(f"transfer syntax '{syntax}'{known} has no decoder here") from None
         except Exception:
             raise UnreadableImageError(
                 f"frame {decoded} of {self.header.frames} cannot be decoded: it is damaged, or not as its tags say"

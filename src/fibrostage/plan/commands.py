@@ -39,6 +39,7 @@ INTAKE = Reads(
         "reliability",
         "mask",
         "dicom",
+        "raster",
         "cine",
         "privacy",
         "quality",

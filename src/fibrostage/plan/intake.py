@@ -118,13 +118,15 @@ class RulePlan(PlanSection):
 
 class StiffnessPlan(PlanSection):
     """What an elastogram's colour bar means: 0 at its bottom, `scale` at its top. `device` is a regular expression; the
-    first entry that fits is used. The bar is found, or at `bar`; the opacity is fitted, or given."""
+    first entry that fits is used. The bar is found, or at `bar`; the opacity is fitted, or given. `numbers` says
+    whether those beside the bar are read and held against `scale` ("check"), or not ("ignore")."""
 
     scale: float = Field(gt=0, le=500)
     unit: Literal["kPa", "m/s"] = "kPa"
     opacity: float | None = Field(None, ge=0.1, le=1)
     device: str | None = None
     bar: Bounds | None = None
+    numbers: Literal["check", "ignore"] = "check"
 
     _pattern = field_validator("device")(check_pattern)
 
@@ -146,6 +148,18 @@ class DicomPlan(PlanSection):
     modalities: tuple[str, ...] = ("US",)
 
 
+class RasterPlan(PlanSection):
+    """How PNG and TIFF pictures of 16 bits become 8: `window` has the value that is black and the one that is white."""
+
+    window: tuple[Annotated[int, Field(ge=0, le=65535)], Annotated[int, Field(ge=0, le=65535)]] | None = None
+
+    @model_validator(mode="after")
+    def _rises(self) -> RasterPlan:
+        if self.window is not None and self.window[0] >= self.window[1]:
+            raise ValueError(f"window is [black, white], the first below the second, got {list(self.window)}")
+        return self
+
+
 class CinePlan(PlanSection):
     """How many frames of a loop to take, and which never.
 
@@ -162,9 +176,11 @@ class CinePlan(PlanSection):
 
 
 class PrivacyPlan(PlanSection):
-    """Columns of P.csv that are carried along although they look identifying."""
+    """Columns of P.csv that are carried along although they look identifying, and what becomes of `lettering` that is
+    found in tissue below a screen's heading: it is noted, blanked ("mask"), or reason to keep the picture out."""
 
     keep: tuple[str, ...] = ()
+    lettering: Literal["note", "mask", "refuse"] = "note"
 
 
 class ReliabilityPlan(PlanSection):

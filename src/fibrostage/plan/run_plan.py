@@ -27,6 +27,7 @@ from fibrostage.plan.intake import (
     ModalityPlan,
     PrivacyPlan,
     QualityPlan,
+    RasterPlan,
     ReliabilityPlan,
     RulePlan,
     StiffnessPlan,
@@ -56,6 +57,7 @@ class Plan(PlanSection):
     reliability: ReliabilityPlan = ReliabilityPlan()
     mask: tuple[MaskPlan, ...] = ()
     dicom: DicomPlan = DicomPlan()
+    raster: RasterPlan = RasterPlan()
     cine: CinePlan = CinePlan()
     privacy: PrivacyPlan = PrivacyPlan()
     quality: QualityPlan = QualityPlan()

@@ -111,3 +111,10 @@ def test_a_file_name_of_two_lines(place: Path) -> None:
     with pytest.raises(IntakeError) as caught:
         take(place)
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_the_index_of_a_disc_stands_for_the_disc(place: Path) -> None:
+    (place / "source" / "DICOMDIR").write_bytes(b"nothing")
+    found = Sources(place / "source" / "DICOMDIR")
+    found.check()
+    assert found.folders == (place / "source",)

@@ -66,6 +66,27 @@ def test_lettering_is_looked_for_in_what_is_stored(
     assert (cohort.path / "contact_sheet" / "sheet-001.png").is_file()
 
 
+def test_the_plan_blanks_lettering_in_tissue_or_keeps_it_out(tmp_path: Path) -> None:
+    image = Image.fromarray(screen(5))
+    ImageDraw.Draw(image).text((60, 150), "DOE^JANE 1980", fill=(255, 255, 255), font=ImageFont.load_default(14))
+    put(tmp_path / "source", "a.dcm", "P1", 1, pixels=np.asarray(image), regions=[PANEL])
+    edit(tmp_path / "source" / "a.dcm", DerivationDescription=None)
+    modality = [{"name": "B", "kind": "bmode", "size": 320, "region": "given"}]
+    choices = Choices(key=tmp_path / "keyed")
+    brightest = {}
+    for rule in ("note", "mask"):
+        plan = plan_with(modality=modality, rule=[{"modality": "B"}], privacy={"lettering": rule})
+        (row,), _ = look_at(Sources(tmp_path / "source"), plan, choices)
+        assert ("was blanked" in str(row["notes"])) == (rule == "mask")
+        cohort = take_in(Sources(tmp_path / "source"), tmp_path / rule, plan, choices=choices)
+        brightest[rule] = int(np.asarray(cohort.pixels("B")[0]).max())
+    assert brightest["note"] > 240  # tissue is darker
+    assert brightest["mask"] <= 200
+    plan = plan_with(modality=modality, rule=[{"modality": "B"}], privacy={"lettering": "refuse"})
+    with pytest.raises(IntakeError, match=r"has lettering in its tissue.*privacy\.lettering = \"refuse\""):
+        take_in(Sources(tmp_path / "source"), tmp_path / "refused", plan, choices=choices)
+
+
 def test_what_stands_outside_what_is_stored_is_noted(tmp_path: Path) -> None:
     image = Image.fromarray(screen(5))
     ImageDraw.Draw(image).text((4, 4), "DOE^JANE 1980", fill=(250, 250, 250), font=ImageFont.load_default(14))

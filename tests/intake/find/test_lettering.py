@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from fibrostage.intake.find.lettering import find_lettering
+from fibrostage.intake.find.lettering import find_lettering, hidden_by
 from tests.intake.hospital import screen, tissue
 
 NAMES = ("DOE^JANE 1980-01-01", "MUELLER, HANS", "ID: 4711-0815", "Garcia Lopez M 45")
@@ -40,6 +40,18 @@ def test_nine_lines_in_ten_are_found(size: int, quality: int | None) -> None:
     cases = [(seed, at, name) for seed in range(4) for at in places for name in NAMES]
     found = [bool(find_lettering(written(screen(seed), at, name, size, quality))) for seed, at, name in cases]
     assert np.mean(found) >= 0.9
+
+
+def test_nine_tenths_of_the_ink_of_names_lie_in_what_is_hidden() -> None:
+    shares = []
+    for seed in range(12):
+        size, name = (12, 16, 22)[seed % 3], NAMES[seed % 4]
+        ink = written(np.zeros((240, 320, 3), np.uint8), (60, 90), name, size, None).max(axis=2) > 120
+        hidden = np.zeros_like(ink)
+        for roi in hidden_by(find_lettering(written(screen(seed), (60, 90), name, size, 90)), 320, 240):
+            hidden[roi.part] = True
+        shares.append((ink & hidden).sum() / ink.sum())
+    assert np.mean(shares) >= 0.9
 
 
 def test_tissue_has_none() -> None:

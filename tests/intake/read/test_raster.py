@@ -1,5 +1,7 @@
 """Pictures read from files: the square around a region, proportions, formats."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from PIL import Image
 from fibrostage.ground.errors import UnreadableImageError
 from fibrostage.ground.geometry import Rectangle
 from fibrostage.intake.read.crops import Square, around_region
-from fibrostage.intake.read.raster import Picture, read_pictures
+from fibrostage.intake.read.raster import Picture, decode, read_pictures
 from fibrostage.plan.intake import ModalityPlan
 
 ELASTOGRAM = ModalityPlan(name="LSTE", kind="elastogram", size=224)
@@ -93,3 +95,34 @@ def test_jpeg_grey_rgb_and_palette_are_read(tmp_path: Path) -> None:
         read = read_picture(tmp_path / name, BMODE, None)
         assert read.pixels.shape == (64, 64, 1)
         assert read.source_format == ("JPEG" if name.endswith("jpg") else "PNG")
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bits_become_eight_by_the_window_that_is_given(suffix: str, tmp_path: Path) -> None:
+    values = np.linspace(0, 4095, 64 * 48).round().astype(np.uint16).reshape(48, 64)
+    path = tmp_path / f"deep.{suffix}"
+    Image.fromarray(values).save(path)
+    with pytest.raises(UnreadableImageError, match=r"16 bits a pixel.*\[raster\] window = \[black, white\]"):
+        decode(path)
+    image, _ = decode(path, (1000, 3000))
+    literal = np.clip((values.astype(float) - 1000) / 2000 * 255, 0, 255).round()
+    np.testing.assert_array_equal(np.asarray(image), literal)
+
+
+def test_what_a_printer_would_take_is_read_as_the_same_colours(tmp_path: Path) -> None:
+    colours = np.zeros((32, 32, 3), np.uint8)
+    colours[:, :16], colours[:, 16:] = (200, 30, 40), (20, 90, 220)
+    Image.fromarray(colours).convert("CMYK").save(tmp_path / "c.jpg", quality=95)
+    image, source_format = decode(tmp_path / "c.jpg")
+    assert (image.mode, source_format) == ("RGB", "JPEG")
+    assert np.abs(np.asarray(image)[:, [4, 28]].astype(int) - colours[:, [4, 28]]).max() <= 6
+
+
+def test_every_format_is_read_in_a_process_that_has_read_none(tmp_path: Path) -> None:
+    image = Image.fromarray(np.arange(48 * 64, dtype=np.uint8).reshape(48, 64))
+    for suffix in ("bmp", "tif"):
+        image.save(tmp_path / f"p.{suffix}")
+        said = "import sys, pathlib; from fibrostage.intake.read import raster; "
+        said += "print(raster.decode(pathlib.Path(sys.argv[1]))[1])"
+        done = subprocess.run([sys.executable, "-c", said, tmp_path / f"p.{suffix}"], capture_output=True, text=True)
+        assert done.stdout.strip() == {"bmp": "BMP", "tif": "TIFF"}[suffix], done.stderr

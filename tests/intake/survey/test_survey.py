@@ -45,14 +45,14 @@ def by_hand(path: Path) -> Plan:
 
 
 def told_scales(plan: str) -> str:
-    """The draft once its owner wrote what each device's colour bar means and took the # away."""
+    """The draft once its owner wrote what those colour bars mean whose numbers were not read, and took the # away."""
     for name, scanner in SCANNERS.items():
         layout = LAYOUTS[name]
         for block in re.findall(r"# \[\[stiffness\]\].*?\n\n|# \[\[stiffness\]\].*?\Z", plan, re.DOTALL):
             (device,) = re.findall(r'device = "(.*?)"', block)
             if re.search(device.replace("\\\\", "\\"), f"{scanner.manufacturer} {scanner.model}"):
                 meant = block.replace("# ", "", 1).replace("\n# ", "\n")
-                meant = meant.replace("scale = 0", f"scale = {layout.scale:g}")
+                meant = re.sub(r"scale = [\d.]+", f"scale = {layout.scale:g}", meant)
                 plan = plan.replace(block, meant.replace('unit = "kPa"', f'unit = "{layout.unit}"'))
     return plan
 
@@ -69,6 +69,12 @@ def test_the_draft_makes_the_cohort_of_the_plan_written_by_hand_of_every_scanner
     found = survey(sources)
     assert set(found.as_dict(named=False)["devices"]) >= {"Polar Five", "Glass Ultrasound G1"}  # type: ignore[arg-type]
     assert len({look.device for look in found.looks}) == len(SCANNERS)
+    read = {one["device"]: (one["scale"], one["unit"]) for one in tomllib.loads(found.plan)["stiffness"]}
+    for name, scanner in SCANNERS.items():
+        meant = LAYOUTS[name].scale, LAYOUTS[name].unit
+        assert read.get(f"^{scanner.manufacturer} {scanner.model}$", meant) == meant
+    assert len(read) >= 6
+    assert re.search(r"scale = \S+  # (UNSURE: )?read at \d+ of \d+ bars, confidence 0\.\d\d or more", found.plan)
     draft = taken(sources, Plan.parse(tomllib.loads(told_scales(found.plan))), tmp_path / "draft")
     hand = taken(sources, by_hand(hospital), tmp_path / "hand")
     assert hand.images["kpa"].count() > 5

@@ -110,10 +110,11 @@ def export(
     folder: CohortFolder,
     target: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new folder.")],
     layout: Annotated[
-        str, typer.Option(help="csv (read back by 'intake'), monai (a datalist) or imagefolder (Hugging Face).")
+        str,
+        typer.Option(help="csv (read back by 'intake'), monai (a datalist), imagefolder (Hugging Face) or bids."),
     ] = "csv",
     test: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of the labelled patients who test; not of csv.")
+        float, typer.Option(min=0, max=0.9, help="Share of the labelled patients who test; not of csv and bids.")
     ] = 0.2,
     seed: Annotated[int, typer.Option(help="What deals patients to training and testing.")] = 0,
     as_json: AsJson = False,

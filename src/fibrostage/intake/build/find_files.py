@@ -52,7 +52,8 @@ class Sources:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        return (self.folder, *self.more)
+        named = (self.folder, *self.more)  # the index of a disc stands for the disc
+        return tuple(p.parent if p.name.lower() in INDEXES and p.is_file() else p for p in named)
 
     def check(self) -> None:
         """Checks that the sources are there. Raises `IntakeError` where one does not exist, or with I.csv is no

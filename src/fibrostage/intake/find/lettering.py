@@ -5,6 +5,7 @@ It is not read, only found, so no alphabet is needed; speckle and fasciae are ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fibrostage.ground.geometry import Rectangle, around
+from fibrostage.ground.geometry import Rectangle, around, between, clipped
 
 STROKE = 9  # pixels across which a sign's stroke is thinner
 CONTRASTS = (40, 72, 112)  # grey levels that a stroke stands out by
@@ -24,6 +25,7 @@ SMALLER = 0.6  # of a tall sign's height, that a small one beside it has at leas
 APART = 2.0  # of a sign's height, to the next on its line
 EVEN = 32  # grey levels between the brightest pixels of a line's signs
 FLAT = 0.35  # of a sign's pixels are as bright as its brightest, but for EVEN
+BESIDE = 3  # heights of a line that are blanked at either end of it
 OWN = 0.45  # of what is as bright as its signs, that is of its signs
 
 Grey = NDArray[np.uint8]  # [H, W]
@@ -46,6 +48,24 @@ def find_lettering(picture: NDArray[np.uint8]) -> list[Rectangle]:
         return []
     lines = [line for side in (grey, 255 - grey) for line in lines_in(side)]
     return [around(sign.roi for sign in line) for line in sorted(lines, key=len, reverse=True)]
+
+
+def hidden_by(lines: Sequence[Rectangle], width: int, height: int) -> list[Rectangle]:
+    """Returns what to blank of a picture of this width and height for its lines of lettering to be gone: each with as
+    much beside it as signs that were missed at its ends may take, and its shadow."""
+    return [
+        clipped(
+            between(
+                line.x - BESIDE * line.height,
+                line.y - 1 - line.height // 3,
+                line.right + BESIDE * line.height,
+                line.bottom + 1 + line.height // 3,
+            ),
+            width,
+            height,
+        )
+        for line in lines
+    ]
 
 
 def lines_in(grey: Grey) -> list[list[Sign]]:

@@ -17,7 +17,7 @@ from fibrostage.dicom.header import Header
 from fibrostage.ground.errors import UnreadableImageError
 from fibrostage.ground.geometry import Rectangle, around, clipped, lies_in, shared
 from fibrostage.intake.find.colour import Tint, tint_of
-from fibrostage.intake.find.lettering import find_lettering
+from fibrostage.intake.find.lettering import find_lettering, hidden_by
 from fibrostage.intake.find.tissue import find_tissue
 from fibrostage.intake.read.media import Medium
 from fibrostage.intake.read.raster import check_region, squares_of
@@ -133,6 +133,26 @@ def refuse_lettering(medium: Medium, shown: ShownScreen, stored: Rectangle | Non
         return None
     place = "in its tissue" if inside else "outside what is stored"
     return f"has lettering {place}: look at the contact sheet"
+
+
+def without_lettering(medium: Medium, shown: ShownScreen, stored: Rectangle | None, rule: str) -> NDArray[np.uint8]:
+    """Returns what may be kept of a screen [H, W] or [H, W, 3], by the plan's `rule` for lettering in what would be
+    stored (all of the screen where `stored` is None): as it is where none is found or it is only noted, else a copy
+    with it blanked. Raises `UnreadableImageError` where the rule is to refuse it."""
+    found = () if medium.of_nobody or rule == "note" else shown.lettering
+    inside = [roi for roi in found if stored is None or shared(roi, stored)]
+    if not inside:
+        return shown.masked
+    if rule == "refuse":
+        roi = inside[0]
+        raise UnreadableImageError(
+            f"has lettering in its tissue ({roi.width}×{roi.height} pixels at ({roi.x}, {roi.y})), which may be a "
+            'name: kept out, as privacy.lettering = "refuse" of the plan asks'
+        )
+    result = shown.masked.copy()
+    for roi in hidden_by(inside, result.shape[1], result.shape[0]):
+        result[roi.part] = 0
+    return result
 
 
 def covers(areas: list[Rectangle], frame: NDArray[np.uint8]) -> bool:

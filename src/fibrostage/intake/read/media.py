@@ -121,9 +121,9 @@ class Clip:
         # all of it is read even for one frame: only the end tells whether a video is whole
 
 
-def open_medium(path: Path, modalities: Sequence[str]) -> Medium | Report:
-    """Opens a file as what its first bytes say it is. Raises `UnreadableImageError` where it cannot be read, is empty,
-    or is nothing that intake reads."""
+def open_medium(path: Path, modalities: Sequence[str], window: tuple[int, int] | None = None) -> Medium | Report:
+    """Opens a file as what its first bytes say it is; grey of 16 bits outside DICOM needs a `window`. Raises
+    `UnreadableImageError` where it cannot be read, is empty, or is nothing that intake reads."""
     try:
         with path.open("rb") as file:
             start = file.read(START)
@@ -134,7 +134,7 @@ def open_medium(path: Path, modalities: Sequence[str]) -> Medium | Report:
     if is_dicom(start):
         return open_dicom(path, modalities)
     if start.startswith(RASTER):
-        return Still(*decode(path))
+        return Still(*decode(path, window))
     if other := other_kind(start):
         raise UnreadableImageError(f"is {other}, which is not read: save it as PNG or JPEG, or as MP4 where it moves")
     if start[TS_PACKET : TS_PACKET + 1] == bytes([TS_SYNC]) == start[:1]:

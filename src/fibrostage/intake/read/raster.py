@@ -21,10 +21,11 @@ from fibrostage.intake.read.crops import Square, around_click, around_region, ce
 from fibrostage.intake.read.tables import Click
 from fibrostage.plan.intake import ModalityPlan
 
-FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")  # Pillow opens an MPO as a JPEG, and fails where it is named
 SEVERAL_OF_ONE = ("MPO",)  # a JPEG with previews or depth maps of the same shot behind it
 MOST_PIXELS = 64 * 2**20  # of one picture
-RGB_MODES = ("RGB", "RGBA", "P", "L", "LA", "1")
+RGB_MODES = ("RGB", "RGBA", "P", "L", "LA", "1", "CMYK")
+DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N")  # grey of 16 bits
 
 
 @dataclass(frozen=True)
@@ -89,20 +90,23 @@ def check_region(roi: Rectangle, width: int, height: int) -> None:
         )
 
 
-def decode(path: Path) -> tuple[Image.Image, str]:
-    """Decodes a picture file: the picture, upright, and its format. Raises `UnreadableImageError` where it is gone,
-    damaged, none of FORMATS, not 8-bit grey or RGB, of several frames, or of more than MOST_PIXELS."""
+def decode(path: Path, window: tuple[int, int] | None = None) -> tuple[Image.Image, str]:
+    """Decodes a picture file: the picture, upright, and its format. Grey of 16 bits becomes 8 by a `window`, the values
+    that are black and white; CMYK, as printers have it, becomes RGB. Raises `UnreadableImageError` where it is gone,
+    damaged, none of FORMATS, not 8-bit and without a window, of several frames, or of more than MOST_PIXELS."""
     try:
         with Image.open(path, formats=FORMATS) as image:
-            if image.mode not in RGB_MODES:
-                raise UnreadableImageError(f"pixel mode {image.mode} is not 8-bit grey or RGB; save it as 8-bit PNG")
+            check_mode(image.mode, window)
             if getattr(image, "n_frames", 1) > 1 and image.format not in SEVERAL_OF_ONE:
                 raise UnreadableImageError("holds several frames; give one picture a file")
             if image.width * image.height > MOST_PIXELS:
                 raise UnreadableImageError(f"has {image.width}×{image.height} pixels; at most {MOST_PIXELS} are read")
             source_format = "JPEG" if image.format in SEVERAL_OF_ONE else str(image.format)
             image.load()
-            return ImageOps.exif_transpose(image), source_format
+            upright = ImageOps.exif_transpose(image)
+            if window is not None and upright.mode in DEEP_MODES:
+                upright = windowed(upright, window)
+            return upright.convert("RGB") if upright.mode == "CMYK" else upright, source_format
     except UnreadableImageError:
         raise
     except FileNotFoundError:
@@ -113,6 +117,24 @@ def decode(path: Path) -> tuple[Image.Image, str]:
         raise UnreadableImageError(
             "not a readable PNG or JPEG picture, nor BMP or TIFF: damaged, or cut short"
         ) from None
+
+
+def check_mode(mode: str, window: tuple[int, int] | None) -> None:
+    """Raises `UnreadableImageError` for a pixel mode that cannot be brought to 8-bit grey or RGB."""
+    if mode in DEEP_MODES and window is None:
+        raise UnreadableImageError(
+            "has 16 bits a pixel, and nothing says which values are black and white: give [raster] window = "
+            "[black, white] in the plan, or save it as 8-bit PNG"
+        )
+    if mode not in (*RGB_MODES, *DEEP_MODES):
+        raise UnreadableImageError(f"pixel mode {mode} is not 8-bit grey or RGB; save it as 8-bit PNG")
+
+
+def windowed(image: Image.Image, window: tuple[int, int]) -> Image.Image:
+    """Returns a grey picture of 16 bits as one of 8, with the first value of the window black and the second white."""
+    black, white = window
+    values = np.asarray(image).astype(np.float32)
+    return Image.fromarray(np.clip((values - black) / (white - black) * 255, 0, 255).round().astype(np.uint8))
 
 
 def squares_of(

@@ -35,7 +35,7 @@ def read_into(outcome: Outcome, job: ReadingJob, setting: ReadingRules) -> None:
     """Adds to `outcome` what a file gives: readings of a report, or the pictures of every request; refusals are noted
     there."""
     try:
-        medium = open_medium(job.path, setting.plan.dicom.modalities)
+        medium = open_medium(job.path, setting.plan.dicom.modalities, setting.plan.raster.window)
         outcome.simulated = medium.simulated
         if isinstance(medium, Report) and medium.own:
             pass_over(outcome, medium, job, setting.privacy)

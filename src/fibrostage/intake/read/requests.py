@@ -19,12 +19,20 @@ from fibrostage.dicom.regions import Region
 from fibrostage.ground.errors import UnreadableImageError
 from fibrostage.ground.geometry import Rectangle, shared
 from fibrostage.ground.quantities import KPA
+from fibrostage.intake.find.bar_numbers import SURE, read_scale
 from fibrostage.intake.find.box_finder import FoundBox, find_box
 from fibrostage.intake.find.colour_bar import Bar, bar_at, find_bar, written
 from fibrostage.intake.find.fingerprint import fingerprint
 from fibrostage.intake.find.stiffness import MisfitError, Scale, Stiffness, read_stiffness
 from fibrostage.intake.find.tissue import find_tissue
-from fibrostage.intake.read.blanking import ShownScreen, refuse_lettering, shown_of, stored_part, tissue_part
+from fibrostage.intake.read.blanking import (
+    ShownScreen,
+    refuse_lettering,
+    shown_of,
+    stored_part,
+    tissue_part,
+    without_lettering,
+)
 from fibrostage.intake.read.loop_frames import choose, grain, thumbnail, tissue
 from fibrostage.intake.read.media import Frame, Medium
 from fibrostage.intake.read.outcome import Outcome, ReadingRules, Refusal, Taken
@@ -103,8 +111,8 @@ def read_place(
     outcome: Outcome,
     place: PicturePlace,
 ) -> None:
-    """Adds the picture, or the crops, of one part of a frame. Raises `UnreadableImageError` as `pictures_of` and
-    `refuse_lettering` do."""
+    """Adds the picture, or the crops, of one part of a frame. Raises `UnreadableImageError` as `pictures_of`,
+    `refuse_lettering` and `without_lettering` do."""
     modality, shown, click = setting.modalities[request.modality], place.shown, request.click
     frame = place.frame if medium.count != 1 else request.frame
     drawn = setting.drawn_on(request, frame, place.panel)
@@ -117,13 +125,17 @@ def read_place(
         lettering = refuse_lettering(medium, shown, stored)
         if lettering is not None:
             outcome.note(lettering)
+    kept = without_lettering(medium, shown, stored, setting.plan.privacy.lettering)
+    if kept is not shown.masked:
+        outcome.note("lettering in what is stored was blanked")
+        pictures = pictures_of(Image.fromarray(kept), medium.format, modality, roi, click)
     read = map_of(shown, roi, request, setting, outcome)
     for crop, picture in enumerate(pictures):
         number = crop if modality.fit == "click" else place.panel
         record = record_of(medium, request, picture, place.frame, roi, setting)
         record |= {"crop": number, "box_confidence": None if box is None else box.confidence}
         add_stiffness(record, request, read)
-        thumb = thumb_of(shown.masked, roi, stored) if not crop else b""
+        thumb = thumb_of(kept, roi, stored) if not crop else b""
         outcome.taken.append(Taken(record, picture.pixels, fingerprint(picture.pixels), thumb))
 
 
@@ -209,6 +221,7 @@ def map_of(
             bar = bar_at(shown.whole, Rectangle(*meant.bar)) if meant.bar else find_bar(shown.whole, roi)
             if bar is None:
                 raise MisfitError("no colour bar was found beside the box")
+            check_numbers(shown.whole, bar, meant)
             scale = Scale(meant.scale, meant.unit, meant.opacity)
             found = read_stiffness(shown.whole, roi, bar, scale, shown.lossy, shown.tint)
             if refusal := KPA.refusal(found.median):
@@ -218,6 +231,21 @@ def map_of(
             outcome.refused.append(Refusal(f"no stiffness could be read: {error}", request, value=True))
             return None
     return None
+
+
+def check_numbers(pixels: NDArray[np.uint8], bar: Bar, meant: StiffnessPlan) -> None:
+    """Raises `MisfitError` where the numbers at a bar of RGB pixels [H, W, 3] surely say another scale than the plan
+    does, unless the plan tells to ignore them."""
+    said = None if meant.numbers == "ignore" else read_scale(pixels, bar.roi)
+    if said is None or said.of_top < SURE:
+        return
+    other_unit = said.unit is not None and said.confidence >= SURE and said.unit != meant.unit
+    if other_unit or abs(said.top - meant.scale) > 0.01 * meant.scale:
+        unit = f" {said.unit}" if said.unit else ""
+        raise MisfitError(
+            f"its colour bar goes to {said.top:g}{unit} by the numbers beside it, and to {meant.scale:g} {meant.unit} "
+            'by the plan\'s [[stiffness]]; mend that, or say numbers = "ignore" there'
+        )
 
 
 def record_of(

@@ -1,7 +1,7 @@
 """The draft of a plan as text: each line with the count it rests on, and what was unsure beside it.
 
-A line behind a # is one that only a person can confirm: what a colour bar's top means, what may be kept of a screen
-that marks nothing, in which unit a column is.
+A line behind a # is one that only a person can confirm: what a colour bar's top means where its numbers were not read
+surely, what may be kept of a screen that marks nothing, in which unit a column is.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from fibrostage import RESEARCH_USE
 from fibrostage.csv_tables.way_forward import quoted
+from fibrostage.intake.find.bar_numbers import SURE, BarScale
 from fibrostage.intake.survey.groups import VEIL, Ruled, SeriesRule, pattern
 from fibrostage.intake.survey.listed import ListedModality
 from fibrostage.intake.survey.look import FileLook
@@ -132,7 +133,8 @@ def rule_block(rule: SeriesRule) -> str:
 
 
 def stiffness_blocks(rules: Iterable[SeriesRule]) -> list[str]:
-    """A block a device with colour bars, behind a #: what a bar's top means is not read from its numbers."""
+    """A block a device with colour bars, with what their numbers say; behind a # where none was read surely, or they
+    differ from one picture to another."""
     devices: dict[str, list[FileLook]] = defaultdict(list)
     for rule in rules:
         for look in rule.looks:
@@ -145,13 +147,38 @@ def stiffness_blocks(rules: Iterable[SeriesRule]) -> list[str]:
             blocks.append(f"# {bars} colour bars are of a device whose name names somebody; say its device yourself\n")
         elif bars:
             why = f"{bars} of {len(looks)} elastograms have a colour bar"
-            blocks.append(
-                commented("# [[stiffness]]", why)
-                + (f"# device = {quoted(pattern(device))}\n" if device else "")
-                + commented("# scale = 0", f"{UNSURE}write the number at the bar's top here, then take the # away")
-                + commented('# unit = "kPa"', 'or "m/s"')
-            )
+            blocks.append(stiffness_block(device, [look.scale for look in looks if look.scale is not None], bars, why))
     return blocks
+
+
+def stiffness_block(device: str, scales: Sequence[BarScale], bars: int, why: str) -> str:
+    """The block of a device with so many `bars`, of which `scales` were read."""
+    named = f"device = {quoted(pattern(device))}\n" if device else ""
+    sure = [scale for scale in scales if scale.confidence >= SURE]
+    told = Counter((scale.top, scale.unit) for scale in sure)
+    if len(told) == 1:
+        ((top, unit),) = told
+        least = min(scale.confidence for scale in sure)
+        read = f"read at {len(sure)} of {bars} bars, confidence {least:.2f} or more"
+        doubt = UNSURE if 2 * len(sure) < bars else ""
+        return (
+            commented("[[stiffness]]", why) + named + commented(f"scale = {top:g}", f"{doubt}{read}")
+            + f"unit = {quoted(str(unit))}\n"
+        )  # fmt: skip
+    likely = Counter(scale.top for scale in scales if scale.of_top >= SURE)
+    seen = ", ".join(f"{top:g}{f' {unit}' if unit else ''} {count}×" for (top, unit), count in told.most_common())
+    seen = seen or ", ".join(f"{top:g} {count}×" for top, count in likely.most_common())
+    ask = "write the number at the bar's top here, then take the # away"
+    if len(told) > 1 or len(likely) > 1:
+        ask = f"the bars differ ({seen}): a block for each, told apart by what the files say, or keep the commonest"
+    elif likely:
+        ask = f"the bars say {seen}, but their unit was not read; then take the # away"
+    return (
+        commented("# [[stiffness]]", why)
+        + ("# " + named if named else "")
+        + commented(f"# scale = {next(iter(likely), 0):g}", f"{UNSURE}{ask}")
+        + commented('# unit = "kPa"', 'or "m/s"')
+    )
 
 
 def mask_blocks(looks: Iterable[FileLook]) -> list[str]:

@@ -17,6 +17,7 @@ from fibrostage.dicom.elements import text_of
 from fibrostage.dicom.file import Report
 from fibrostage.ground.errors import FibrostageError, UnreadableImageError
 from fibrostage.ground.geometry import Rectangle
+from fibrostage.intake.find.bar_numbers import BarScale, read_scale
 from fibrostage.intake.find.box_finder import find_box
 from fibrostage.intake.find.colour_bar import find_bar
 from fibrostage.intake.find.tissue import find_tissue
@@ -30,7 +31,8 @@ TISSUE = ("tissue", "colour")
 @dataclass(frozen=True)
 class FileLook:
     """What one file says and shows. `box` says whether its middle frame has a colour box, `bar` whether a colour bar
-    stands beside it; `tissue` is where it was found on a screen that marks none; `pixels` is a hash of the frame."""
+    stands beside it, and `scale` what its numbers say; `tissue` is where it was found on a screen that marks none;
+    `pixels` is a hash of the frame."""
 
     name: str
     format: str
@@ -48,6 +50,7 @@ class FileLook:
     burned_in: bool | None = None
     box: bool = False
     bar: bool = False
+    scale: BarScale | None = None
     tissue: tuple[Rectangle, ...] = ()
     pixels: str = ""
     readings: int | None = None  # of a structured report
@@ -90,11 +93,13 @@ def look_of(name: str, medium: Medium) -> FileLook:
     frame = middle(medium)
     height, width = frame.shape[:2]
     found = find_box(frame, lossy=medium.lossy) if frame.ndim == 3 else None
+    bar = None if found is None else find_bar(frame, found.roi)
     shown: dict[str, Any] = {
         "width": width,
         "height": height,
         "box": found is not None,
-        "bar": found is not None and find_bar(frame, found.roi) is not None,
+        "bar": bar is not None,
+        "scale": None if bar is None else read_scale(frame, bar.roi),
         "pixels": hashlib.sha256(np.ascontiguousarray(frame).tobytes()).hexdigest(),
     }
     header = medium.header
