@@ -17,7 +17,6 @@ from fibrostage.cli.app import app
 from fibrostage.cohort.store import Cohort
 from fibrostage.deploy import answers
 from fibrostage.deploy.answers import Wanted, asked_of, file_names, page_of, write_answers
-from fibrostage.deploy.heat_maps import HeatMaps
 from fibrostage.deploy.package import package
 from fibrostage.deploy.patient_page import page_html
 from fibrostage.deploy.station import answer, open_station
@@ -25,6 +24,7 @@ from fibrostage.ground.errors import PlanError, RunError
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
+from fibrostage.learn.heat_maps import HeatMaps
 from fibrostage.learn.model import open_model
 from fibrostage.learn.plan_for_cohort import plan_for
 from fibrostage.learn.predict_cohort import stage_cohort

@@ -12,6 +12,7 @@ from fibrostage.analysis.judged import KeptRun
 from fibrostage.ground.stage import METAVIR
 from fibrostage.report.attribution import Attribution, attribution_figure
 from fibrostage.report.results import Diagnosis, Results
+from fibrostage.results.examples import ExamplePatient, ExamplePatients, ExamplePicture
 from fibrostage.results.metrics import ParticipantFlow
 from fibrostage.results.predictions import scores_of
 from fibrostage.stats.calling import Calling
@@ -80,9 +81,27 @@ def manuscript(n: int = 100, simulated: bool = True) -> Results:
             "te": [4.0 + 3 * (k % 5) + (k % 7) / 3 for k in range(2 * n)],
         }
     )
-    kept = KeptRun("LSTE", 0, None, told, {"0.0": calling}, people)
-    metrics = [made_metrics(simulated=simulated, n_patients=n)]
-    return Results("a run", METAVIR, metrics, [PLAN], {"LSTE": told}, kept=(kept,))
+    kept = KeptRun("LSTE+LUS", 0, None, told, {"0.0": calling}, people)
+    metrics = [made_metrics(simulated=simulated, n_patients=n, method="LSTE+LUS")]
+    parts = {"LSTE+LUS": told, "LUS": predictions(n, 1), "LSTE": predictions(n, 2)}
+    parts = pl.concat([own.drop("fold", strict=False).with_columns(method=pl.lit(name)) for name, own in parts.items()])
+    return Results(
+        "a run", METAVIR, metrics, [PLAN], {"LSTE+LUS": told}, kept=(kept,), by_modality=parts,
+        examples=examples(simulated),
+    )  # fmt: skip
+
+
+def examples(simulated: bool) -> ExamplePatients:
+    """A patient who was called rightly, with pictures, and one called wrongly, of whom there is a table alone."""
+    rng = np.random.default_rng(5)
+    pictures = tuple(
+        ExamplePicture(name, share, rng.integers(0, 255, (24, 32, 3)).astype(np.uint8), rng.normal(size=(8, 8)), box)
+        for name, share, box in (("LSTE", 0.8, (4, 4, 9, 9)), ("LUS", -0.2, None))
+    )
+    said = dict(zip(METAVIR.classes, (0.1, 0.1, 0.6, 0.1, 0.1), strict=True))
+    right = ExamplePatient("P2", "F2", "F2", 7, said, {"LSTE": 0.8, "LUS": -0.2}, {"LSTE": 3, "LUS": 1}, pictures)
+    wrong = ExamplePatient("P4", "F4", "F2", 3, said, {"table": -0.1}, {"table": 1}, ())
+    return ExamplePatients(100, simulated, (right, wrong))
 
 
 def study(simulated: bool = False) -> Results:

@@ -25,11 +25,12 @@ def test_what_a_paper_needs_stands_on_the_page() -> None:
     sections = sections_of(made)
     names = [section.name for section, _ in sections]
     for name in ("summary", "operating_points", "agreement", "calibration", "decision_curves", "reclassification",
-                 "subgroups", "table_one"):  # fmt: skip
+                 "subgroups", "table_one", "modalities_added", "examples", "roc_beside_markers"):  # fmt: skip
         assert name in names
     page = render(made, sections)
     text = re.sub(r"<[^>]+>", " ", page)
-    assert "LSTE was tested on 100 patients" in text
+    assert "was tested on 100 patients" in text
+    assert "withheld from the network" in text
     assert "sensitivity 90%" in text
     assert "against TE" in text
     assert "on 100 training patients" in text
@@ -69,7 +70,7 @@ def test_a_run_from_before_says_why() -> None:
     made = made_of.manuscript(N)
     older = replace(made, kept=(replace(made.kept[0], callings={}, participants=None),))
     text = re.sub(r"<[^>]+>", " ", render(older, sections_of(older)))
-    assert f"LSTE: cannot be computed because {NOTHING_KEPT}." in text
+    assert f": cannot be computed because {NOTHING_KEPT}." in text
     assert "operating points" not in text, "a table of nothing is no help"
     assert "Cannot be made because the run kept nothing of its patients" in text
     assert "What a threshold would do cannot be said because" in text

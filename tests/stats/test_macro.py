@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fibrostage.stats.macro import macro_auc, macro_auc_interval
+from fibrostage.stats.auc import delong
+from fibrostage.stats.macro import macro_auc, macro_auc_interval, macro_difference
 
 
 @pytest.mark.parametrize("counts", [(1, 1, 1, 1, 1), (3, 3, 3, 3, 3), (20, 20, 20, 20, 2)])
@@ -36,3 +37,30 @@ def test_intervals_of_small_test_sets_cover(counts: tuple[int, ...]) -> None:
     ]
     assert len(held) == 200
     assert np.mean(held) >= 0.85
+
+
+def test_a_difference_of_two_classes_is_delongs() -> None:
+    rng = np.random.default_rng(3)
+    stages = np.arange(40) % 2
+    first, second = (rng.normal(size=40) + stages * gap for gap in (1.5, 0.5))
+    tables = [np.column_stack([1 / (1 + np.exp(x)), 1 / (1 + np.exp(-x))]) for x in (first, second)]
+    found = macro_difference(stages, *tables)
+    theirs = delong(stages == 1, np.stack([first, second])).difference(0, 1)
+    assert (found.value, found.se, found.p) == pytest.approx((theirs.value, theirs.se, theirs.p))
+
+
+def test_the_error_of_a_difference_is_the_jackknifes() -> None:
+    rng = np.random.default_rng(4)
+    stages = np.arange(30) % 3
+    first, second = (rng.dirichlet(np.ones(3) + 3 * k, 30) for k in (0, 1))
+    found = macro_difference(stages, first, second)
+
+    def value(rows: np.ndarray) -> float:
+        return macro_auc(stages[rows], first[rows]) - macro_auc(stages[rows], second[rows])
+
+    variance = 0.0
+    for k in range(3):
+        left_out = np.array([value(np.arange(30) != row) for row in np.flatnonzero(stages == k)])
+        variance += (len(left_out) - 1) / len(left_out) * ((left_out - left_out.mean()) ** 2).sum()
+    assert found.se == pytest.approx(np.sqrt(variance))
+    assert macro_difference(stages[:9], first[:9], second[:9]).why.startswith("no interval")

@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fibrostage.analysis.networks_and_markers import MARKER, NETWORK, measured_columns
+from fibrostage.analysis.few_patients import LEAST
+from fibrostage.analysis.networks_and_markers import MARKER, NETWORK, SCORES, measured_columns
 from fibrostage.ground.stage import Staging
 from fibrostage.ground.units import suspicions
 from fibrostage.markers import MARKERS, measured
@@ -122,6 +123,25 @@ def judged_markers(participants: pl.DataFrame, folds: Mapping[str, Sequence[str]
         if any(cutoff.system == staging.name for cutoff in marker.cutoffs):
             found += of_marker(marker.title, marker_table(marker, participants), folds, staging)
     return found
+
+
+def scores_beside(networks: Sequence[Judged], participants: pl.DataFrame, staging: Staging, seed: int) -> pl.DataFrame:
+    """A run's table of scores as a study has it (`SCORES`): of the test patients, at each cut, those of its network
+    and of each marker that `LEAST` of them have; empty where there is no such marker."""
+    stages = participants.select("patient_id", "stage").drop_nulls()
+    tests = pl.DataFrame({"patient_id": networks[0].patients.tolist() if networks else []}, {"patient_id": pl.String})
+    known = {marker.title: marker_table(marker, participants).select("patient_id", "score") for marker in MARKERS}
+    named = {title: own for title, table in known.items() if len(own := tests.join(table, "patient_id")) >= LEAST}
+    parts = []
+    for one in networks if named else ():
+        told = pl.DataFrame({"patient_id": one.patients.tolist(), "score": one.score})
+        for method, kind, table in [
+            (one.method, NETWORK, told),
+            *((title, MARKER, table) for title, table in named.items()),
+        ]:
+            keys = {"seed": seed, "cut": one.cut, "split": TEST, "method": method, "kind": kind}
+            parts.append(table.join(stages, "patient_id").with_columns(pl.lit(v).alias(k) for k, v in keys.items()))
+    return pl.concat(parts).select(list(SCORES)) if parts else pl.DataFrame(schema=SCORES)
 
 
 def marker_table(marker: Marker, participants: pl.DataFrame) -> pl.DataFrame:

@@ -1,9 +1,9 @@
 """Whether a network tells a cut as well in every kind of patient: AUC by subgroup, and a test that they differ.
 
 Subgroups are of test patients; where an amount must be divided, training patients say where, so that test patients
-choose nothing. Whether the groups of a characteristic differ is asked by the heterogeneity of their AUCs (Cochran's Q
-with DeLong's variances; of two groups the square of their difference over its error), with Holm's p over all
-characteristics of a cut. A test that finds nothing in small groups says little.
+choose nothing. Whether the groups of a characteristic differ (interaction) is asked by the heterogeneity of their
+AUCs (Cochran's Q with DeLong's variances; of two groups the square of their difference over its error), with Holm's p
+over all characteristics of a cut. A test that finds nothing in small groups says little.
 """
 
 from __future__ import annotations

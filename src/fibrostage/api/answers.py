@@ -15,11 +15,11 @@ from fibrostage.api.progress import default_progress
 from fibrostage.api.runs import opened_cohort
 from fibrostage.cohort.store import Cohort, is_cohort
 from fibrostage.deploy.answers import Wanted, asked_of, write_answers
-from fibrostage.deploy.heat_maps import HeatMaps
 from fibrostage.ground.errors import PlanError
 from fibrostage.ground.files import check_new
 from fibrostage.ground.progress import Progress
 from fibrostage.intake.given_ids import ids_from_key, ids_from_link
+from fibrostage.learn.heat_maps import HeatMaps
 from fibrostage.learn.hub import located
 from fibrostage.learn.model import open_model
 from fibrostage.learn.predict_cohort import PredictedCohort, check_target, stage_cohort, write_table

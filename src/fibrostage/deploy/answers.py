@@ -20,11 +20,11 @@ from fibrostage.cohort.colour_bar import bar_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.cohort.tables import BOX
 from fibrostage.csv_tables.writer import write_csv
-from fibrostage.deploy.heat_maps import HeatMaps, Maps
 from fibrostage.deploy.patient_page import PagePicture, PatientPage, page_html, sheets_of, write_page
 from fibrostage.ground.errors import FibrostageError, RunError
 from fibrostage.ground.files import new_folder, write_json
 from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.learn.heat_maps import HeatMaps, Maps
 from fibrostage.learn.predict_cohort import PredictedCohort, left_out_table
 from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.plan.run_plan import Plan

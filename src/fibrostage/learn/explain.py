@@ -44,6 +44,7 @@ How = Literal["occlusion", "gradients"]
 HOWS = get_args(How)
 PATCH, STEP = 0.1, 0.05  # of the side: the occluding patch and its stride
 BLUR = 0.2  # of the side
+PICTURES = 24  # that are explained, one a patient
 STEPS = 32  # of the path of integrated gradients
 
 Box = tuple[int, int, int, int]  # x, y, width, height
@@ -61,7 +62,7 @@ class ExplainedPicture:
 def explain_run(
     run: Path,
     cohort: Cohort,
-    pictures: int = 24,
+    pictures: int = PICTURES,
     how: str = "occlusion",
     modality: str | None = None,
     progress: Progress = SILENT,

@@ -225,17 +225,7 @@ def look(
     false_alarms: float = 0.01,
 ) -> MemberAnswer:
     """Looks at all patients' pictures, over at most `evaluation.candidates` candidates each."""
-    spec = BACKBONES[plan.network.backbone]
-    precision = resolve_precision(plan.training.precision)
-    mirror = plan.training.finetune == "head" and plan.training.mirror  # as the head was fitted
-    features = {
-        name: torch.from_numpy(
-            features_of(pictures, name, spec, network.backbone(name), precision, progress, mirror, keep)
-            if name in plan.pictured
-            else measured_features(pictures.measurements[name])
-        )
-        for name in plan.fused
-    }
+    features = inputs_of(network, plan, pictures, progress, keep)
     space = space_of(pictures, plan.fused, plan.network.missing == "keep")
     usable = np.flatnonzero(space.per_patient > 0)
     ids = space.draw(usable, plan.evaluation.candidates, Draws.EVALUATED.of(plan.seed))
@@ -253,6 +243,23 @@ def look(
         {name: strange for name, (_, strange) in unlike.items()},
         contributions(network.head, features, space, ids, known.baseline),
     )
+
+
+def inputs_of(
+    network: MMFN, plan: Plan, pictures: Pictures, progress: Progress = SILENT, keep: bool = True
+) -> dict[str, Tensor]:
+    """By modality what the head works on of each picture [n, C], as it was fitted; with `keep` it stays cached."""
+    spec = BACKBONES[plan.network.backbone]
+    precision = resolve_precision(plan.training.precision)
+    mirror = plan.training.finetune == "head" and plan.training.mirror
+    return {
+        name: torch.from_numpy(
+            features_of(pictures, name, spec, network.backbone(name), precision, progress, mirror, keep)
+            if name in plan.pictured
+            else measured_features(pictures.measurements[name])
+        )
+        for name in plan.fused
+    }
 
 
 @torch.inference_mode()

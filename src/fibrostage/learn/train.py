@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from fibrostage.cohort.store import Cohort, taken_in_with
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.checkpoint import save_network
 from fibrostage.learn.cross_fit import cross_fit
-from fibrostage.learn.known import known_of
+from fibrostage.learn.known import KnownPictures, known_of
+from fibrostage.learn.lacking import Member
 from fibrostage.learn.learner import Learner, make_learner
 from fibrostage.learn.participants import participants_of
 from fibrostage.learn.patient_predictions import predictions_of, test_predictions
 from fibrostage.learn.run_metrics import supervised_metrics
 from fibrostage.learn.task import Task, examples_of, make_task, set_aside
+from fibrostage.learn.without import without_modalities
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.metrics import Metrics
 from fibrostage.results.predictions import TRAINING, with_calls
@@ -41,8 +44,12 @@ def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT, de
         run.write_plan(plan.model_dump(mode="json"))
         run.write_intake(taken_in_with(cohort))
         write_parquet(run.participants_file, participants_of(task))
-        predictions = pl.concat([train_fold(task, fold, run, progress) for fold in task.folds])
+        found = [train_fold(task, fold, run, progress) for fold in task.folds]
+        predictions = pl.concat([one.predictions for one in found])
         write_parquet(run.predictions_file, predictions)
+        withheld = [one.by_modality for one in found if one.by_modality is not None]
+        if withheld:
+            write_parquet(run.by_modality_file, pl.concat(withheld))
         deployed = train_deployed(task, run, progress) if deploy else None
         metrics = supervised_metrics(predictions, task, deployed)
         run.write_metrics(metrics)
@@ -52,16 +59,40 @@ def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT, de
     return metrics
 
 
-def train_fold(task: Task, fold: Fold, run: RunFolder, progress: Progress) -> pl.DataFrame:
-    """Fits one fold, saves its network, and returns the predictions of its test patients."""
+@dataclass(frozen=True)
+class FoldTold:
+    """What a fold's network says: `predictions` of its test patients, and `by_modality` what it says of them where
+    modalities are withheld from it, None where it has only one."""
+
+    predictions: pl.DataFrame
+    by_modality: pl.DataFrame | None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What was fitted, how its answers become a stage, and what its file keeps of the training pictures."""
+
+    learner: Learner
+    calling: Calling
+    known: KnownPictures
+
+    @property
+    def member(self) -> Member:
+        """The same, as it tells of patients who lack a modality."""
+        return Member(self.learner.head, self.calling, self.known.shares)
+
+
+def train_fold(task: Task, fold: Fold, run: RunFolder, progress: Progress) -> FoldTold:
+    """Fits one fold, saves its network, and returns what it says of its test patients."""
     cohort, plan, several = task.cohort, task.plan, len(task.folds) > 1
     if several:
         progress.say(f"fold {fold.label}: {len(fold.train)} patients train, {len(fold.test)} test")
-    learner, calling = fit(task, fold, fold.label, run.model_file(fold.label if several else None), run, progress)
-    found = test_predictions(learner, task, fold)
+    fitted = fit(task, fold, fold.label, run.model_file(fold.label if several else None), run, progress)
+    found = test_predictions(fitted.learner, task, fold)
     if plan.evaluation.training:
-        found = pl.concat([found, predictions_of(learner, task, fold, fold.train, TRAINING)])
-    return with_calls(found, calling, cohort.staging, plan.decision.coverage)
+        found = pl.concat([found, predictions_of(fitted.learner, task, fold, fold.train, TRAINING)])
+    told = with_calls(found, fitted.calling, cohort.staging, plan.decision.coverage)
+    return FoldTold(told, without_modalities(fitted.learner, fitted.member, task, fold))
 
 
 def train_deployed(task: Task, run: RunFolder, progress: Progress) -> int:
@@ -72,11 +103,9 @@ def train_deployed(task: Task, run: RunFolder, progress: Progress) -> int:
     return len(everybody)
 
 
-def fit(
-    task: Task, fold: Fold, label: str, target: Path, run: RunFolder, progress: Progress
-) -> tuple[Learner, Calling]:
+def fit(task: Task, fold: Fold, label: str, target: Path, run: RunFolder, progress: Progress) -> Fitted:
     """Fits the training patients of a fold and saves the network at `target`; what was chosen on them, and every epoch,
-    is logged under the `label`. Returns what was fitted, and how its answers become a stage."""
+    is logged under the `label`."""
     cohort, seed = task.cohort, task.plan.seed
     aside = set_aside(task, fold)
     training = np.setdiff1d(fold.train, aside)
@@ -91,4 +120,4 @@ def fit(
         run.log(event="epoch", fold=label, **record)
     known = known_of(learner, task, fold.train, training, chosen.shares)
     save_network(target, learner.network(), chosen.plan, cohort, fold.train, chosen.calling, known)
-    return learner, chosen.calling
+    return Fitted(learner, chosen.calling, known)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -43,6 +44,21 @@ def attribution_of(run: RunFolder, title: str) -> Attribution | None:
     return Attribution(title, table["how"][0], inside_box(table), picture)
 
 
+def draw_map(
+    ax: Axes, picture: NDArray[np.uint8], found: NDArray[np.floating], box: tuple[int, int, int, int] | None
+) -> None:
+    """Draws stored pixels [H, W, C] in grey under a map [S, S]: red what speaks for the stage called, blue what speaks
+    against it; and the box (x, y, width, height), where there is one."""
+    own, (height, width) = found.astype(np.float32), picture.shape[:2]
+    place = (0.0, float(width), float(height), 0.0)
+    ax.imshow(picture.astype(np.float32).mean(axis=2), cmap="gray", vmin=0, vmax=255, extent=place, zorder=-2)
+    most = float(np.quantile(np.abs(own), 0.995)) or 1.0
+    strength = np.clip(np.abs(own) / most, 0, 1) * 0.75
+    ax.imshow(own, cmap="RdBu_r", vmin=-most, vmax=most, alpha=strength, extent=place, zorder=-1)
+    if box is not None:
+        ax.add_patch(Rectangle(box[:2], *box[2:], fill=False, edgecolor="#E69F00", linewidth=1.2))
+
+
 def attribution_figure(
     table: pl.DataFrame,
     maps: NDArray[np.float16],
@@ -64,16 +80,8 @@ def attribution_figure(
         for ax in axes:
             ax.set_axis_off()
         for k, ax in zip(range(count), axes, strict=False):
-            own = maps[k].astype(np.float32)
-            side = pictures.shape[1]
-            grey = pictures[k].astype(np.float32).mean(axis=2)
-            ax.imshow(grey, cmap="gray", vmin=0, vmax=255, extent=(0, side, side, 0), zorder=-2)
-            most = float(np.quantile(np.abs(own), 0.995)) or 1.0
-            strength = np.clip(np.abs(own) / most, 0, 1) * 0.75
-            ax.imshow(own, cmap="RdBu_r", vmin=-most, vmax=most, alpha=strength, extent=(0, side, side, 0), zorder=-1)
-            x, y, width, height = boxes[k]
-            if width > 0:
-                ax.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor="#E69F00", linewidth=1.2))
+            x, y, width, height = (int(each) for each in boxes[k])
+            draw_map(ax, pictures[k], maps[k], (x, y, width, height) if width > 0 else None)
             share = table["share_inside"][k]
             inside = "" if share is None else f", {share:.0%} inside"
             ax.set_title(f"{table['stage'][k] or 'no stage'}, called {table['called'][k]}{inside}", fontsize="small")

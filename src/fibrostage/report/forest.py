@@ -15,7 +15,7 @@ LINE = 0.27  # inches of a row
 
 @dataclass(frozen=True)
 class ForestRow:
-    """A row; `estimate` is None where nothing is drawn, and `said` stands at the right in its place."""
+    """A row; `estimate` is None where nothing is drawn: such a row heads those below it."""
 
     name: str
     estimate: Estimate | None
@@ -38,6 +38,8 @@ def forest_figure(rows: Sequence[ForestRow], whole: Estimate, title: str, axis: 
                 ax.plot([found.value], [at], "s", color=COLOURS[0], markersize=5, zorder=3)
             ax.text(1.02, at, row.said, transform=ax.get_yaxis_transform(), va="center", fontsize=8, color=INK)
         ax.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=9)
+        for label, row in zip(ax.get_yticklabels(), rows, strict=True):
+            label.set_fontweight("bold" if row.estimate is None else "normal")
         ax.tick_params(axis="y", length=0)
         ax.set_ylim(len(rows) - 0.4, -0.6)
         lows = [row.estimate.lo for row in rows if row.estimate is not None and row.estimate.lo is not None]

@@ -13,8 +13,9 @@ from pathlib import Path
 from fibrostage import RESEARCH_USE
 from fibrostage.ground.errors import PlanError, nearest
 from fibrostage.ground.files import replace_file, write_text
+from fibrostage.report.compared import compared_sections, is_comparison, read_comparison
 from fibrostage.report.methods import write_methods
-from fibrostage.report.page import Sections, made_folder, named_figures, render, sections_of, write_figures
+from fibrostage.report.page import Headed, Sections, made_folder, named_figures, render, sections_of, write_figures
 from fibrostage.report.pdf import check_pdf, pdf_of
 from fibrostage.report.results import Results, read_results
 from fibrostage.report.style import PLAIN, FigureLook, looking
@@ -23,7 +24,7 @@ from fibrostage.views.table import marked
 
 FOR_JOURNALS = (".svg", ".pdf", ".png", ".tiff")
 NARROWEST, WIDEST = 40.0, 400.0  # mm
-Write = Callable[[Path, Results, Sections], Path]
+Write = Callable[[Path, Headed, Sections], Path]
 
 
 @dataclass(frozen=True)
@@ -37,21 +38,22 @@ class Form:
     drawn: bool = False
 
 
-def as_page(out: Path, results: Results, sections: Sections) -> Path:
+def as_page(out: Path, results: Headed, sections: Sections) -> Path:
     """index.html, in which is everything, and beside it the methods paragraph with its references."""
     write_text(out / "index.html", render(results, sections))
-    write_methods(out, results)
+    if isinstance(results, Results):
+        write_methods(out, results)
     return out / "index.html"
 
 
-def as_pdf(out: Path, results: Results, sections: Sections) -> Path:
+def as_pdf(out: Path, results: Headed, sections: Sections) -> Path:
     """report.pdf, the page on A4."""
     made = pdf_of(render(results, sections, paper=True))
     replace_file(out / "report.pdf", lambda temporary: temporary.write_bytes(made))
     return out / "report.pdf"
 
 
-def as_figures(out: Path, results: Results, sections: Sections) -> Path:
+def as_figures(out: Path, results: Headed, sections: Sections) -> Path:
     """figures/: each figure as SVG, PDF, PNG and TIFF, and captions.txt with what stands below and what is seen."""
     write_figures(out / "figures", sections, results, FOR_JOURNALS)
     lines = [
@@ -62,26 +64,26 @@ def as_figures(out: Path, results: Results, sections: Sections) -> Path:
     return out / "figures"
 
 
-def as_csv(out: Path, results: Results, sections: Sections) -> Path:
+def as_csv(out: Path, results: Headed, sections: Sections) -> Path:
     """tables/: a CSV a table."""
     write_csv(out / "tables", named_tables(sections), results.simulated)
     return out / "tables"
 
 
-def as_latex(out: Path, results: Results, sections: Sections) -> Path:
+def as_latex(out: Path, results: Headed, sections: Sections) -> Path:
     """tables/: a LaTeX file a table."""
     write_latex(out / "tables", named_tables(sections), results.simulated)
     return out / "tables"
 
 
-def as_word(out: Path, results: Results, sections: Sections) -> Path:
+def as_word(out: Path, results: Headed, sections: Sections) -> Path:
     """tables/tables.docx: all tables, a page each."""
     path = made_folder(out / "tables") / "tables.docx"
     write_word(path, named_tables(sections), results.simulated)
     return path
 
 
-def as_papers(out: Path, results: Results, sections: Sections) -> Path:
+def as_papers(out: Path, results: Headed, sections: Sections) -> Path:
     """figures/: each figure as PDF and PNG."""
     write_figures(out / "figures", sections, results)
     return out / "figures"
@@ -122,11 +124,21 @@ def forms_named(names: Sequence[str]) -> list[Form]:
     return found
 
 
+def read_whole(folder: Path) -> tuple[Headed, Sections]:
+    """What a folder holds, with the sections of its report: a run, a study or a comparison of scores. Raises `RunError`
+    where it is none, unfinished or damaged."""
+    if is_comparison(folder):
+        compared = read_comparison(folder)
+        return compared, compared_sections(compared)
+    results = read_results(folder)
+    return results, sections_of(results)
+
+
 def write_forms(
     folder: Path, target: Path | None, names: Sequence[str], look: FigureLook = PLAIN, figures: bool = False
 ) -> list[Path]:
-    """Writes the report of a run's or a study's folder in each of the forms named, under `target` (DIR/report by
-    default), and returns where each is.
+    """Writes the report of a run's, a study's or a comparison's folder in each of the forms named, under `target`
+    (DIR/report by default), and returns where each is.
 
     `look` is how figures are drawn; its width is that of the figures' own files. With `figures`, those are written as
     PDF and PNG where the form "figures" is not asked for. Raises `PlanError` for an unknown form, a width that no page
@@ -149,8 +161,7 @@ def write_forms(
         if not mine:
             continue
         with looking(own):
-            results = read_results(folder)
+            results, sections = read_whole(folder)
             out = made_folder(target or folder / "report")
-            sections = sections_of(results)
             written |= {form.name: form.write(out, results, sections) for form in mine}
     return [written[form.name] for form in wanted]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
@@ -24,6 +25,19 @@ from fibrostage.views.table import marked
 
 Sections = list[tuple[Section, list[Block]]]
 FOR_PAPERS = (".pdf", ".png")  # what --figures writes
+
+
+class Headed(Protocol):
+    """What a page is of: its title, what stands below that, and whether its patients exist."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def about(self) -> str: ...
+
+    @property
+    def simulated(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ def named_figures(sections: Sections) -> dict[str, tuple[Section, Drawing]]:
     return found
 
 
-def write_figures(folder: Path, sections: Sections, results: Results, suffixes: tuple[str, ...] = FOR_PAPERS) -> None:
+def write_figures(folder: Path, sections: Sections, results: Headed, suffixes: tuple[str, ...] = FOR_PAPERS) -> None:
     """Every figure of the page as files of such kinds, each with a title that says what of what it is."""
     made_folder(folder)
     for name, (section, drawn) in named_figures(sections).items():
@@ -78,18 +92,15 @@ def write_figures(folder: Path, sections: Sections, results: Results, suffixes: 
             write_figure(drawn.figure, folder / f"{name}{suffix}", " · ".join(filter(None, about)))
 
 
-def render(results: Results, sections: Sections, paper: bool = False) -> str:
+def render(results: Headed, sections: Sections, paper: bool = False) -> str:
     """The page of such results as HTML, from their sections; for `paper`, without what a screen alone can do."""
     environment = Environment(loader=PackageLoader("fibrostage.report", "templates"), autoescape=True, trim_blocks=True)
-    first = results.first
-    runs = len(results.metrics)
     html = environment.get_template("report.html").render(
         name=results.name,
         simulated=SIMULATED if results.simulated else "",
         notice=RESEARCH_USE,
         version=__version__,
-        about=f"{results.staging.name} · {', '.join(results.staging.classes)} · {runs} run{'s' if runs > 1 else ''} · "
-        f"cohort {first.cohort.name}",
+        about=results.about,
         sections=shown(sections, results.simulated, paper),
         paper=paper,
     )

@@ -24,7 +24,7 @@ Grid = list[list[Axes]]
 
 def panel_grid(rows: Sequence[str], columns: Sequence[str]) -> tuple[Figure, Grid]:
     """A figure of panels, each titled by its row and column; the panels as [row][column]."""
-    across = len(columns) if len(columns) > 1 else min(TOGETHER, len(rows))  # one column is folded
+    across = len(columns) if len(columns) > 1 else 2 if len(rows) == 4 else min(TOGETHER, len(rows))  # one is folded
     down = -(-len(rows) * len(columns) // across)
     made, axes = figure(WIDE * across, HIGH * down, across, down, LEAST)
     for surplus in axes[len(rows) * len(columns) :]:

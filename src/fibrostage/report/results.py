@@ -12,8 +12,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fibrostage.active.strategy_expression import ALL, title_of
-from fibrostage.analysis.judged import Judged, KeptRun, judged_markers, judged_networks, markers_of_scores
-from fibrostage.analysis.networks_and_markers import COHORTS, NETWORK
+from fibrostage.analysis.judged import (
+    Judged,
+    KeptRun,
+    judged_markers,
+    judged_networks,
+    markers_of_scores,
+    scores_beside,
+)
+from fibrostage.analysis.modalities_added import Added, Seen, modalities_added
+from fibrostage.analysis.networks_and_markers import COHORTS, NETWORK, comparison_table
 from fibrostage.analysis.probabilities import AtCut, at_cut
 from fibrostage.analysis.subgroups import Subgroups, subgroups_of
 from fibrostage.ground.errors import RunError
@@ -21,6 +29,7 @@ from fibrostage.ground.files import Json
 from fibrostage.ground.stage import Staging
 from fibrostage.plan.staging import StagingPlan
 from fibrostage.report.attribution import Attribution, attribution_of
+from fibrostage.results.examples import ExamplePatients, read_examples
 from fibrostage.results.metrics import Metrics, ParticipantFlow
 from fibrostage.results.predictions import scores_of
 from fibrostage.results.run_folder import PLAN, RunFolder, read_parquet
@@ -48,7 +57,8 @@ Plan = Mapping[str, Json]  # plan.json, of this version or an earlier one
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The tables of a supervised study; `seed` is the one whose curves and comparisons are shown."""
+    """The tables of a supervised study; `seed` is the one whose curves and comparisons are shown. Of a run there are
+    scores and the comparison alone."""
 
     reference: str
     confidence: float
@@ -95,6 +105,9 @@ class Results:
     validation: Validation | None = None
     kept: tuple[KeptRun, ...] = ()
     prevalences: tuple[float, ...] = PREVALENCES
+    by_modality: pl.DataFrame | None = None
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    examples: ExamplePatients | None = None
 
     @property
     def whole(self) -> Staging:
@@ -137,6 +150,32 @@ class Results:
                 found.append((judged, subgroups_of(judged, participants, self.first.confidence)))
         return found
 
+    @cached_property
+    def beside_markers(self) -> Diagnosis | None:
+        """A study's networks beside the markers; of a run its network beside those that its test patients have, None
+        where they have none, or the run learned one cut."""
+        known = self.kept[0].participants if self.kept else None
+        if self.diagnosis is not None or known is None or self.staging != self.whole:
+            return self.diagnosis
+        name, confidence, none = self.kept[0].method, self.first.confidence, pl.DataFrame()
+        scores = scores_beside(judged_networks(self.kept, self.staging), known, self.staging, self.kept[0].seed)
+        if not len(scores):
+            return None
+        found = comparison_table(scores, self.staging, name, confidence)
+        found = found.with_columns(simulated=pl.lit(self.simulated))
+        return Diagnosis(name, confidence, none, scores, found, none, none)
+
+    @cached_property
+    def added(self) -> list[Added]:
+        """What each modality adds: of a run to its own network, which it is withheld from; of a study between its
+        networks that see the same but for it."""
+        if self.by_modality is None:
+            return modalities_added(self.told, self.seen, self.staging, self.first.confidence)
+        names = self.by_modality["method"].unique(maintain_order=True).to_list()
+        runs = [KeptRun(name, 0, None, self.by_modality.filter(pl.col("method") == name)) for name in names]
+        seen = {name: seen_of(name) for name in names}
+        return modalities_added(runs, seen, self.staging, self.first.confidence, self.first.method)
+
     def markers_beside(self, networks: Sequence[Judged]) -> list[Judged]:
         """The markers of a study that compares some; of a run those that have published thresholds."""
         if self.diagnosis is not None:
@@ -166,6 +205,12 @@ class Results:
     @property
     def simulated(self) -> bool:
         return any(metrics.simulated for metrics in self.metrics)
+
+    @property
+    def about(self) -> str:
+        """What stands below the page's title."""
+        runs = f"{len(self.metrics)} run{'s' if len(self.metrics) > 1 else ''}"
+        return f"{self.staging.name} · {', '.join(self.staging.classes)} · {runs} · cohort {self.first.cohort.name}"
 
     @property
     def caveats(self) -> list[str]:
@@ -211,6 +256,8 @@ def read_run(run: RunFolder) -> Results:
         attributions=(seen,) if seen else (),
         kept=(kept_of(run, metrics, None, metrics.method),) if metrics.strategy is None else (),
         validation=read_validation(run.path),
+        examples=read_examples(run.examples_file, run.example_pictures_file),
+        by_modality=read_parquet(run.by_modality_file) if run.by_modality_file.is_file() else None,
     )
 
 
@@ -219,6 +266,11 @@ def kept_of(run: RunFolder, metrics: Metrics, task: str | None, method: str) -> 
     its stages are those of the report."""
     told = run.read_callings()
     return KeptRun(method, metrics.seed, task, run.read_predictions(), told, run.read_participants())
+
+
+def seen_of(method: str, title: str = "") -> Seen:
+    """What a run's method sees; `title` is what a study calls it, the rest of which tells what it is like else."""
+    return Seen(frozenset(method.split("+")), title.replace(method, "", 1))
 
 
 def read_study(folder: StudyFolder) -> Results:
@@ -233,11 +285,13 @@ def read_study(folder: StudyFolder) -> Results:
         return read_supervised(folder, record, runs, metrics, plans, staging.whole())
     beside = folder.beside(record)
     by_method: dict[str, list[pl.DataFrame]] = {}
+    seen: dict[str, Seen] = {}
     shown = strategies_shown(one.strategy or "" for one in metrics)
     for run, one in zip(runs, metrics, strict=True):
         if one.strategy in shown:
             title = f"{record.methods[run.name]} {title_of(one.strategy)}"
             by_method.setdefault(title, []).append(run.read_predictions())
+            seen[title] = seen_of(one.method, title)
     return Results(
         record.name,
         metrics[0].staging(staging.name),
@@ -253,6 +307,7 @@ def read_study(folder: StudyFolder) -> Results:
         counted=beside.get(COUNTED),
         common=beside.get(COMMON),
         paper=record.paper,
+        seen=seen,
     )
 
 
@@ -287,6 +342,10 @@ def read_supervised(
         diagnosis=Diagnosis(reference, metrics[0].confidence, **tables),
         kept=tuple(sorted(kept, key=lambda one: one.method != reference)),
         attributions=tuple(one for one in found if one is not None),
+        seen={
+            record.methods[run.name]: seen_of(one.method, record.methods[run.name])
+            for run, one in zip(runs, metrics, strict=True)
+        },
     )
 
 

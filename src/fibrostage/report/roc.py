@@ -129,13 +129,17 @@ def say_why(ax: Axes, why: str) -> None:
 
 def scores_figure(made: Comparison) -> Figure:
     """The ROC curve of each score, a panel a cut, with the area and interval of the table."""
+    return roc_grid(made.question.every, scores_panels(made), made.simulated)
+
+
+def scores_panels(made: Comparison) -> list[RocPanel]:
+    """The curves of each score, a panel a cut; of a binary truth one."""
     data, names = made.data, made.question.every
     found = [(made.question.truth, made.main, data.truth == 1)]
     if data.staging is not None:
         staging = data.staging
         found = [(staging.cut_name(cut.name), cut, staging.at_or_above(data.truth, cut.name)) for cut in made.cuts]
-    panels = [(named, panel_lines(panel, names, data, positive), "") for named, panel, positive in found]
-    return roc_grid(names, panels, made.simulated)
+    return [(named, panel_lines(panel, names, data, positive), "") for named, panel, positive in found]
 
 
 def panel_lines(panel: Panel, names: Sequence[str], data: Data, positive: NDArray[np.bool_]) -> list[Line | None]:

@@ -52,6 +52,12 @@ class RunFolder:
         return self.path / "participants.parquet"
 
     @property
+    def by_modality_file(self) -> Path:
+        """What is said of test patients where modalities are withheld; runs of one modality, and those that ask, have
+        none."""
+        return self.path / "by_modality.parquet"
+
+    @property
     def curve_file(self) -> Path:
         return self.path / "curve.parquet"
 
@@ -66,6 +72,15 @@ class RunFolder:
     @property
     def attribution_maps_file(self) -> Path:
         return self.path / "attributions.npz"
+
+    @property
+    def examples_file(self) -> Path:
+        """Patients called rightly and wrongly; it and its pictures are there where `explain --examples` was called."""
+        return self.path / "examples.json"
+
+    @property
+    def example_pictures_file(self) -> Path:
+        return self.path / "examples.npz"
 
     @property
     def loop_file(self) -> Path:

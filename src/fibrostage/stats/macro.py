@@ -5,6 +5,8 @@ Scores are sorted once a class; the AUC of a resample is then a cumulative sum o
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -12,7 +14,7 @@ from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.auc import auc, check_binary
 from fibrostage.stats.bootstrap import Method, blocks, interval, stratified_counts
-from fibrostage.stats.concordance import placements
+from fibrostage.stats.concordance import Difference, against_none, placements
 from fibrostage.stats.estimate import Estimate
 
 FEWEST = 4  # patients of a stage; with fewer, 95 % intervals hold the truth in .34 to .90 of simulated test sets
@@ -125,6 +127,26 @@ def macro_auc_interval(
         return Estimate(value, None, None, f"no interval: a stage has {fewest} of the {FEWEST} patients it takes")
     replicates = bootstrap_macro_auc(labels, table, resamples, Draws.MACRO_AUC.of(seed))
     return interval(value, replicates, confidence, method, lambda: macro_influences(labels, table))
+
+
+def macro_difference(stages: ArrayLike, first: ArrayLike, second: ArrayLike, confidence: float = 0.95) -> Difference:
+    """Computes the first mean one-vs-rest AUC minus the second, of the same patients, with interval and paired test.
+
+    `stages` [n] are indices; `first` and `second` are probabilities [n, K]. The error is the jackknife's over patients
+    within their stage, which of two classes is DeLong's, digit for digit. Where a stage has fewer than `FEWEST`
+    patients there is no test, and `why` says it. Raises `StatisticsError` where fewer than two classes occur, or a
+    probability is not finite.
+    """
+    labels = np.asarray(stages, dtype=np.int64)
+    tables = [np.asarray(table, dtype=np.float64) for table in (first, second)]
+    value = macro_auc(labels, tables[0]) - macro_auc(labels, tables[1])
+    fewest = min(int((labels == k).sum()) for k in classes_present(labels, tables[0].shape[1]))
+    if fewest < FEWEST:
+        why = f"no interval: a stage has {fewest} of the {FEWEST} patients it takes"
+        return Difference(value, None, None, None, None, None, why=why)
+    influences = zip(*(macro_influences(labels, table) for table in tables), strict=True)
+    variance = sum(float(((a - b) ** 2).sum()) / (len(a) * (len(a) - 1)) for a, b in influences)
+    return against_none(value, math.sqrt(variance), confidence)
 
 
 def bootstrap_auc_interval(

@@ -27,8 +27,13 @@ from fibrostage.views.table import (
     view,
 )
 
+CALLED = {
+    "accuracy": "accuracy", "weighted kappa": "kappa", "within one stage": "within_one", "log loss": "log_loss",
+    "Brier": "brier",
+}  # fmt: skip
+OVER_SEEDS = "Mean over seeds, interval by the corrected resampled t-test on the same divisions."
 CALIBRATED_SLOPES = (
-    "Mean over seeds, interval by the corrected resampled t-test on the same divisions. A slope of 1 means that the "
+    f"{OVER_SEEDS} A slope of 1 means that the "
     "probability of a stage at or above the cut is what it says; above 1 it is too timid, below 1 too sure."
 )
 
@@ -84,27 +89,34 @@ def method_rows(row: Row, staging: Staging) -> list[list[str | Cell]]:
     return rows
 
 
-def calling_view(results: pl.DataFrame, staging: Staging) -> TableView | None:
-    """A row a method and task: how its stages are called, and whether its probabilities mean what they say; None for
-    studies from before that was told."""
+def calling_views(results: pl.DataFrame, staging: Staging) -> list[TableView]:
+    """How each method’s stages are called, which of each stage are called so, and whether probabilities mean what they
+    say: a table each, a row a method and task; none for studies from before that was told."""
     if "log_loss" not in results.columns:
-        return None
-    recalled = [name for name in staging.classes if RECALL + name in results.columns]
-    slopes = [name for name in staging.classes[1:] if SLOPE + name in results.columns]
-    rows = []
-    for row in results.filter(pl.col("log_loss").is_not_null()).iter_rows(named=True):
-        figures = ("accuracy", "kappa", "within_one", "log_loss", "brier")
-        every = [*figures, *(RECALL + name for name in recalled), *(SLOPE + name for name in slopes)]
-        task = text(row, "task")
-        named = [method_text(text(row, "method")), staging.cut_name(task) if task else "all stages"]
-        told = [figure_text(estimate_in(row, name)) if number(row, name) is not None else "" for name in every]
-        rows.append([*named, str(whole(row, "n_patients")), *told])
-    columns = (
-        "method", "learns", "test patients", "accuracy", "weighted kappa", "within one stage", "log loss", "Brier",
-        *(f"{name} called so" for name in recalled), *(f"slope {staging.cut_name(name)}" for name in slopes),
-    )  # fmt: skip
-    title = marked("stages called, and calibration (interval over divisions)", is_simulated(results))
-    return view(title, columns, rows, CALIBRATED_SLOPES, range(2, len(columns)))
+        return []
+    recalled = {name: RECALL + name for name in staging.classes if RECALL + name in results.columns}
+    slopes = {staging.cut_name(name): SLOPE + name for name in staging.classes[1:] if SLOPE + name in results.columns}
+    simulated, told = is_simulated(results), results.filter(pl.col("log_loss").is_not_null())
+
+    def table(title: str, figures: Mapping[str, str], note: str) -> TableView:
+        rows = []
+        for row in told.iter_rows(named=True):
+            task = text(row, "task")
+            named = [method_text(text(row, "method")), staging.cut_name(task) if task else "all stages"]
+            known = [number(row, name) is not None for name in figures.values()]
+            shown = [figure_text(estimate_in(row, name)) for name in figures.values()]
+            cells = [figure if there else "" for figure, there in zip(shown, known, strict=True)]
+            if any(known):
+                rows.append([*named, str(whole(row, "n_patients")), *cells])
+        columns = ("method", "learns", "n", *figures)
+        return view(marked(title, simulated), columns, rows, note, range(2, len(columns)))
+
+    tables = [
+        table("stages called (interval over divisions)", CALLED, OVER_SEEDS),
+        table("of each stage, the share called so", recalled, OVER_SEEDS),
+        table("calibration slope at each cut", slopes, CALIBRATED_SLOPES),
+    ]
+    return [one for one in tables if one.rows and len(one.columns) > 3]
 
 
 def comparison_view(
@@ -179,9 +191,8 @@ def study_views(
     """A supervised study's tables for the terminal."""
     comparison = first_test_cohort(beside["comparison"])
     title = f"test cohort of seed {comparison['seed'][0]}: AUC with interval, DeLong, Holm"
-    called = calling_view(results, staging)
     return [
         supervised_view(results, staging, reference),
-        *([] if called is None else [called]),
+        *calling_views(results, staging),
         comparison_view(comparison, reference, title, staging, with_cut=True),
     ]

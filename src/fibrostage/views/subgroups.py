@@ -12,9 +12,9 @@ from fibrostage.views.table import NONE, Cell, TableView, marked, p_text, short_
 SPLIT = (
     f"Test patients only; AUC with DeLong’s interval. A group of fewer than {LEAST}, or with fewer than {FEWEST} on "
     "either side of the cut, has no AUC that says anything and is not drawn. Ages are divided at the median of "
-    "training patients, the body mass index at 25 and 30. p asks whether the groups differ (Cochran’s Q with DeLong’s "
-    "variances), after Holm over all characteristics of a cut; in groups this small a difference must be large to be "
-    "found."
+    "training patients, the body mass index at 25 and 30. p asks whether the groups differ (interaction: Cochran’s Q "
+    "with DeLong’s variances), after Holm over all characteristics of a cut; in groups this small a difference must be "
+    "large to be found."
 )
 
 

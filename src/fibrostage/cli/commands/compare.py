@@ -29,6 +29,9 @@ def compare(
     reference: Annotated[
         str | None, typer.Option(help="Compare this score with every other, instead of each with each.")
     ] = None,
+    target: Annotated[
+        Path | None, typer.Option("--out", help="A new folder that keeps the comparison, for 'fibrostage report'.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the ROC curves: a .svg, .pdf or .png file.")] = None,
     encoding: Encoding = "utf-8",
     confidence: Confidence = 0.95,
@@ -41,11 +44,14 @@ def compare(
     """
     from fibrostage.analysis.conclusion import as_dict, conclusion
     from fibrostage.api.scores import compare as compare_scores
+    from fibrostage.ground.files import check_new
     from fibrostage.views.comparison import comparison_views
     from fibrostage.views.table import marked
 
     if plot is not None and plot.suffix.lower() not in PLOTS:
         raise IntakeError(f"--plot {plot} must end in {', '.join(PLOTS[:-1])} or {PLOTS[-1]}")
+    if target is not None:
+        check_new(target)
     made = compare_scores(
         table, truth, score or (), lower=lower or (), positive=positive or (), cluster=cluster, ordinal=ordinal,
         classes=split(classes), penalty=penalty, reference=reference, encoding=encoding,  # type: ignore[arg-type]
@@ -58,6 +64,11 @@ def compare(
             show(view)
         out.print(conclusion(made), markup=False, soft_wrap=True)
     show_caveats(made.caveats, made.simulated)
+    if target is not None:
+        from fibrostage.report.compared import write_comparison
+
+        write_comparison(made, table, encoding, target)
+        tell(f"comparison in {target}; next: fibrostage report {target}")
     if plot is not None:
         from fibrostage.report.roc import scores_figure
         from fibrostage.report.style import write_figure

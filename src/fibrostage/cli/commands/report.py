@@ -12,7 +12,7 @@ from fibrostage.cli.console import tell
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="A run's or a study's folder.")],
+    folder: Annotated[Path, typer.Argument(help="A run's, a study's or a comparison's folder.")],
     target: Annotated[Path | None, typer.Option("--out", help="Where the report goes; DIR/report by default.")] = None,
     forms: Annotated[
         list[str] | None,
@@ -34,7 +34,7 @@ def report(
         Path | None, typer.Option(metavar="FILE", help="A matplotlib style file that lies over ours.")
     ] = None,
 ) -> None:
-    """A run or a study as a self-contained HTML page, a PDF, figures and tables.
+    """A run, a study or a comparison as a self-contained HTML page, a PDF, figures and tables.
 
     \f
     Raises `PlanError` for --width without figures to which it could apply.

@@ -15,7 +15,7 @@ from typing import Literal
 
 RUN, AUTHOR, MISSING = "from the run", "from the author", "missing"
 Status = Literal["from the run", "from the author", "missing"]
-FILES = ("stard-2015", "tripod-ai", "claim-2024")
+FILES = ("stard-2015", "stard-ai", "tripod-ai", "claim-2024")
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def learning_curves(curves: pl.DataFrame, simulated: bool, unit: str = "candidat
                 for ax, method in zip(row, methods, strict=True):
                     beside_first(ax, found, method, strategies, own)
         else:
-            columns = min(3, len(methods))
+            columns = 2 if len(methods) == 4 else min(3, len(methods))
             rows = -(-len(methods) // columns)
             made, axes = figure(max(5.0, 3.6 * columns), 3.6 * rows, columns, rows)
             for surplus in axes[len(methods) :]:

@@ -19,7 +19,7 @@ CURVES = 8  # the reference, then the others as they come
 
 def draw(results: Results) -> list[Drawing]:
     """One seed's curves: a figure a cohort; a method keeps its place, and its colour where all share a panel."""
-    found = results.diagnosis
+    found = results.beside_markers
     assert found is not None
     names = names_of(found)
     made = []
@@ -30,7 +30,8 @@ def draw(results: Results) -> list[Drawing]:
         about = f"ROC curves at {cuts}, {COHORTS[split]}. Areas under them: {areas_said(panels)}."
         shown = roc_grid([method_text(name) for name in names], panels, results.simulated, reference=True)
         percent = f"{100 * found.confidence:g} %"
-        count = f"{patients} patients of seed {found.seed}; each curve says its own n"
+        of_seed = "" if results.diagnosis is None else f" of seed {found.seed}"
+        count = f"{patients} patients{of_seed}; each curve says its own n"
         if len(names) > TOGETHER:
             count += f"; the curve of the reference, {method_text(found.reference)}, stands in every panel"
         made.append(Drawing(shown, COHORTS[split], about, count, f"AUC with DeLong's {percent} interval"))
@@ -59,5 +60,5 @@ def panels_of(found: Diagnosis, staging: Staging, split: str, names: list[str]) 
 
 
 FIGURE = FigureKind(
-    "roc_beside_markers", "ROC curves beside the markers", lambda results: results.diagnosis is not None, draw
+    "roc_beside_markers", "ROC curves beside the markers", lambda results: results.beside_markers is not None, draw
 )

@@ -26,4 +26,9 @@ def draw(results: Results) -> list[Drawing]:
     ]
 
 
-FIGURE = FigureKind("roc_curves", "ROC curves", lambda results: bool(results.predictions), draw)
+def wanted(results: Results) -> bool:
+    """Whether there are curves that do not stand beside the markers already."""
+    return bool(results.predictions) and results.beside_markers is None
+
+
+FIGURE = FigureKind("roc_curves", "ROC curves", wanted, draw)

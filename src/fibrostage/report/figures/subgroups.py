@@ -12,7 +12,7 @@ from fibrostage.report.figures.spec import FigureKind
 from fibrostage.report.forest import ForestRow, forest_figure
 from fibrostage.report.results import Results
 from fibrostage.stats.auc import auc_or_why
-from fibrostage.views.table import method_text, short_text
+from fibrostage.views.table import method_text, p_text, short_text
 
 
 def draw(results: Results) -> list[Drawing]:
@@ -36,19 +36,22 @@ def forest_of(
     """The forest plot of a cut: all test patients first, then each group."""
     whole = auc_or_why(judged.positive, judged.score, confidence)
     rows = [ForestRow("all test patients", whole, f"{short_text(whole)}, n = {len(judged)}")]
-    small = 0
+    small = groups = 0
     for one in found:
-        for group in one.groups:
-            if group.auc is None:
-                small += 1
-                continue
-            rows.append(ForestRow(f"{one.title}: {group.name}", group.auc, f"{short_text(group.auc)}, n = {group.n}"))
+        small += sum(group.auc is None for group in one.groups)
+        drawn = [(group, group.auc) for group in one.groups if group.auc is not None]
+        if drawn:
+            rows.append(
+                ForestRow(one.title, None, "" if one.p_holm is None else f"interaction: p {p_text(one.p_holm)}")
+            )
+        rows += [ForestRow(group.name, auc, f"{short_text(auc)}, n = {group.n}") for group, auc in drawn]
+        groups += len(drawn)
     cut = staging.cut_name(judged.cut)
     title = f"{cut}, {method_text(judged.method)}"
-    said = f"AUC at {cut} of {len(rows) - 1} subgroups beside that of all {len(judged)} test patients"
-    few = f", {small} groups too small to be drawn" if small else ""
+    said = f"AUC at {cut} of {groups} subgroups beside that of all {len(judged)} test patients"
+    few = f", {small} group{'s' if small > 1 else ''} too small to be drawn" if small else ""
     made = forest_figure(rows, whole, title, "AUC", simulated)
-    interval = f"{100 * confidence:g} % intervals by DeLong"
+    interval = f"{100 * confidence:g} % intervals by DeLong; p of interaction after Holm over the characteristics"
     return Drawing(made, f"{cut}{few}", f"{said}{few}", f"{len(judged)} test patients", interval)
 
 

@@ -9,15 +9,20 @@ from fibrostage.report.sections.spec import Block, Note, Section
 
 def blocks(results: Results) -> list[Block]:
     """One seed's curves."""
-    found = results.diagnosis
+    found = results.beside_markers
     assert found is not None
-    note = Note(
-        f"Seed {found.seed}, one point a patient, AUC with DeLong's interval; the other seeds, and methods beyond "
-        "eight, stand in comparison.csv. A training cohort's curves are of patients the networks have seen."
+    note = (
+        "One point a patient, AUC with DeLong's interval; a marker's curve is of the test patients who have it. The "
+        "first seven markers are drawn, all of them stand in the table below."
     )
-    return [*FIGURES["roc_beside_markers"].draw(results), note]
+    if results.diagnosis is not None:
+        note = (
+            f"Seed {found.seed}, one point a patient, AUC with DeLong's interval; the other seeds, and methods beyond "
+            "eight, stand in comparison.csv. A training cohort's curves are of patients the networks have seen."
+        )
+    return [*FIGURES["roc_beside_markers"].draw(results), Note(note)]
 
 
 SECTION = Section(
-    "roc_beside_markers", "ROC curves beside the markers", lambda results: results.diagnosis is not None, blocks
+    "roc_beside_markers", "ROC curves beside the markers", lambda results: results.beside_markers is not None, blocks
 )

@@ -14,4 +14,4 @@ def blocks(results: Results) -> list[Block]:
     return [*FIGURES["roc_curves"].draw(results), Note(note)]
 
 
-SECTION = Section("roc_curves", "ROC curves", lambda results: bool(results.predictions), blocks)
+SECTION = Section("roc_curves", "ROC curves", FIGURES["roc_curves"].wanted, blocks)
