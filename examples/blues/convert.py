@@ -1,4 +1,4 @@
-"""COVID-BLUES's tables → our two CSVs, once a patient and once a loop: six views of the lung, measurements, an ordered score.
+"""COVID-BLUES's tables → our two CSVs, once a patient and once a loop: six views of the lung, and measurements.
 
 COVID-BLUES (Wiedemann et al., IEEE Journal of Biomedical and Health Informatics 2025) holds up to six ultrasound loops
 a patient, one a point of the BLUE protocol (L1 … R3), a severity from 0 to 3 a loop that two experts agreed upon, and
