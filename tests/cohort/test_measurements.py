@@ -96,7 +96,7 @@ def test_the_usual_columns_are_the_measured_ones(labs: Cohort) -> None:
     ("columns", "log", "message"),
     [
         (("sew",), (), "no column 'sew'.*did you mean 'swe'"),
-        (("patient_id",), (), "'patient_id' of cohort .* is no number"),
+        (("patient_id",), (), "patient_id = 'P000' of patient 'P000' is no number"),
         (("zero",), ("zero",), "zero = 0 has no logarithm"),
         (("infinite",), (), "has an infinite value"),
         (("sex",), (), "sex is f, female, m, male or empty, got 'divers'"),
@@ -111,3 +111,13 @@ def test_what_cannot_be_read_is_named(
         odd = measured(odd, sex=["divers"] * n)
     with pytest.raises(CohortError, match=message):
         with_measurements(odd, [table(*columns, log=log)])
+
+
+def test_a_column_of_ones_own_is_read_though_intake_carried_it_as_text(labs: Cohort) -> None:
+    n = len(labs.patients)
+    own = measured(labs, crp=["12.5", " 3 ", "", None, *["40"] * (n - 4)])
+    seen = with_measurements(own, [table("crp")])
+    assert seen.measurements["labs"][:, 0].tolist() == [12.5, 3.0, *[40.0] * (n - 4)]
+    assert len(seen.images_of("labs")) == n - 2
+    with pytest.raises(CohortError, match=r"crp = '<5' of patient '\w+' is no number; take the cohort in with a plan"):
+        with_measurements(measured(labs, crp=["<5", *["1"] * (n - 1)]), [table("crp")])

@@ -28,6 +28,7 @@ from fibrostage.phantom.write import write_phantom
 from fibrostage.plan.recipes import RECIPES
 from fibrostage.plan.run_plan import Plan
 from tests.conftest import write_rows
+from tests.dicom.videos import coded
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ("fibrostage", "python", "make", "pip", ".venv/bin")
@@ -247,3 +248,29 @@ def liver_set(folder: Path) -> None:
             pixels = np.kron(rng.integers(0, 60, (5, 6)) + 30 * (k % 5), np.ones((40, 40))).astype(np.uint8)
             Image.fromarray(pixels).save(folder / "LIVER" / "images" / f"{k:03d}.png")
             writer.writerow([f"images/{k:03d}.png", f"F{k % 5}", k])
+
+
+def lung_set(folder: Path) -> None:
+    """BLUES: a made-up set with the published one's tables and layout, some loops of a handful of frames."""
+    rng = np.random.default_rng(0)
+    videos = folder / "BLUES" / "lus_videos"
+    videos.mkdir(parents=True)
+    values = ("pat_sex", "pat_age", "pat_bmi", "respiratory_rate", "pulse", "oxygen_saturation_without_ox",
+              "body_temperature", "CRP", "LDH_find", "leucocytes_find", "lymphocytes_find", "trombocytes_find",
+              "hg_find")  # fmt: skip
+    people: list[list[object]] = []
+    loops: list[list[object]] = []
+    for number in range(1, 17):
+        points = ("L1", "L2", "L3", "R1", "R2", "R3", "R3_2")[: 5 if number % 5 == 0 else 7]
+        people.append(
+            [number, f"{number % 2}.0", 40.0 + number, -99, *(20 + number + k for k in range(len(values) - 3))]
+        )
+        for at, point in enumerate(points):
+            name = f"patient_{number}_{point}"
+            loops.append([name, f"{(number + at // 3) % 4}.0"])
+            tissue = np.kron(rng.integers(20, 200, (8, 8)), np.ones((8, 8)))
+            frames = [tissue + rng.normal(0, 12, tissue.shape) for _ in range(3)]
+            shown = [np.clip(frame, 0, 255).astype(np.uint8) for frame in frames]
+            (videos / f"{name}.mp4").write_bytes(coded(shown, "libx264", "mp4"))
+    write_rows(folder / "BLUES" / "clinical_variables.csv", ["patient_id", *values], people)
+    write_rows(folder / "BLUES" / "severity.csv", ["video_file", "Severity Score"], loops)

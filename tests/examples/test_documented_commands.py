@@ -105,6 +105,7 @@ def prepare(name: str, folder: Path) -> None:
     if name == "results.md":
         documented.breast_set(folder)
         documented.liver_set(folder)
+        documented.lung_set(folder)
         return
     if name == "weights.md":
         documented.resnet50_file(folder)

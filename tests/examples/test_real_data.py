@@ -1,5 +1,6 @@
 """The examples on real public ultrasound: intake as published, and figures a linear probe must not beat."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from fibrostage.plan.file import read_plan_file
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.run_folder import RunFolder
 from fibrostage.stats.auc import auc
+from tests.conftest import write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -113,6 +115,42 @@ def test_the_liver_pictures_come_with_their_warnings(shared_data: Path, tmp_path
     assert cohort.patients["duplicate_group"].count() > 20
     assert any("file format alone predicts the stage" in caveat for caveat in cohort.caveats)
     assert any("no patient ids" in caveat for caveat in cohort.caveats)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_six_views_and_measurements_of_the_lung_are_taken_in_from_its_loops(shared_data: Path, tmp_path: Path) -> None:
+    source = shared_data / "blues"
+    if not source.is_dir():
+        pytest.skip(f"real data not at hand: no folder {source}")
+    convert("blues", source, tmp_path)
+    stages = [row["stage"] for row in rows_of(tmp_path / "patients.csv")]
+    assert [stages.count(stage) for stage in "0123"] == [2, 11, 16, 21]
+    scores = [row["stage"] for row in rows_of(tmp_path / "loops.csv")]
+    assert [scores.count(stage) for stage in "0123"] == [92, 89, 68, 34]
+    two = {"BLUES05", "BLUES41"}  # one with a point twice, whose loops are nearly the same, one who lacks points
+    for name, column in (("patients", "patient_id"), ("images", "patient_id"), ("loops", "duplicate_group")):
+        kept = [row for row in rows_of(tmp_path / f"{name}.csv") if row[column] in two]
+        write_rows(tmp_path / f"{name}.csv", list(kept[0]), [list(row.values()) for row in kept])
+    loops = {row["patient_id"] for row in rows_of(tmp_path / "loops.csv")}
+    kept = [row for row in rows_of(tmp_path / "loop_images.csv") if row["patient_id"] in loops]
+    write_rows(tmp_path / "loop_images.csv", list(kept[0]), [list(row.values()) for row in kept])
+
+    plan = Plan.load(ROOT / "examples" / "blues" / "plan.toml")
+    sources = Sources(source, tmp_path / "patients.csv", tmp_path / "images.csv")
+    cohort = take_in(sources, tmp_path / "cohort", plan)
+    assert [modality.name for modality in cohort.modalities] == ["L1", "L2", "L3", "R1", "R2", "R3"]
+    assert set(cohort.images_of("L2")["patient_id"]) == {"BLUES05"}
+    assert cohort.images.group_by("source").len()["len"].max() == 4, "frames a loop"
+    assert cohort.patients["crp"].dtype.is_numeric()
+    by_loop = Sources(source, tmp_path / "loops.csv", tmp_path / "loop_images.csv")
+    again = take_in(by_loop, tmp_path / "by_loop", Plan.load(ROOT / "examples" / "blues" / "loops.toml"))
+    assert len(again.patients) == len(loops) == 10
+    assert set(again.patients["duplicate_group"]) == two
+    assert not any("same pictures" in caveat for caveat in again.caveats)
 
 
 @pytest.mark.long

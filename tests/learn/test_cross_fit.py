@@ -19,6 +19,7 @@ from fibrostage.intake.build.take_in import take_in
 from fibrostage.learn.checkpoint import calling_of, load_network
 from fibrostage.learn.cross_fit import CrossFit, cross_fit, parts_of
 from fibrostage.learn.model import open_model
+from fibrostage.learn.run_metrics import shared_groups
 from fibrostage.learn.task import make_task
 from fibrostage.learn.train import train
 from fibrostage.plan.commands import ACTIVE, LOOP, TRAIN, content_read, refuse_unread
@@ -29,7 +30,13 @@ from fibrostage.stats.decisions import Decision
 from tests.conftest import make_source, plan_data
 
 Build = Callable[..., Plan]
-QUICK = ("training.epochs=12", "calibration.folds=3", "calibration.penalties=[0.1,0.01]", 'network.modalities=["LUS"]')
+QUICK = (
+    "training.epochs=12",
+    "calibration.folds=3",
+    "calibration.penalties=[0.1,0.01]",
+    "calibration.heavier=[]",
+    'network.modalities=["LUS"]',
+)
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +101,24 @@ def test_test_patients_choose_nothing(many: Cohort, tiny_plan: Build) -> None:
     assert first.calling == second.calling
 
 
+def test_heavier_penalties_are_tried_while_the_heaviest_is_the_best(many: Cohort, tiny_plan: Build) -> None:
+    quick = ("training.epochs=4", "calibration.folds=2", 'network.modalities=["LUS"]')
+    told = many.patients["stage"].to_list()
+    patients = many.patients.with_columns(stage=pl.Series(np.random.default_rng(0).permutation(told).tolist()))
+    noise = replace(many, patients=patients)  # stages that the pictures say nothing of
+    sure = tiny_plan(
+        *quick, "training.frozen_lr=0.1", "calibration.penalties=[0.003]", "calibration.heavier=[30,1,300]"
+    )
+    found = chosen(noise, sure)
+    tried = list(found.losses)
+    assert tried[:2] == [0.003, 1.0], "ascending, one after another"
+    best = min(found.losses, key=lambda penalty: found.losses[penalty])
+    assert found.plan.training.penalty == best > 0.003
+    assert tried[-1] == 300 or tried[-1] > best, "and no further once one is no better"
+    alone = chosen(noise, tiny_plan(*quick, "calibration.penalties=[0.003]", "calibration.heavier=[]"))
+    assert list(alone.losses) == [0.003]
+
+
 def test_everybody_is_left_out_once_and_patients_who_share_pictures_together(many: Cohort, tiny_plan: Build) -> None:
     names = [f"G{row // 2}" if row < 20 else None for row in range(50)]
     twins = replace(many, patients=many.patients.with_columns(pl.Series(GROUP, names)))
@@ -104,6 +129,9 @@ def test_everybody_is_left_out_once_and_patients_who_share_pictures_together(man
     for part in parts:
         inside = set(part.tolist())
         assert all((row ^ 1) in inside for row in inside if row < 20)
+    every = make_task(twins, tiny_plan(*QUICK, "split.scheme=kfold"))
+    assert [text[:36] for text in shared_groups(every)] == ["50 test patients are of 40 groups (d"]
+    assert shared_groups(make_task(many, tiny_plan(*QUICK))) == []
     assert np.ptp([len(part) for part in parts]) <= 2
 
 

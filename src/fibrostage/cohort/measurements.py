@@ -105,12 +105,28 @@ def column_of(cohort: Cohort, name: str, table: str) -> NDArray[np.float64]:
     own = patients[name]
     if name == SEX and own.dtype == pl.String:
         return np.array([sex_of(each, table) for each in own], dtype=np.float64)
+    if own.dtype == pl.String:
+        own = as_numbers(own, cohort, table)
     if not own.dtype.is_numeric():
         raise CohortError(f"{table}: column {name!r} of cohort {cohort.name!r} is no number")
     numbers = own.cast(pl.Float64).fill_null(np.nan).to_numpy().copy()
     if np.isinf(numbers).any():
         raise CohortError(f"{table}: column {name!r} of cohort {cohort.name!r} has an infinite value")
     return numbers
+
+
+def as_numbers(own: pl.Series, cohort: Cohort, table: str) -> pl.Series:
+    """A column of one's own, which intake carried along as text, as numbers; raises `CohortError` where one is none."""
+    plain = own.str.strip_chars()
+    found = plain.cast(pl.Float64, strict=False)
+    odd = (found.is_null() | found.is_nan()) & plain.is_not_null() & (plain != "")
+    if odd.any():
+        at = int(odd.arg_max() or 0)
+        raise CohortError(
+            f"{table}: {own.name} = {own[at]!r} of patient {cohort.patient_ids[at]!r} is no number; take the cohort in "
+            "with a plan that has this table, and whose [table] says how numbers and missing values are written"
+        )
+    return found
 
 
 def marker_of(cohort: Cohort, name: str) -> NDArray[np.float64]:

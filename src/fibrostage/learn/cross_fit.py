@@ -6,7 +6,7 @@ never saw them. Test patients choose nothing. On cached features such a fit is a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -64,11 +64,20 @@ def cross_fit(
         return CrossFit(plan, Calling(decision=Decision(settled.rule, settled.costs, halves)), {}, why)
     parts = parts_of(task, training, plan.calibration.folds)
     said: dict[float, tuple[NDArray[np.float64], Shares]] = {}
-    with progress.task("cross-fitting", len(penalties) * len(parts)) as advance:
-        for penalty in penalties:
-            each = with_penalty(plan, penalty) if frozen else plan
-            said[penalty] = left_out(replace(task, plan=each), fold, training, parts, validation, advance)
-    losses = {penalty: mean_log_loss(stages, table) for penalty, (table, _) in said.items()}
+    losses: dict[float, float] = {}
+
+    def hear(tried: Sequence[float], what: str) -> None:
+        with progress.task(what, len(tried) * len(parts)) as advance:
+            for penalty in tried:
+                each = with_penalty(plan, penalty) if frozen else plan
+                said[penalty] = left_out(replace(task, plan=each), fold, training, parts, validation, advance)
+                losses[penalty] = mean_log_loss(stages, said[penalty][0])
+
+    hear(penalties, "cross-fitting")
+    for penalty in heavier_than(penalties, plan) if choose else ():
+        if min(losses, key=lambda one: losses[one]) != max(losses):
+            break  # the heaviest is no better than a lighter one
+        hear((penalty,), f"cross-fitting with penalty {penalty:g}")
     best = min(losses, key=lambda penalty: losses[penalty])
     table, shares = said[best]
     if calibrate:
@@ -77,6 +86,11 @@ def cross_fit(
     else:
         calling = Calling(decision=decided(stages, table, settled))
     return CrossFit(with_penalty(plan, best) if frozen else plan, calling, losses, shares=shares)
+
+
+def heavier_than(penalties: Sequence[float], plan: Plan) -> list[float]:
+    """The plan's heavier penalties that lie above all of `penalties`, ascending."""
+    return sorted(penalty for penalty in plan.calibration.heavier if penalty > max(penalties))
 
 
 def left_out(

@@ -11,6 +11,7 @@ import polars as pl
 from fibrostage import RESEARCH_USE, __version__
 from fibrostage.cohort.best_reader import best_reader
 from fibrostage.cohort.flow import flow_of
+from fibrostage.cohort.splits import GROUP, groups_of
 from fibrostage.learn.patient_predictions import method_name
 from fibrostage.learn.task import Task, n_training
 from fibrostage.results.metrics import (
@@ -74,7 +75,7 @@ def metrics_of(evaluation: Evaluation, task: Task, **more: object) -> Metrics:
             **patient_figures(evaluation),
             "method": method_name(task.plan),
             "simulated": task.cohort.simulated,
-            "caveats": tuple(task.cohort.caveats),
+            "caveats": (*task.cohort.caveats, *shared_groups(task)),
             "cohort": {"name": task.cohort.name, "fingerprint": task.cohort.fingerprint},
             "best_reader": known_best(task),
             "seed": task.plan.seed,
@@ -86,6 +87,18 @@ def metrics_of(evaluation: Evaluation, task: Task, **more: object) -> Metrics:
             **more,
         }
     )
+
+
+def shared_groups(task: Task) -> list[str]:
+    """A warning where patients who test belong together, as loops of one person do: figures take each for himself."""
+    tested = np.unique(np.concatenate([fold.test for fold in task.folds]))
+    kinds = len(np.unique(groups_of(task.cohort)[tested]))
+    if kinds == len(tested):
+        return []
+    return [
+        f"{len(tested)} test patients are of {kinds} groups ({GROUP}): the intervals take them for independent and are "
+        "too narrow; 'fibrostage compare --cluster' has those of groups"
+    ]
 
 
 def known_best(task: Task) -> dict[str, float]:

@@ -14,15 +14,17 @@ class CalibrationPlan(PlanSection):
     """Fits inside the training patients, each on all but a part of them, that stage the patients of that part.
 
     They choose the penalty of a head on frozen features among `penalties` (where training.frozen_l2 is "chosen"), by
-    the mean log loss of patients, and fit a `map` of the probabilities at each cut (`stats.recalibration`). With `map`
+    the mean log loss of patients, and where the heaviest of these is best among the `heavier` ones too, one after
+    another until one is no better; and fit a `map` of the probabilities at each cut (`stats.recalibration`). With `map`
     = "auto" a trained backbone has none, as that takes as many fits more as there are `folds`; a head has Platt's, or
     isotonic ones where patients are many."""
 
     map: Literal["auto", "none", "platt", "isotonic"] = "auto"
     folds: int = Field(5, ge=2, le=20)
     penalties: tuple[float, ...] = Field((0.3, 0.1, 0.03, 0.01, 0.003), min_length=1)
+    heavier: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0)
 
-    @field_validator("penalties")
+    @field_validator("penalties", "heavier")
     @classmethod
     def _not_negative(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         if any(value < 0 for value in values):

@@ -61,6 +61,7 @@ WHOLE = (  # of a trained backbone
     "augment", "average",
 )  # fmt: skip
 ADDED_LATER: dict[tuple[str, str], Json] = {  # keys that do not count where they say what was always done
+    ("calibration", "heavier"): [],
     ("cost", "exams"): {},
     ("decision", "npv"): 0.9,
     ("decision", "ppv"): 0.9,
@@ -86,7 +87,8 @@ def idle_keys(plan: Plan) -> dict[str, str]:
     if tune != "last":
         found["training.boundary"] = f'training.finetune = "{tune}"'
     if tune != "head" or plan.training.frozen_l2 != CHOSEN:
-        found["calibration.penalties"] = f"training.{'frozen_l2' if tune == 'head' else 'finetune'} as it is"
+        why = f"training.{'frozen_l2' if tune == 'head' else 'finetune'} as it is"
+        found |= {"calibration.penalties": why, "calibration.heavier": why}
     others = (key for name, keys in SCHEME.items() if name != scheme for key in keys)
     return found | {f"split.{key}": f'split.scheme = "{scheme}"' for key in others}
 

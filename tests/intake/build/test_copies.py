@@ -87,3 +87,22 @@ def test_exact_copies_are_grouped_too(tmp_path: Path) -> None:
     source = Sources(copied(tmp_path / "source", exact=True), six(tmp_path))
     cohort = take_in(source, tmp_path / "cohort", PLAN, choices=Choices(group_near_duplicates=True))
     assert sorted(cohort.patients[GROUP].drop_nulls()) == ["G1", "G1"]
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_twins_within_a_group_of_the_users_own_are_expected_and_those_beyond_it_are_told(
+    tmp_path: Path, exact: bool
+) -> None:
+    named = [[f"A{k}", f"F{k // 2}", "Ann" if k < 2 else None] for k in range(6)]
+    source = Sources(copied(tmp_path / "source", exact=exact), table(tmp_path, named, GROUP))
+    cohort = take_in(source, tmp_path / "cohort", PLAN)
+    assert len(cohort.images) == 13
+    assert not any("same picture" in caveat for caveat in cohort.caveats)
+    assert cohort.patients[GROUP].drop_nulls().to_list() == ["Ann", "Ann"]
+    apart = [[f"A{k}", f"F{k // 2}", "Ann" if k in (1, 2) else None] for k in range(6)]
+    others = Sources(source.folders[0], table(tmp_path, apart, GROUP))
+    with pytest.raises(IntakeError, match="same"):
+        take_in(others, tmp_path / "refused", PLAN)
+    joined = take_in(others, tmp_path / "joined", PLAN, choices=Choices(group_near_duplicates=True))
+    assert joined.patients[GROUP].drop_nulls().to_list() == ["Ann", "Ann", "Ann"]
+    assert "2 patients share nearly the same pictures; splits keep them together" in joined.caveats

@@ -155,3 +155,18 @@ def test_ids_that_would_hide_something_are_refused(given: str, reason: str, sour
     message = refusals(source, tmp_path)
     assert reason in message
     assert "\u202e" not in message
+
+
+def test_a_column_of_the_plans_tables_is_a_number_as_the_plan_says_it_is_written(
+    source: Sources, tmp_path: Path
+) -> None:
+    columns = ("patient_id", "stage", "crp")
+    patients(source, ["F0", "12,5"], ["F2", "-99"], ["F3", "7"], columns=columns)
+    values = {"name": "values", "kind": "table", "columns": ["crp", "sex"]}
+    data = plan_data() | {"table": {"decimal": ",", "missing": ["-99"]}}
+    plan = Plan.parse({**data, "modality": [*data["modality"], values]})
+    cohort = take_in(source, tmp_path / "cohort", plan)
+    assert cohort.patients["crp"].to_list() == [12.5, None, 7.0, 40.0]
+    patients(source, ["F0", "high"], columns=columns)
+    with pytest.raises(IntakeError, match="crp = 'high' is not a number"):
+        take_in(source, tmp_path / "refused", plan)

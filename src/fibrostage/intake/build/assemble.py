@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -114,9 +115,15 @@ def in_cohort_order(pictures: pl.DataFrame, patients: Sequence[str], modalities:
 
 
 def without_twins(
-    pictures: pl.DataFrame, problems: Problems, notes: Problems, allow: bool, named: Names
+    pictures: pl.DataFrame,
+    problems: Problems,
+    notes: Problems,
+    allow: bool,
+    named: Names,
+    given: Mapping[str, str] = MappingProxyType({}),
 ) -> pl.DataFrame:
-    """Leaves out pictures whose pixels were met before: within a patient quietly, across patients as a problem."""
+    """Leaves out pictures whose pixels were met before: within a patient quietly, across patients as a problem, unless
+    the user put both into one group (`given`, by patient)."""
     first: dict[str, int] = {}
     own: dict[tuple[str, str, str], int] = {}
     keep = np.ones(len(pictures), dtype=bool)
@@ -131,7 +138,7 @@ def without_twins(
             named.note(
                 notes, pictures, row, f"has the same pixels as {named.file(pictures, known)!r} of the same patient"
             )
-        elif not allow:
+        elif not allow and given.get(patient, row) != given.get(pictures["patient_id"][known]):
             keep[row] = False
             named.note(
                 problems, pictures, row,
@@ -171,21 +178,39 @@ def note_pairs(pictures: pl.DataFrame, pairs: NDArray[np.intp], problems: Proble
         )  # fmt: skip
 
 
+def given_groups(patients: pl.DataFrame) -> dict[str, str]:
+    """Returns the group of each patient whom the user put into one."""
+    if GROUP not in patients.columns:
+        return {}
+    return dict(patients.filter(pl.col(GROUP).is_not_null()).select("patient_id", GROUP).iter_rows())
+
+
+def beyond_groups(patients: pl.DataFrame, pictures: pl.DataFrame, pairs: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Returns those of the pairs [P, 2], rows of `pictures`, whose two patients the user did not put into one group."""
+    if not len(pairs):
+        return pairs
+    group = given_groups(patients)
+    given = np.array([group.get(patient, "") for patient in pictures["patient_id"]])
+    first, second = given[pairs].T
+    return np.asarray(pairs[(first != second) | (first == "")])
+
+
 def with_groups(patients: pl.DataFrame, pictures: pl.DataFrame, pairs: NDArray[np.intp]) -> pl.DataFrame:
     """Gives patients who share pictures, directly or through others, one group's name, and everybody else none. `pairs`
-    [P, 2] are rows of `pictures`; groups that the user gave stay together."""
+    [P, 2] are rows of `pictures`; groups that the user gave stay together and keep their names, the first of several
+    that are joined."""
     row = {patient: at for at, patient in enumerate(patients["patient_id"])}
     owners = np.array([row[patient] for patient in pictures["patient_id"]], dtype=np.intp)
     joined = [owners[pairs]]
-    if GROUP in patients.columns:  # a user's own groups stay together too
-        given = patients.with_row_index("_row").filter(pl.col(GROUP).is_not_null())
-        for _, members in given.group_by(GROUP):
-            rows = members["_row"].to_numpy().astype(np.intp)
-            joined.append(np.stack([rows[:-1], rows[1:]], axis=1))
+    given = patients[GROUP].to_list() if GROUP in patients.columns else [None] * len(patients)
+    for name in set(given) - {None}:
+        rows = np.array([at for at, own in enumerate(given) if own == name], dtype=np.intp)
+        joined.append(np.stack([rows[:-1], rows[1:]], axis=1))
     labels = groups(np.concatenate(joined), len(patients))
     _, first, counts = np.unique(labels, return_index=True, return_counts=True)
     shared = {int(labels[at]): f"G{number}" for number, at in enumerate(np.sort(first[counts > 1]), start=1)}
-    names = [shared.get(int(label)) for label in labels]
+    own = {int(label): name for label, name in zip(reversed(labels), reversed(given), strict=True) if name is not None}
+    names = [own.get(int(label), shared.get(int(label))) for label in labels]
     return patients.with_columns(pl.Series(GROUP, names, dtype=pl.String))
 
 

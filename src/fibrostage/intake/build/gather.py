@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fibrostage.cohort.splits import GROUP
 from fibrostage.cohort.tables import GOOD, PATIENT_KEY
 from fibrostage.csv_tables.headers import notes_on
 from fibrostage.ground.errors import IntakeError, nearest
@@ -25,6 +24,8 @@ from fibrostage.intake.build.assemble import (
     Names,
     Reading,
     Readings,
+    beyond_groups,
+    given_groups,
     in_cohort_order,
     near_pairs,
     note_pairs,
@@ -128,18 +129,20 @@ def tell_people_apart(of: Gathered) -> None:
 def drop_copies(of: Gathered) -> None:
     """The same picture once, and none that is bad where the plan says so."""
     allowed = of.choices.allow_duplicates or of.choices.group_near_duplicates
-    of.pictures = without_twins(of.pictures, of.intake.problems, of.intake.notes, allowed, of.named)
+    given = given_groups(of.patients)
+    of.pictures = without_twins(of.pictures, of.intake.problems, of.intake.notes, allowed, of.named, given)
     of.pictures = without_bad(of.pictures, of.intake, of.named)
 
 
 def find_near_twins(of: Gathered) -> None:
     """Near twins under different patients' names: kept together, allowed, or a problem each."""
-    of.pairs = near_pairs(of.pictures, lambda place: of.journal.print(of.places[place]))
+    found = near_pairs(of.pictures, lambda place: of.journal.print(of.places[place]))
+    of.pairs = beyond_groups(of.patients, of.pictures, found)
     if not len(of.pairs):
         return
     if of.choices.group_near_duplicates:
         of.patients = with_groups(of.patients, of.pictures, of.pairs)
-        together = of.patients[GROUP].count()
+        together = len(set(of.pictures["patient_id"].gather(of.pairs.ravel())))
         of.caveats.append(f"{together} patients share nearly the same pictures; splits keep them together")
     elif of.choices.allow_duplicates:
         of.caveats.append(f"{len(of.pairs)} pairs of nearly the same picture lie under different patients' names")

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
+from fibrostage.cohort.measurements import SEX
 from fibrostage.csv_tables.reader import CsvTable, read_csv
 from fibrostage.csv_tables.reading import TableReading, TableRecord
 from fibrostage.ground.errors import IntakeError, Problems, nearest
 from fibrostage.ground.files import Json
-from fibrostage.ground.quantities import KPA
+from fibrostage.ground.quantities import KPA, Quantity
 from fibrostage.ground.units import check_stated
 from fibrostage.intake.build.find_files import Sources
-from fibrostage.intake.read.tables import Request, parse_patients, parse_requests
-from fibrostage.markers import measured
+from fibrostage.intake.read.tables import NO_MORE, Request, parse_patients, parse_requests
+from fibrostage.markers import MARKERS, measured
 from fibrostage.plan.run_plan import Plan
 
 PATIENTS = ("patient_id", "stage")
 PICTURES = ("file", "patient_id", "modality")
+LARGEST = 1e12  # of a value that only the user knows
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,16 @@ def reading_of(plan: Plan, encoding: str | None = None, pictures: bool = False) 
 
 
 def read_tables(
-    sources: Sources, plan: Plan, problems: Problems, notes: Problems, other_tables: bool = False
+    sources: Sources,
+    plan: Plan,
+    problems: Problems,
+    notes: Problems,
+    other_tables: bool = False,
+    own: Mapping[str, Quantity] = NO_MORE,
 ) -> TablesRead:
     """Reads the tables that there are; rows that are bad go to `problems`, and who is excluded to `notes`.
-    `other_tables` says that the plan was written for others, whose columns these need not have.
+    `other_tables` says that the plan was written for others, whose columns these need not have; `own` are columns that
+    are numbers, beside the measured ones.
 
     Raises `IntakeError` where one cannot be read, I.csv comes without P.csv, or the plan speaks of a column that
     neither has; `PlanError` for a unit or a measured column that is unknown.
@@ -66,7 +74,7 @@ def read_tables(
             raise IntakeError("images.csv names patients: give their table too, with --patients")
         return TablesRead()
     table = read_csv(sources.patients, PATIENTS, problems, reading=reading_of(plan, sources.encoding))
-    patients = parse_patients(table, plan.staging.whole(), problems, notes)
+    patients = parse_patients(table, plan.staging.whole(), problems, notes, own)
     tables, requests = [table], None
     if sources.images is not None:
         encoding = sources.images_encoding or sources.encoding
@@ -82,6 +90,13 @@ def read_tables(
         check_columns(plan, tables)
     counted: dict[str, Json] = {one.path.name: one.record.as_dict() for one in tables if one.record.as_dict()}
     return TablesRead(patients, requests, counted, tuple(caveats_of(table.record, plan.table.censored)))
+
+
+def own_columns(plan: Plan) -> dict[str, Quantity]:
+    """The columns of the plan's tables that nobody else knows: numbers without a unit, of any size."""
+    known = {*measured(), *MARKERS.names(), SEX}
+    names = (name for table in plan.tables for name in table.columns if name not in known)
+    return {name: Quantity(name, "in size", -LARGEST, LARGEST) for name in names}
 
 
 def check_columns(plan: Plan, tables: Iterable[CsvTable]) -> None:

@@ -8,7 +8,7 @@ read is kept in a journal beside the target: an intake that was killed or interr
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,18 +20,19 @@ from fibrostage.cohort.store import Cohort, open_cohort, whole_or_absent
 from fibrostage.csv_tables.reader import read_csv
 from fibrostage.ground.errors import CohortError, IntakeError, Problems
 from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.ground.quantities import Quantity
 from fibrostage.intake.build.choices import Choices, CohortBefore, Intake
 from fibrostage.intake.build.find_files import Sources, any_dicom, jobs_of, survey
 from fibrostage.intake.build.gather import gather
 from fibrostage.intake.build.journal import Journal, alone_at, code_of, folder_beside
-from fibrostage.intake.build.read_tables import read_tables
+from fibrostage.intake.build.read_tables import own_columns, read_tables
 from fibrostage.intake.build.workers import read_all
 from fibrostage.intake.build.write_cohort import finish
 from fibrostage.intake.privacy import KEY_BYTES, PSEUDONYM, Privacy, default_key, read_key, refuse_key_inside
 from fibrostage.intake.read.drawn import COLUMNS as BOX_COLUMNS
 from fibrostage.intake.read.drawn import parse_drawn
 from fibrostage.intake.read.outcome import Outcome, ReadingJob, ReadingRules
-from fibrostage.intake.read.tables import Request
+from fibrostage.intake.read.tables import NO_MORE, Request
 from fibrostage.plan.run_plan import Plan
 
 KEPT = "What was read is kept for the next call, which reads only what has changed, in"
@@ -52,9 +53,9 @@ def take_in(
 
     An intake that was interrupted or refused leaves a journal beside `out`, and the next one goes on from it.
     """
-    plan = plan.without_tables
+    own, plan = own_columns(plan), plan.without_tables
     choices = replace(choices or Choices(), skip_bad=skip_bad or bool(choices and choices.skip_bad))
-    intake = begin(sources, plan, choices, out)
+    intake = begin(sources, plan, choices, out, own)
     with alone_at(out), whole_or_absent(out) as work:
         journal = Journal(folder_beside(out), intake.setting)
         try:
@@ -76,8 +77,11 @@ def take_in(
     return open_cohort(out)
 
 
-def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> Intake:
-    """Reads the CSVs, finds the files and the key. `out` is None in a dry run, which needs no rule.
+def begin(
+    sources: Sources, plan: Plan, choices: Choices, out: Path | None, own: Mapping[str, Quantity] = NO_MORE
+) -> Intake:
+    """Reads the CSVs, finds the files and the key. `out` is None in a dry run, which needs no rule; `own` are columns
+    of P.csv that are numbers, beside the measured ones.
 
     Raises `IntakeError` where a source or CSV is missing or cannot be read, I.csv comes without P.csv, neither I.csv
     nor a rule of the plan says what a file is, or key or link cannot be where they are.
@@ -86,7 +90,7 @@ def begin(sources: Sources, plan: Plan, choices: Choices, out: Path | None) -> I
     if choices.link is not None and out is not None:
         check_link(choices.link, out)
     problems, notes = Problems(), Problems()
-    read = read_tables(sources, plan, problems, notes, choices.other_tables)
+    read = read_tables(sources, plan, problems, notes, choices.other_tables, own)
     if read.requests is not None and read.patients is not None:
         names = [modality.name for modality in plan.modality]
         jobs = jobs_of(in_request_order(read.requests, read.patients["patient_id"].to_list(), names), sources)
@@ -197,7 +201,7 @@ def look_at(
     """Makes a dry run: returns what every file is taken for, or why it is refused, and the problems of tables, folders
     and people; they are found as `take_in` finds them, and nothing is written. `watch` is shown each file with what it
     gave."""
-    intake = begin(sources, plan, choices, None)
+    intake = begin(sources, plan, choices, None, own_columns(plan))
     rows: dict[str, dict[str, Any]] = {job.name: {"file": job.name} for job in intake.jobs}
     with TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "dry", intake.setting)

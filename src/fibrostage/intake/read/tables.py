@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 
@@ -15,7 +16,7 @@ from fibrostage.csv_tables.reader import CsvTable
 from fibrostage.csv_tables.way_forward import stage_line
 from fibrostage.ground.errors import Problems, nearest
 from fibrostage.ground.geometry import Rectangle
-from fibrostage.ground.quantities import KPA
+from fibrostage.ground.quantities import KPA, Quantity
 from fibrostage.ground.stage import Staging
 from fibrostage.ground.words import bare, oddity_of_id
 from fibrostage.intake.read.numbers import parse_number
@@ -28,7 +29,7 @@ EXCLUDED = "excluded"  # a patients column that says why somebody is not studied
 NO_REASONS = ("0", "1", "no", "yes", "false", "true", "n", "y")
 CLICK_COLUMNS = ("click_x", "click_y")
 
-
+NO_MORE: Mapping[str, Quantity] = MappingProxyType({})
 Click = tuple[int, int]  # x, y in pixels of the source picture
 
 
@@ -47,13 +48,16 @@ class Request:
     device: str | None = None
 
 
-def parse_patients(table: CsvTable, staging: Staging, problems: Problems, left_out: Problems) -> pl.DataFrame:
-    """Makes the patients table. A value that cannot be believed is noted and left empty; a row without an id, or with
-    one that cannot be or was met before, or a stage that is unknown, is noted and left out.
+def parse_patients(
+    table: CsvTable, staging: Staging, problems: Problems, left_out: Problems, own: Mapping[str, Quantity] = NO_MORE
+) -> pl.DataFrame:
+    """Makes the patients table, whose numbers are the measured columns and the user's `own` ones. A value that cannot
+    be believed is noted and left empty; a row without an id, or with one that cannot be or was met before, or a stage
+    that is unknown, is noted and left out.
 
     A patient whose `excluded` cell holds a reason is no problem: they go to `left_out` with it.
     """
-    name, numbers = table.path.name, measured()
+    name, numbers = table.path.name, {**own, **measured()}
     first_seen: dict[str, int] = {}
     records: list[dict[str, object]] = []
     for row, cells in table.rows:
