@@ -1,11 +1,12 @@
 # make demo   a simulated study and its report, from nothing but Python
 # make test   lint-free set-up and the tests
+# make site   the documentation as pages, in site/
 # make check  lint, types and layers      make test-long   what takes minutes
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo
 
-.PHONY: demo test test-long check format docs clean
+.PHONY: demo test test-long check format docs site clean
 
 demo: .venv/demo-ready
 	$(BIN)/fibrostage demo --out $(DEMO)
@@ -38,5 +39,9 @@ format: .venv/ready
 docs: .venv/ready
 	$(BIN)/python scripts/make_docs.py
 
+site: .venv/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "open site/index.html"
+
 clean:
-	rm -rf .venv $(DEMO)
+	rm -rf .venv site $(DEMO)

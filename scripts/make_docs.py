@@ -1,4 +1,5 @@
-"""Writes the documents that the code decides: docs/commands.md, and the table of rooms in CONTRIBUTING.md.
+"""Writes the documents that the code decides: docs/commands.md, the tables of docs/plan, the list of functions in
+docs/api.md, and the table of rooms in CONTRIBUTING.md.
 
 .venv/bin/python scripts/make_docs.py [--check]     with --check nothing is written, and what is stale is named
 """
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from plan_docs import overview_filled, page_filled
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- rooms: made by scripts/make_docs.py -->", "<!-- end of rooms -->"
@@ -96,10 +98,35 @@ def documents() -> dict[Path, str]:
     text = contributing.read_text(encoding="utf-8")
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
+    docs = ROOT / "docs"
+    pages = {path: page_filled(path.read_text(encoding="utf-8")) for path in sorted((docs / "plan").glob("*.md"))}
+    overview = overview_filled((docs / "plan.md").read_text(encoding="utf-8"), pages)
     return {
-        ROOT / "docs" / "commands.md": commands(),
+        docs / "commands.md": commands(),
+        docs / "plan.md": overview,
+        **pages,
+        docs / "api.md": api(),
         contributing: f"{head}{BEGIN}\n{rooms()}\n{END}{tail}",
     }
+
+
+def api() -> str:
+    """What `import fibrostage` offers, by the room that it comes from, as mkdocstrings is told it."""
+    import fibrostage
+
+    parts = [
+        "# What `import fibrostage` offers\n\nMade from the package itself by `scripts/make_docs.py`; "
+        "[From Python](python.md) shows how it is used. What is not named here may change from one version to the next."
+    ]
+    for module in dict.fromkeys(fibrostage.WHERE.values()):
+        parts.append(f"## {module.removeprefix('fibrostage.')}\n\n{purpose_of(module)}.")
+        parts += [f"::: {module}.{name}" for name, where in fibrostage.WHERE.items() if where == module]
+    return "\n\n".join(parts) + "\n"
+
+
+def purpose_of(module: str) -> str:
+    """The first sentence of a module's docstring."""
+    return purpose(module.removeprefix("fibrostage.").replace(".", "/"))
 
 
 def main() -> int:

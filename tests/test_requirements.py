@@ -56,9 +56,10 @@ def test_every_extra_that_the_readme_names_is_used() -> None:
     extras = project["optional-dependencies"]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [name for name in extras if name != "dev" and f"`{name}`" not in readme] == []
-    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    users = [*(ROOT / "src").rglob("*.py"), ROOT / "mkdocs.yml"]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in users)
     imported = {"scikit-activeml": "skactiveml", "psycopg": "psycopg", "mlstatkit": "MLstatkit"}
-    imported["python-calamine"] = "python_calamine"
+    imported |= {"python-calamine": "python_calamine", "mkdocs-material": "name: material"}
     for name, wanted in extras.items():
         if name == "dev":
             continue

@@ -37,7 +37,8 @@ MODALITIES = ("LSTE", "LUS")
 
 def documents() -> list[Path]:
     """What people read; docs/commands.md is made from the commands themselves."""
-    docs = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in ("commands.md", "lab-notes.md"))
+    docs = [path for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent.name != "decisions"]
+    docs = [path for path in docs if path.name not in ("commands.md", "lab-notes.md")]
     return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *docs]
 
 

@@ -11,18 +11,19 @@ from fibrostage.plan.section import PlanSection
 
 
 class CalibrationPlan(PlanSection):
-    """Fits inside the training patients, each on all but a part of them, that stage the patients of that part.
-
-    They choose the penalty of a head on frozen features among `penalties` (where training.frozen_l2 is "chosen"), by
-    the mean log loss of patients, and where the heaviest of these is best among the `heavier` ones too, one after
-    another until one is no better; and fit a `map` of the probabilities at each cut (`stats.recalibration`). With `map`
-    = "auto" a trained backbone has none, as that takes as many fits more as there are `folds`; a head has Platt's, or
-    isotonic ones where patients are many."""
+    """Fits inside the training patients that choose a penalty and calibrate (`stats.recalibration`)."""
 
     map: Literal["auto", "none", "platt", "isotonic"] = "auto"
+    """A map of the probabilities at each cut: "platt" (logistic), "isotonic", "none". "auto" is Platt's, isotonic where
+    patients are many (500 on either side of each cut), none where a backbone is trained, as that takes as many fits
+    more as there are `folds`."""
     folds: int = Field(5, ge=2, le=20)
+    """Into how many parts the training patients are divided, each staged by a fit without it."""
     penalties: tuple[float, ...] = Field((0.3, 0.1, 0.03, 0.01, 0.003), min_length=1)
+    """What `training.frozen_l2 = "chosen"` chooses among, by the mean log loss of patients."""
     heavier: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0)
+    """Which are tried too, one after another until one is no better, where the heaviest of `penalties` is the best: few
+    patients, or pictures that say little."""
 
     @field_validator("penalties", "heavier")
     @classmethod
@@ -33,20 +34,24 @@ class CalibrationPlan(PlanSection):
 
 
 class DecisionPlan(PlanSection):
-    """Which stage is called of a patient's probabilities: the most probable ("mode"), the middle one ("median"), the
-    one of least expected distance in stages ("least_error"), the one of least expected cost ("least_cost", with
-    `costs`, a row a true stage and a column a called one), or as far up as thresholds are reached that were chosen on
-    training patients ("thresholds", Youden's at each cut). `coverage` is how
-    often the set of stages that stay possible is to hold the true one, of every stage alike (`stats.conformal`), and
-    `npv` and `ppv` how often a cut that is ruled out or in is to be so (`stats.rule_in_out`). `false_alarms` is the
-    share of pictures like those of training that may be told to lie far from them."""
+    """Which stage is called of a patient's probabilities, and what is said of it (`stats.conformal`,
+    `stats.rule_in_out`)."""
 
     rule: Literal["mode", "median", "least_error", "least_cost", "thresholds"] = "mode"
+    """The stage that is called: the most probable ("mode"), the "median", the one of the least expected distance in
+    stages ("least_error"), the one of the least expected cost ("least_cost"), or as far up as "thresholds" are reached,
+    Youden's at each cut on the training patients."""
     costs: tuple[tuple[float, ...], ...] = ()
+    """For "least_cost": a row a true stage, a column a called one, 0 where it is right."""
     coverage: float = Field(0.9, ge=0.5, le=0.99)
+    """How often the set of stages that cannot be excluded is to hold the true one, of every stage alike."""
     npv: float = Field(0.9, gt=0.5, lt=1)
+    """How often a cut that is ruled out is to be so; `predict` says "cannot say" where too few training patients tell.
+    """
     ppv: float = Field(0.9, gt=0.5, lt=1)
+    """How often a cut that is ruled in is to be so."""
     false_alarms: float = Field(0.01, gt=0, le=0.2)
+    """The share of pictures like those of training that may be told to lie far from them."""
 
     @model_validator(mode="after")
     def _costs(self) -> DecisionPlan:

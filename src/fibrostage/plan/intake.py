@@ -18,28 +18,34 @@ Bounds = tuple[Place, Place, Size, Size]  # x, y, width, height in pixels of the
 
 
 class ModalityPlan(PlanSection):
-    """A named kind of image. `fit` is how a picture becomes a square: padded with black, stretched, or "click": three
-    squares of native pixels around a click of the user's, as the DLRE paper has it (§2.3).
-
-    A "table" is no picture: measured `columns` of the patients, a row a patient, those in `log` by their logarithm; or,
-    `of` a modality, what intake read off each of its pictures, a row a picture. It is read by what fits and stages, and
-    passed over by intake.
-
-    `region` is where an elastogram's box, or the tissue of any other picture, comes from: "given" by the CSV (without
-    one the whole picture), "find" it or refuse the picture, "auto" to look for it and make do without. `marker` is the
-    patients column that gets the median of a patient's reliable stiffnesses where P.csv has none.
-    """
+    """A named kind of image, or measured columns of the patients, which fits and stages read and intake passes over."""
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
+    """LSTE, SSTE, LSTQ, LUS, or your own."""
     kind: Kind = "bmode"
+    """A "bmode" is the whole picture or its region, an "elastogram" the native square around the region, a "table" no
+    picture, but columns of the patients."""
     size: int = Field(224, ge=16, le=2048)
+    """The stored side in pixels."""
     channels: Literal[1, 3] | None = None
+    """3 keeps colour; without it 3 of an elastogram and 1 of B-mode."""
     fit: Literal["pad", "stretch", "click"] = "pad"
+    """How a picture becomes a square: "pad" keeps proportions, "stretch" fills the square, "click" stores three native
+    squares around a click (docs/dlre.md)."""
     region: Literal["auto", "find", "given"] = "auto"
+    """Where an elastogram's box or another picture's tissue comes from: "given" in I.csv (else the whole picture),
+    "find" (or the picture is refused), "auto" (looked for; without images.csv as "find")."""
     marker: Literal["swe", "stq", "spleen"] | None = None
+    """The patients column that gets the median of a patient's reliable stiffnesses where P.csv has none."""
     columns: tuple[str, ...] = ()
+    """Of a table: measured columns of P.csv, markers by their name (`fib4`), `sex`, or any column of numbers of your own
+    (`crp`), which intake reads as `[table]` says and whose units and ranges nobody checks. A patient with any value has
+    the modality."""
     log: tuple[str, ...] = ()
+    """Those of the columns that are taken by their logarithm."""
     of: str | None = None
+    """Of a table, a modality: its columns are then what intake read off each of that modality's pictures (`kpa`,
+    `kpa_mean`, `kpa_sd`, `kpa_iqr`, `kpa_filled`), a row a picture."""
 
     @model_validator(mode="after")
     def _columns(self) -> ModalityPlan:
@@ -69,21 +75,27 @@ class ModalityPlan(PlanSection):
 
 
 class CohortPlan(PlanSection):
-    """What intake writes into the cohort beside the data: its name and what a reader must be warned of."""
+    """What intake writes into the cohort beside the data."""
 
     name: str | None = None
+    """The cohort's name in reports; without it the folder's."""
     caveats: tuple[str, ...] = ()
+    """Warnings that every command and report repeats."""
 
 
 class QualityPlan(PlanSection):
-    """What makes a picture bad at intake: less sharpness, less colour in an elastogram's box, less of the picture lit,
-    or more of it at full white than this. Bad pictures are marked, or with `exclude` left out."""
+    """What makes a picture bad at intake; 0 judges nothing. Bad pictures are marked, or left out."""
 
     sharpness: float = Field(0.0, ge=0)
+    """A floor: mean absolute Laplacian over standard deviation."""
     fill: float = Field(0.0, ge=0, le=1)
+    """A floor: share of an elastogram's region that carries colour."""
     lit: float = Field(0.0, ge=0, le=1)
+    """A floor: share of the lower half of the picture that shows anything."""
     saturated: float = Field(1.0, gt=0, le=1)
+    """A ceiling: share of the picture at full white."""
     exclude: bool = False
+    """Leave bad pictures out instead of marking them."""
 
 
 def check_pattern(pattern: str | None) -> str | None:
@@ -97,36 +109,43 @@ def check_pattern(pattern: str | None) -> str | None:
 
 
 class RulePlan(PlanSection):
-    """Which files are of a modality, where no I.csv says it; the first rule that fits wins.
-
-    `series`, `view`, `device` and `file` are regular expressions looked for in what the file says (whatever the case);
-    `colour` asks whether the picture shows a colour box, `regions` which kinds the scanner marked, `frames` whether it
-    is a loop.
-    """
+    """Which files are of a modality, where no I.csv says it; the first rule that fits wins."""
 
     modality: str
+    """What a file that fits is taken for."""
     series: str | None = None
+    """A regular expression, looked for in series description and protocol, whatever the case."""
     view: str | None = None
+    """A regular expression, looked for in view and body part."""
     device: str | None = None
+    """A regular expression, looked for in manufacturer and model."""
     file: str | None = None
+    """A regular expression, looked for in the path."""
     colour: bool | None = None
+    """Whether the picture must show a colour box (true) or must not (false)."""
     regions: tuple[Literal["tissue", "colour", "spectral", "grey bar", "colour bar", "other"], ...] = ()
+    """Kinds of regions that the scanner must have marked."""
     frames: Literal["one", "many"] | None = None
+    """Of "one" picture, or "many" (loops)."""
 
     _patterns = field_validator("series", "view", "device", "file")(check_pattern)
 
 
 class StiffnessPlan(PlanSection):
-    """What an elastogram's colour bar means: 0 at its bottom, `scale` at its top. `device` is a regular expression; the
-    first entry that fits is used. The bar is found, or at `bar`; the opacity is fitted, or given. `numbers` says
-    whether those beside the bar are read and held against `scale` ("check"), or not ("ignore")."""
+    """What an elastogram's colour bar means; the first entry whose device fits is used."""
 
     scale: float = Field(gt=0, le=500)
+    """The value at the bar's top; 0 stands at its bottom."""
     unit: Literal["kPa", "m/s"] = "kPa"
+    """The unit of `scale`."""
     opacity: float | None = Field(None, ge=0.1, le=1)
+    """Of the colours over B-mode; fitted where it is not given."""
     device: str | None = None
+    """A regular expression for manufacturer and model; without it every device."""
     bar: Bounds | None = None
+    """[x, y, width, height] where the bar always stands; without it the bar is found."""
     numbers: Literal["check", "ignore"] = "check"
+    """Whether the numbers beside the bar are read, and a map left out whose bar surely says another scale."""
 
     _pattern = field_validator("device")(check_pattern)
 
@@ -135,23 +154,30 @@ class MaskPlan(PlanSection):
     """What to keep of screens of one device and size that mark no regions; the rest is blanked."""
 
     keep: tuple[Bounds, ...] = Field(min_length=1)
+    """Rectangles [[x, y, width, height], …]; the rest is blanked."""
     device: str | None = None
+    """A regular expression for manufacturer and model; without it every device."""
     width: int | None = None
+    """Of screens of this width in pixels; without it of any."""
     height: int | None = None
+    """Of screens of this height in pixels; without it of any."""
 
     _pattern = field_validator("device")(check_pattern)
 
 
 class DicomPlan(PlanSection):
-    """Which DICOM modalities are ultrasound here; some archives keep screens as OT or SC."""
+    """Which DICOM files are read."""
 
     modalities: tuple[str, ...] = ("US",)
+    """Which DICOM modalities are ultrasound here; some archives keep screens as OT or SC."""
 
 
 class RasterPlan(PlanSection):
-    """How PNG and TIFF pictures of 16 bits become 8: `window` has the value that is black and the one that is white."""
+    """Pictures outside DICOM."""
 
     window: tuple[Annotated[int, Field(ge=0, le=65535)], Annotated[int, Field(ge=0, le=65535)]] | None = None
+    """[black, white]: which values of a picture of 16 bits a pixel are black and white; without it such a picture is
+    refused."""
 
     @model_validator(mode="after")
     def _rises(self) -> RasterPlan:
@@ -161,30 +187,34 @@ class RasterPlan(PlanSection):
 
 
 class CinePlan(PlanSection):
-    """How many frames of a loop to take, and which never.
-
-    `frames` is the most, `step` the seconds of a stretch (instead of a share of the loop). A frame is near-identical
-    below `distinct` from the last chosen, moving above `still` from a neighbour, off the skin where less than `lit` of
-    the picture shows tissue.
-    """
+    """How many frames of a loop to take, and which never."""
 
     frames: int = Field(25, ge=1)
+    """So many of a loop at most."""
     step: float | None = Field(None, gt=0)
+    """Seconds between them, instead of equal shares of the loop."""
     distinct: float = Field(0.1, ge=0, le=1)
+    """A frame nearer than this to the one before is near-identical (0 alike, 1 unrelated)."""
     still: float = Field(0.4, ge=0, le=1)
+    """A frame farther than this from its neighbours is moving."""
     lit: float = Field(0.12, ge=0, le=1)
+    """Less tissue than this share of the picture: the probe is off the skin."""
 
 
 class PrivacyPlan(PlanSection):
-    """Columns of P.csv that are carried along although they look identifying, and what becomes of `lettering` that is
-    found in tissue below a screen's heading: it is noted, blanked ("mask"), or reason to keep the picture out."""
+    """What is carried along although it looks identifying."""
 
     keep: tuple[str, ...] = ()
+    """Columns of P.csv to carry along although they look identifying."""
     lettering: Literal["note", "mask", "refuse"] = "note"
+    """What becomes of lettering in stored tissue below a screen's heading: noted, blanked ("mask"), or reason to keep the
+    picture out ("refuse")."""
 
 
 class ReliabilityPlan(PlanSection):
-    """When a patient's stiffness is believed: so many pictures at least, whose IQR/median is at most this."""
+    """When a patient's stiffness is believed, and becomes a `marker`."""
 
     pictures: int = Field(3, ge=1)
+    """So many good pictures at least."""
     iqr: float = Field(0.3, gt=0)
+    """An IQR/median of at most this."""

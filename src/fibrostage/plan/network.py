@@ -10,16 +10,22 @@ from fibrostage.plan.section import PlanSection
 
 
 class SourcePlan(PlanSection):
-    """Where weights came from, recorded when a run begins: the file's hash, what was done to find them in it, and of a
-    run of this tool its cohort and task."""
+    """Where weights came from, recorded when a run begins."""
 
     name: str
+    """What the weights were taken from."""
     sha256: str
+    """The file's hash."""
     cohort: str | None = None
+    """Of a run: the name of its cohort."""
     fingerprint: str | None = None
+    """Of a run: its cohort's fingerprint."""
     task: str | None = None
+    """Of a run: what it learned to tell apart."""
     simulated: bool | None = None
+    """Of a run: whether its cohort was simulated."""
     layout: tuple[str, ...] = ()
+    """What was done to find the weights in the file."""
 
     @property
     def read_as(self) -> str | None:
@@ -28,24 +34,37 @@ class SourcePlan(PlanSection):
 
 
 class NetworkPlan(PlanSection):
-    """The fusion network of the MMFN paper, §3, whose single modality is its mono-modal baseline; or another name of
-    `presets`, which sets several keys at once.
-
-    `stream` is a modality's path after its backbone: "reduced" (point-wise reduction, squeeze-excitation, linear),
-    "plain" (linear), or for ablations "ungated" (no squeeze-excitation) and "unreduced" (no reduction). `load` =
-    "front" takes from `weights` only what lies before the freeze boundary.
-    """
+    """What is fitted, and where its first weights come from (MMFN paper, §3)."""
 
     name: str = "mmfn"
+    """The "mmfn" is the fusion network, whose single modality is its mono-modal baseline; other names set several keys
+    at once (see above)."""
     modalities: tuple[str, ...] | None = None
+    """Which the network sees, in order; without it all of the cohort's."""
     backbone: str = "efficientnet_lite0"
+    """One of "efficientnet_lite0", "resnet18", "resnet50", "inception_v3", "dlre", or one that another package brings.
+    """
     weights: str = "imagenet"
+    """Of "imagenet", "random", a run's folder, a .safetensors or .pth file, or a hub id `owner/name[:file]`
+    (docs/weights.md)."""
     load: Literal["whole", "front"] = "whole"
+    """Of the weights, "front" takes only what lies before the freeze boundary; the rest begins at random."""
     source: SourcePlan | None = None
+    """Recorded when a run begins: what file the weights were, and what was done to find them in it. It is checked when
+    the plan is used again."""
     stream: Literal["reduced", "plain", "ungated", "unreduced"] = "reduced"
+    """A modality's path after its backbone: "reduced" (point-wise reduction, squeeze-excitation, linear), "plain"
+    (linear), or for ablations "ungated" (without the squeeze-excitation) and "unreduced" (without the reduction, which
+    trains with the backbone)."""
     share_backbone: bool = False
+    """One backbone for all modalities when fine-tuning (same kind of picture)."""
     reduce: int = Field(256, ge=1, le=8192)
+    """Width of the point-wise reduction."""
     se_reduction: int = Field(16, ge=1)
+    """By how much the squeeze-excitation narrows."""
     dropout: float = Field(0.5, ge=0, lt=1)
+    """Before the last layer."""
     head: str = "softmax"
+    """A "softmax", or "ordinal": the streams sum to one severity, and stages are intervals of it (cumulative link)."""
     missing: Literal["keep", "drop"] = "keep"
+    """Patients who lack a modality: "keep" puts a learned offset in its place, "drop" leaves them out."""

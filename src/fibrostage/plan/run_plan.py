@@ -46,6 +46,7 @@ class Plan(PlanSection):
     """One run, whole. `Plan.load` reads TOML; `canonical` is what is saved."""
 
     seed: int = Field(0, ge=0, le=2**32 - 1)
+    """Splits, starts, dropout and fits follow from it."""
     cohort: CohortPlan = CohortPlan()
     staging: StagingPlan = StagingPlan()
     modality: tuple[ModalityPlan, ...]
@@ -62,7 +63,9 @@ class Plan(PlanSection):
     privacy: PrivacyPlan = PrivacyPlan()
     quality: QualityPlan = QualityPlan()
     table: TablePlan = TablePlan()
-    units: dict[str, str] = Field(default_factory=dict)  # of measured columns, where P.csv has another or seems to
+    units: dict[str, str] = Field(default_factory=dict)
+    """Of measured columns of P.csv, as `units.swe = "m/s"`: converted by `intake`, or believed though they look odd
+    (docs/markers.md)."""
     active: ActivePlan = ActivePlan()
     oracle: OraclePlan = OraclePlan()
     cost: CostPlan = CostPlan()

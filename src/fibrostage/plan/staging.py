@@ -8,15 +8,16 @@ from fibrostage.plan.section import PlanSection
 
 
 class StagingPlan(PlanSection):
-    """A known system by name (METAVIR, Scheuer, Ishak), or any ordered list of classes.
-
-    `task` is a cut: the network learns "at or above it" instead of every stage.
-    """
+    """A known system by name (METAVIR, Scheuer, Ishak), or any ordered list of classes."""
 
     name: str = "METAVIR"
+    """METAVIR, Scheuer, Ishak, or your own with `classes`."""
     classes: tuple[str, ...] | None = None
+    """The stages in order, mildest first; without them the known system's."""
     cuts: tuple[str, ...] | None = None
+    """Binary tasks "at or above" a stage; without them the known system's, or one at every stage but the first."""
     task: str | None = None
+    """A cut: the network learns "at or above it" instead of every stage. Splits stay those of the stages."""
 
     def resolve(self) -> Staging:
         """What the network learns to tell apart."""

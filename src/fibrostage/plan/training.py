@@ -14,47 +14,64 @@ USUAL_PENALTY = 0.1
 
 
 class TrainingPlan(PlanSection):
-    """How a fit is done; the papers state none of it (docs/decisions 0001 and 0002 say why).
-
-    `finetune = "head"` fits on frozen, cached features with the `frozen_*` values, each the mean of a picture's and
-    its mirror image's with `mirror`; `frozen_l2` is the penalty of its weights, or "chosen": `train` then
-    chooses it on the training patients ([calibration]), and rounds that ask take USUAL_PENALTY. "last" and "all" train
-    the backbones too, with `batch`, the two learning rates, and an exponential `average` of the weights.
-    `optimiser`, with `momentum` for "sgd", follows `schedule`: one cycle of the learning rates, or constant ones.
-    At most about `candidates` of each patient's are learned from, every picture among them.
-    An epoch shows every picture, in as few candidates as that takes, or every candidate (`cover`).
-    `together` candidates of a patient share a batch and every pair of their images joins it. `boundary` lets
-    "last" train from cached maps at the freeze boundary instead of pixels.
-    `loss` is cross-entropy, or the sum of squared errors of the probabilities (DLRE paper, §2.1).
-    `stream_loss` is the weight of each stream's own loss beside that of their fusion.
-    `augment` is of pictures: flips, moves and grey levels; "mirror" is flips alone.
-    """
+    """How a fit is done; the papers state none of it (docs/decisions 0001 and 0002 say why)."""
 
     finetune: Literal["head", "last", "all"] = "head"
+    """What learns: the "head" on frozen, cached features, the "last" blocks too, or "all"."""
     loss: Literal["cross_entropy", "squared"] = "cross_entropy"
+    """What a fit lessens: cross-entropy, or "squared", the sum of squared errors of the probabilities (DLRE paper,
+    §2.1)."""
     epochs: int = Field(40, ge=1)
+    """For "last" and "all", 6 to 12 are enough."""
     batch: int = Field(16, ge=1)
+    """Candidates in a batch, about."""
     candidates: Annotated[int, Field(ge=1)] | Literal["all"] = 64
+    """How many of a patient's candidates are learned from, as many as show every picture at least; or "all" of them.
+    Active learning by candidate learns from those it asked for."""
     cover: Literal["pictures", "candidates"] = "pictures"
+    """What an epoch shows: every one of the "pictures", in as few candidates as that takes, or all "candidates", every
+    pair of pictures, as the MMFN paper trained."""
     together: int = Field(1, ge=1)
+    """How many candidates of a patient share a batch; every pair of their pictures joins it at no cost: 4 are 16 pairs
+    of 8 pictures."""
     optimiser: Literal["adamw", "sgd"] = "adamw"
+    """AdamW, or stochastic gradient descent."""
     momentum: float = Field(0.9, ge=0, lt=1)
+    """Of stochastic gradient descent."""
     schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    """The course of the learning rates: up and down once, or constant."""
     boundary: bool = True
+    """Train from cached maps at the freeze boundary (and their mirror images): several times faster, without random
+    moves; worth it unless training pictures are few (docs/results.md)."""
     backbone_lr: float = Field(1e-4, gt=0, le=1)
+    """Learning rate of the backbones."""
     head_lr: float = Field(1e-3, gt=0, le=1)
+    """Learning rate of what lies after them."""
     weight_decay: float = Field(1e-2, ge=0)
+    """Of the optimiser."""
     frozen_batch: int = Field(20_000, ge=1)
+    """Candidates in a batch of a head on frozen features."""
     frozen_lr: float = Field(3e-3, gt=0, le=1)
+    """Learning rate of a head on frozen features."""
     frozen_l2: Annotated[float, Field(ge=0)] | Literal["chosen"] = CHOSEN
+    """The penalty of the head's weights: "chosen" on the training patients (see `calibration.penalties`), where rounds
+    that ask take 0.1; or a number."""
     mirror: bool = True
+    """A picture's frozen features are the mean of its own and its mirror image's."""
     components: int = Field(400, ge=1)
+    """Principal components of the frozen features, at most."""
     stream_loss: float = Field(0.5, ge=0)
+    """Weight of each stream's own loss beside the fusion's."""
     class_weights: bool = False
+    """Weigh classes inversely to their frequency."""
     patience: int = Field(8, ge=1)
+    """Epochs without a better validation loss before stopping; of `split.validation`."""
     augment: bool | Literal["mirror"] = True
+    """Flips and affine moves, and grey levels of B-mode, never colours of elastograms; "mirror" is flips alone."""
     average: float = Field(0.98, ge=0, lt=1)
+    """Exponential average of the weights over steps."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """With "auto" it is bfloat16 where the hardware multiplies it."""
 
     @property
     def penalty(self) -> float:
