@@ -14,8 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-MOST = 10.0  # spreads of a feature, that no image counts as further away
-MOST_BEFORE = 50.0  # the same of networks that keep no axes
+MOST = 50.0  # spreads of a feature, that no image counts as further away
 
 
 class Bounds(nn.Module):
@@ -80,8 +79,7 @@ def distance(z: Tensor, centre: Tensor, scale: Tensor, axes: Tensor | None = Non
     With `axes` [k, C], what lies along them counts less: a ridged Mahalanobis distance, where row i of the axes is
     √(λᵢ / (λᵢ + 1)) times a direction of unit length along which the variance is λᵢ.
     """
-    most = MOST_BEFORE if axes is None else MOST
-    terms = ((z - centre) * scale).clamp(-most, most).nan_to_num()
+    terms = ((z - centre) * scale).clamp(-MOST, MOST).nan_to_num()
     squares = terms.square().sum(dim=1)
     if axes is not None:
         squares = (squares - (terms @ axes.T).square().sum(dim=1)).clamp(min=0)

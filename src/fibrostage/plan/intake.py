@@ -38,7 +38,7 @@ class ModalityPlan(PlanSection):
     marker: Literal["swe", "stq", "spleen"] | None = None
     """The patients column that gets the median of a patient's reliable stiffnesses where P.csv has none."""
     columns: tuple[str, ...] = ()
-    """Of a table: measured columns of P.csv, markers by their name (`fib4`), `sex`, or any column of numbers of your own
+    """Of a table: measured columns of P.csv, markers by their name (`fib4`), `sex`, or any column of your own numbers
     (`crp`), which intake reads as `[table]` says and whose units and ranges nobody checks. A patient with any value has
     the modality."""
     log: tuple[str, ...] = ()
@@ -207,8 +207,8 @@ class PrivacyPlan(PlanSection):
     keep: tuple[str, ...] = ()
     """Columns of P.csv to carry along although they look identifying."""
     lettering: Literal["note", "mask", "refuse"] = "note"
-    """What becomes of lettering in stored tissue below a screen's heading: noted, blanked ("mask"), or reason to keep the
-    picture out ("refuse")."""
+    """What becomes of lettering in stored tissue below a screen's heading: noted, blanked ("mask"), or reason to keep
+    the picture out ("refuse")."""
 
 
 class ReliabilityPlan(PlanSection):
