@@ -257,7 +257,7 @@ def lung_set(folder: Path) -> None:
     videos = folder / "BLUES" / "lus_videos"
     videos.mkdir(parents=True)
     values = ("pat_sex", "pat_age", "pat_bmi", "respiratory_rate", "pulse", "oxygen_saturation_without_ox",
-              "body_temperature", "CRP", "LDH_find", "leucocytes_find", "lymphocytes_find", "trombocytes_find",
+              "body_temperature", "CRP", "LDH_find", "leucocytes_find", "lymphocytes", "trombocytes_find",
               "hg_find")  # fmt: skip
     people: list[list[object]] = []
     loops: list[list[object]] = []
@@ -268,7 +268,7 @@ def lung_set(folder: Path) -> None:
         )
         for at, point in enumerate(points):
             name = f"patient_{number}_{point}"
-            loops.append([name, f"{(number + at // 3) % 4}.0"])
+            loops.append([name, f"{max(0, number % 4 - at // 3)}.0"])
             tissue = np.kron(rng.integers(20, 200, (8, 8)), np.ones((8, 8)))
             frames = [tissue + rng.normal(0, 12, tissue.shape) for _ in range(3)]
             shown = [np.clip(frame, 0, 255).astype(np.uint8) for frame in frames]
