@@ -55,3 +55,6 @@ def test_a_damaged_comparison_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out" / "scores.csv").write_text("y\n1\n", encoding="utf-8")
     with pytest.raises(RunError, match="call compare --out again"):
         write_forms(tmp_path / "out", None, ["html"])
+    (tmp_path / "out" / "comparison.json").write_text('{"question": 3}', encoding="utf-8")
+    with pytest.raises(RunError, match=r"comparison\.json does not hold the question"):
+        write_forms(tmp_path / "out", None, ["html"])

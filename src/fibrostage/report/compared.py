@@ -69,8 +69,11 @@ def read_comparison(folder: Path) -> ScoresCompared:
     try:
         question = TypeAdapter(ScoreQuestion).validate_python(read_json(folder / COMPARISON)["question"])
         return ScoresCompared(folder.resolve().name, compare_scores(folder / SCORES, question))
-    except (KeyError, ValidationError, FibrostageError) as error:
-        raise RunError(f"the comparison in {folder} is damaged: {error}; call compare --out again") from None
+    except (KeyError, ValidationError):
+        why = f"{COMPARISON} does not hold the question"
+    except FibrostageError as error:
+        why = str(error)
+    raise RunError(f"the comparison in {folder} is damaged: {why}; call compare --out again")
 
 
 def compared_sections(compared: ScoresCompared) -> Sections:
