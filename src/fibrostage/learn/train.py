@@ -19,6 +19,8 @@ from fibrostage.learn.participants import participants_of
 from fibrostage.learn.patient_predictions import predictions_of, test_predictions
 from fibrostage.learn.run_metrics import supervised_metrics
 from fibrostage.learn.task import Task, examples_of, make_task, set_aside
+from fibrostage.learn.tracking import UNTRACKED, Tracking, open_tracking
+from fibrostage.plan.commands import TRAIN
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.metrics import Metrics
 from fibrostage.results.predictions import TRAINING, with_calls
@@ -36,44 +38,61 @@ def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT, de
     Raises `RunError` where there is something at `out` already, `PlanError` where the split cannot be drawn.
     """
     task, run = make_task(cohort, plan), RunFolder(out)
+    tracking = open_tracking(plan, cohort, out, TRAIN)
     run.make()
     try:
         run.write_plan(plan.model_dump(mode="json"))
         run.write_intake(taken_in_with(cohort))
         write_parquet(run.participants_file, participants_of(task))
-        predictions = pl.concat([train_fold(task, fold, run, progress) for fold in task.folds])
+        predictions = pl.concat([train_fold(task, fold, run, progress, tracking) for fold in task.folds])
         write_parquet(run.predictions_file, predictions)
-        deployed = train_deployed(task, run, progress) if deploy else None
+        deployed = train_deployed(task, run, progress, tracking) if deploy else None
         metrics = supervised_metrics(predictions, task, deployed)
         run.write_metrics(metrics)
+        tracking.note("figures", main_figures(metrics), 0)
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
         raise
+    finally:
+        tracking.finish()
     return metrics
 
 
-def train_fold(task: Task, fold: Fold, run: RunFolder, progress: Progress) -> pl.DataFrame:
+def main_figures(metrics: Metrics) -> dict[str, float | None]:
+    """The figures that trackers are told, by the names that metrics.json has."""
+    at_cuts = {f"auc_at_{cut}": figure.value for cut, figure in metrics.auc_at_cut.items()}
+    return {"accuracy": metrics.accuracy.value, "auc_macro": metrics.auc_macro.value, **at_cuts}
+
+
+def train_fold(task: Task, fold: Fold, run: RunFolder, progress: Progress, tracking: Tracking) -> pl.DataFrame:
     """Fits one fold, saves its network, and returns the predictions of its test patients."""
     cohort, plan, several = task.cohort, task.plan, len(task.folds) > 1
     if several:
         progress.say(f"fold {fold.label}: {len(fold.train)} patients train, {len(fold.test)} test")
-    learner, calling = fit(task, fold, fold.label, run.model_file(fold.label if several else None), run, progress)
+    model = run.model_file(fold.label if several else None)
+    learner, calling = fit(task, fold, fold.label, model, run, progress, tracking)
     found = test_predictions(learner, task, fold)
     if plan.evaluation.training:
         found = pl.concat([found, predictions_of(learner, task, fold, fold.train, TRAINING)])
     return with_calls(found, calling, cohort.staging, plan.decision.coverage)
 
 
-def train_deployed(task: Task, run: RunFolder, progress: Progress) -> int:
+def train_deployed(task: Task, run: RunFolder, progress: Progress, tracking: Tracking) -> int:
     """Fits on everybody who trains or tests in a fold, saves that network, and returns how many they are."""
     everybody = np.unique(np.concatenate([np.concatenate([fold.train, fold.test]) for fold in task.folds]))
     progress.say(f"for new patients: all {len(everybody)} patients train")
-    fit(task, Fold(0, 0, everybody, everybody[:0]), "all", run.deployed_file, run, progress)
+    fit(task, Fold(0, 0, everybody, everybody[:0]), "all", run.deployed_file, run, progress, tracking)
     return len(everybody)
 
 
 def fit(
-    task: Task, fold: Fold, label: str, target: Path, run: RunFolder, progress: Progress
+    task: Task,
+    fold: Fold,
+    label: str,
+    target: Path,
+    run: RunFolder,
+    progress: Progress,
+    tracking: Tracking = UNTRACKED,
 ) -> tuple[Learner, Calling]:
     """Fits the training patients of a fold and saves the network at `target`; what was chosen on them, and every epoch,
     is logged under the `label`. Returns what was fitted, and how its answers become a stage."""
@@ -87,7 +106,8 @@ def fit(
     if chosen.why:
         progress.say(f"fold {label}: {chosen.why}")
     learner = make_learner(cohort, chosen.plan, task.space, fold.train, seed, progress)
-    for record in learner.fit(examples_of(task, training, seed), seed, validation):
+    noted = tracking.epochs(f"fold {label}")
+    for record in learner.fit(examples_of(task, training, seed), seed, validation, noted=noted):
         run.log(event="epoch", fold=label, **record)
     known = known_of(learner, task, fold.train, training, chosen.shares)
     save_network(target, learner.network(), chosen.plan, cohort, fold.train, chosen.calling, known)
