@@ -1,15 +1,18 @@
 # make demo   a simulated study and its report, from nothing but Python
 # make test   lint-free set-up and the tests
 # make site   the documentation as pages, in site/
+# make venv   the set-up alone            make lock   every version anew: UPGRADE=--upgrade
 # make check  lint, types and layers      make test-long   what takes minutes
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo
 
-.PHONY: demo test test-long check format docs site clean
+.PHONY: venv demo test test-long check format docs site lock clean
 
 demo: .venv/demo-ready
 	$(BIN)/fibrostage demo --out $(DEMO)
+
+venv: .venv/ready
 
 test: .venv/ready
 	scripts/test-services
@@ -35,6 +38,10 @@ format: .venv/ready
 .venv/ready: requirements-demo.txt requirements.txt requirements-nodeps.txt pyproject.toml scripts/make-venv
 	PYTHON=$(PYTHON) scripts/make-venv all
 	touch $@ .venv/demo-ready
+
+lock: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/python scripts/lock.py $(UPGRADE)
 
 docs: .venv/ready
 	$(BIN)/python scripts/make_docs.py

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
-BUILDS = {"hatchling", "editables", "pathspec", "pluggy", "trove-classifiers", "packaging"}
+BUILDS = {"hatchling", "tomlkit", "editables", "pathspec", "pluggy", "trove-classifiers", "packaging"}
 
 
 def normal(name: str) -> str:
@@ -46,6 +48,38 @@ def test_nothing_is_pinned_twice() -> None:
     parts = [pinned(file) for file in files]
     assert len(set().union(*parts)) == sum(map(len, parts))
     assert "-r requirements-demo.txt" in (ROOT / "requirements.txt").read_text(encoding="utf-8")
+
+
+def test_everything_but_pytorch_is_pinned_with_its_hashes_too() -> None:
+    text = (ROOT / "requirements-hashed.txt").read_text(encoding="utf-8")
+    hashed = dict(re.findall(r"^([\w.-]+)==([^\s;]+)[^\\]*\\\n    --hash=sha256:[0-9a-f]{64}", text, re.M))
+    plain: dict[str, str] = {}
+    for file in ("requirements-demo.txt", "requirements.txt", "requirements-nodeps.txt"):
+        plain |= dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / file).read_text(encoding="utf-8"), re.M))
+    del plain["torch"]
+    assert {normal(name): version for name, version in hashed.items()} == {normal(n): v for n, v in plain.items()}
+
+
+def test_locking_keeps_versions_and_leaves_builds_of_pytorch_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    lock = importlib.import_module("lock")
+    given: list[str] = []
+
+    def resolver(arguments: list[str], _: str) -> str:
+        if "--constraint" in arguments:
+            given.append(Path(arguments[-1]).read_text(encoding="utf-8"))
+        extra = "ray==2.60.0\n" if "--all-extras" in arguments else ""
+        return f"torch==2.13.0\nNVIDIA_cublas==13.1\ntriton==3.7\nPyYAML==6.0.3\n{extra}"
+
+    monkeypatch.setattr(lock, "uv", resolver)
+    texts = lock.locked(False, tmp_path)
+    assert texts[lock.DEMO].endswith("pyyaml==6.0.3\ntorch==2.13.0\n")
+    assert texts[lock.ALL].endswith("-r requirements-demo.txt\nray==2.60.0\n")
+    assert "numpy==" in given[0]
+    lock.locked(True, tmp_path)
+    assert given[2] == "torch==2.13.0\n"
 
 
 def test_every_extra_that_the_readme_names_is_used() -> None:

@@ -39,7 +39,7 @@ def test_the_example_of(name: str, worked: Path, tmp_path: Path, monkeypatch: py
         assert runner.failures == 0, "".join(said)
 
 
-@pytest.mark.parametrize("document", ["docs/python.md", "README.md"])
+@pytest.mark.parametrize("document", ["docs/python.md", "docs/start.md", "README.md"])
 def test_the_python_of_a_document_runs(
     document: str, worked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

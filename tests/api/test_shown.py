@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 import fibrostage
+import fibrostage.api.data  # says how a cohort is shown
 from fibrostage.api.progress import NotebookProgress, default_progress
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.progress import SILENT, LogProgress

@@ -93,26 +93,3 @@ def test_one_version_everywhere() -> None:
     cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M)
     assert cited is not None
     assert cited[1] == VERSION
-
-
-def test_what_is_pinned_can_be_renewed(tmp_path: Path) -> None:
-    """What is installed is what is pinned, and another version is found out."""
-    script = (ROOT / "scripts" / "renew_requirements.py").read_text(encoding="utf-8")
-    (tmp_path / "scripts").mkdir()
-    (tmp_path / "scripts" / "renew.py").write_text(script, encoding="utf-8")
-    for name in ("requirements-demo.txt", "requirements.txt", "requirements-nodeps.txt"):
-        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
-    before = (tmp_path / "requirements-demo.txt").read_text(encoding="utf-8")
-    changed = re.sub(r"^numpy==\S+$", "numpy==0.0.1", before, flags=re.M)
-    (tmp_path / "requirements-demo.txt").write_text(changed, encoding="utf-8")
-
-    def renew(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, tmp_path / "scripts" / "renew.py", *words]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    checked = renew("--check")
-    assert checked.returncode == 1
-    assert checked.stdout == "requirements-demo.txt is not what is installed\n"
-    assert renew().returncode == 0
-    assert (tmp_path / "requirements-demo.txt").read_text(encoding="utf-8") == before
-    assert renew("--check").returncode == 0

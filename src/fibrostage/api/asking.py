@@ -117,7 +117,8 @@ def plan_of_asking(
     resume: bool,
     progress: Progress,
 ) -> Plan:
-    """The plan of a run that asks; the one that a resumed run was begun with, where none is given."""
-    if resume and plan is None and not overrides and not recipe:
+    """The plan of a run that asks; the one that a resumed run was begun with, where none is given and overrides say no
+    more than how it is watched."""
+    if resume and plan is None and not recipe and all(one.startswith("tracking.") for one in overrides):
         plan = RunFolder(out).plan_file
     return plan_to_run(cohort, plan, recipe, overrides, ACTIVE, "mmfn-al", progress)

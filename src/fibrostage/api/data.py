@@ -15,6 +15,7 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.cohort.store import open_cohort as open_folder
 from fibrostage.ground.errors import PlanError, Problems, nearest
 from fibrostage.ground.files import Json
+from fibrostage.ground.notebook import show_as
 from fibrostage.ground.progress import Progress
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.grow import Growth, before_of, grow, plan_of
@@ -25,9 +26,11 @@ from fibrostage.phantom.recipe import COUNTS, Recipe
 from fibrostage.phantom.write import write_phantom
 from fibrostage.plan.commands import INTAKE, refuse_unread
 from fibrostage.plan.run_plan import Plan
+from fibrostage.views.notebook import cohort_html
 
 SourcesGiven = PathGiven | Sequence[PathGiven]
 USUAL = Choices()
+show_as(Cohort, cohort_html)
 
 
 def open_cohort(folder: PathGiven) -> Cohort:

@@ -29,7 +29,8 @@ def read_plan(
     if plan is None:
         return laid_over(under, {}), f"recipe {recipe}" if recipe else "plan"
     if isinstance(plan, Plan):
-        return laid_over(under, plan.model_dump(mode="json", exclude_unset=True)), "plan"
+        own = plan.model_dump(mode="json", exclude_unset=True)
+        return laid_over(under, {**own, "tracking": plan.tracking.model_dump(mode="json")}), "plan"
     if isinstance(plan, Mapping):
         return laid_over(under, dict(plan)), "plan"
     path = Path(plan)

@@ -14,13 +14,16 @@ from fibrostage.api.plans import PathGiven, PlanGiven, plan_to_run
 from fibrostage.api.progress import default_progress
 from fibrostage.cohort.store import Cohort, open_cohort
 from fibrostage.ground.errors import RunError
+from fibrostage.ground.notebook import show_as
 from fibrostage.ground.progress import Progress
 from fibrostage.learn.train import train as fit_and_evaluate
 from fibrostage.plan.commands import TRAIN
 from fibrostage.results.metrics import Metrics
 from fibrostage.results.run_folder import RunFolder
+from fibrostage.views.notebook import metrics_html
 
 CohortGiven = Cohort | Path | str
+show_as(Metrics, metrics_html)
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class FinishedRun:
         return read_predictions(self.path)
 
     def _repr_html_(self) -> str:
-        return self.metrics._repr_html_()
+        return metrics_html(self.metrics)
 
 
 def open_run(folder: PathGiven) -> FinishedRun:

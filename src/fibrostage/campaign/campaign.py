@@ -82,7 +82,8 @@ class Campaign:
             raise
 
     def leave(self) -> None:
-        """Lets go of the ledger; the campaign can be opened again."""
+        """Lets go of the ledger and of what watches; the campaign can be opened again."""
+        self.setting.tracking.finish()
         self._ledger.close()
 
     def __enter__(self) -> Campaign:

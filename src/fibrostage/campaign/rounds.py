@@ -43,7 +43,8 @@ def fit_round(setting: CampaignSetting, state: State, round_: int) -> Round:
         learner.restore(setting.fresh_learner().state())
     epochs = plan.active.epochs if round_ and plan.active.warm_start else None
     try:
-        learner.fit(learned_from(setting, state), plan.seed + 1000 * (round_ + 1), epochs=epochs)
+        noted = setting.tracking.epochs(f"round {round_}")
+        learner.fit(learned_from(setting, state), plan.seed + 1000 * (round_ + 1), epochs=epochs, noted=noted)
         tested = test_predictions(learner, setting.task, setting.fold) if len(setting.fold.test) else None
     except RunError as error:
         raise RunError(f"round {round_}: {error}") from None
@@ -54,6 +55,7 @@ def fit_round(setting: CampaignSetting, state: State, round_: int) -> Round:
     closed = measured(setting, state, round_, tested, agreement)
     shown = {key: value for key, value in closed.as_row().items() if not key.endswith(("lo", "hi"))}
     run.log(event="round", **shown)
+    setting.tracking.note("figures", shown, round_)
     return closed
 
 

@@ -25,7 +25,9 @@ from fibrostage.ground.errors import CohortError, PlanError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.learner import Learner, make_learner
 from fibrostage.learn.task import Task, make_task, set_aside
+from fibrostage.learn.tracking import UNTRACKED, Tracking, open_tracking
 from fibrostage.ledger.state import State
+from fibrostage.plan.commands import ACTIVE
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.run_folder import RunFolder
 
@@ -54,6 +56,7 @@ class CampaignSetting:
     progress: Progress = SILENT
     reserve: Reserve = NOBODY_RESERVED
     endless: bool = False
+    tracking: Tracking = UNTRACKED
 
     @cached_property
     def selector(self) -> Selector:
@@ -114,7 +117,7 @@ class CampaignSetting:
 def retrospective(cohort: Cohort, plan: Plan, run: RunFolder, progress: Progress = SILENT) -> CampaignSetting:
     """Played back from an archive: the training patients of the plan's fold are asked about, all of whom have a stage.
 
-    Raises `PlanError` for a fold that the split does not have.
+    Raises `PlanError` for a fold that the split does not have, and for a tracker that cannot be had.
     """
     task = make_task(cohort, plan)
     if plan.active.fold >= len(task.folds):
@@ -122,7 +125,8 @@ def retrospective(cohort: Cohort, plan: Plan, run: RunFolder, progress: Progress
     fold = task.folds[plan.active.fold]
     aside = set_aside(task, fold)
     askable = np.setdiff1d(fold.train, aside)
-    return setting_of(task, fold, askable, NOBODY, aside, run, progress)
+    setting = setting_of(task, fold, askable, NOBODY, aside, run, progress)
+    return replace(setting, tracking=open_tracking(plan, cohort, run.path, ACTIVE, run.begun))
 
 
 def prospective(cohort: Cohort, plan: Plan, run: RunFolder, progress: Progress = SILENT) -> CampaignSetting:

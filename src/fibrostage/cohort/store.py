@@ -30,6 +30,7 @@ from fibrostage.cohort.tables import GOOD, check_images, check_patients
 from fibrostage.csv_tables.writer import write_csv
 from fibrostage.ground.errors import CohortError, nearest
 from fibrostage.ground.files import Json, read_json, renamed_to, unfinished_beside
+from fibrostage.ground.notebook import html_in_notebook
 from fibrostage.ground.stage import UNLABELLED, Staging
 
 MARKER = "cohort.json"
@@ -157,10 +158,8 @@ class Cohort:
         except (OSError, ValueError, EOFError, pl.exceptions.PolarsError) as error:
             raise CohortError(f"cohort {self.path}: cannot read pixels of {modality}: {error}") from None
 
-    def _repr_html_(self) -> str:
-        from fibrostage.views.notebook import cohort_html
-
-        return cohort_html(self)
+    def _repr_html_(self) -> str | None:
+        return html_in_notebook(self)
 
     def picture_hashes(self, modality: str) -> list[str]:
         """The SHA-256 of the stored pixels of each image [n] of a modality, as the images table has them."""

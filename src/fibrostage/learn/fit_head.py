@@ -8,7 +8,7 @@ to 256 of every candidate (a batch's unique images go through their stream once)
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,8 +119,10 @@ def fit_frozen(
     plan: TrainingPlan,
     seed: int,
     validation: Examples | None = None,
+    noted: Callable[[dict[str, float]], None] | None = None,
 ) -> list[dict[str, float]]:
-    """Fits the head in place; returns a record an epoch. With validation the best epoch is kept.
+    """Fits the head in place; returns a record an epoch, each `noted` as soon as there is one. With validation the best
+    epoch is kept.
 
     features[m] [n_m, C_m] holds every image of a modality; the examples' rows index them. Raises `RunError` where the
     loss is no number.
@@ -154,6 +156,8 @@ def fit_frozen(
                 record["validation_loss"] = head_loss(head, features, validation, plan.loss)
                 best.offer(record["validation_loss"], lambda: copy.deepcopy(head.state_dict()))
             history.append(record)
+            if noted is not None:
+                noted(record)
             if best.exhausted:
                 break
     if validation is not None:

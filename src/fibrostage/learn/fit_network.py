@@ -8,6 +8,7 @@ worth more than early stopping when there are no patients to spare for it.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -182,8 +183,10 @@ def fit_whole(
     seed: int,
     validation: Examples | None = None,
     progress: Progress = SILENT,
+    noted: Callable[[dict[str, float]], None] | None = None,
 ) -> tuple[MMFN, list[dict[str, float]]]:
-    """Fine-tunes; returns the averaged network (the best epoch's with validation) and a record an epoch."""
+    """Fine-tunes; returns the averaged network (the best epoch's with validation) and a record an epoch, each `noted`
+    as soon as there is one."""
     engine = make_engine(plan.precision)
     rng = Draws.NETWORK_FIT.of(seed)
     patients = patients_of(source.cohort, network.head.modalities, examples.rows)
@@ -221,6 +224,8 @@ def fit_whole(
                 record["validation_loss"] = validation_loss(averaged.average, source, validation, plan)
                 best.offer(record["validation_loss"], lambda: copy.deepcopy(averaged.average))
             history.append(record)
+            if noted is not None:
+                noted(record)
             if best.exhausted:
                 break
     return best.kept.cpu().eval(), history

@@ -33,6 +33,7 @@ from fibrostage.networks.weights import backbone_of, weights_hash
 from fibrostage.plan.run_plan import Plan
 from fibrostage.plan.training import TrainingPlan
 
+Noted = Callable[[dict[str, float]], None]  # is given the record of each epoch
 BLOCK = 65_536  # candidates at once: bounds the memory of a prediction
 
 
@@ -52,11 +53,16 @@ class Learner(Protocol):
         ...
 
     def fit(
-        self, examples: Examples, seed: int, validation: Examples | None = None, epochs: int | None = None
+        self,
+        examples: Examples,
+        seed: int,
+        validation: Examples | None = None,
+        epochs: int | None = None,
+        noted: Noted | None = None,
     ) -> list[dict[str, float]]:
         """Fits on examples and returns a record an epoch; `epochs` stands in for the plan's number where it is given.
 
-        With validation the best epoch is kept.
+        Each record is `noted` as soon as there is one. With validation the best epoch is kept.
         """
         ...
 
@@ -184,13 +190,19 @@ class FrozenLearner:
         self.head = seeded_head(cohort, plan, widths, seed)
 
     def fit(
-        self, examples: Examples, seed: int, validation: Examples | None = None, epochs: int | None = None
+        self,
+        examples: Examples,
+        seed: int,
+        validation: Examples | None = None,
+        epochs: int | None = None,
+        noted: Noted | None = None,
     ) -> list[dict[str, float]]:
         """Fits the head in place and returns a record an epoch; the backbone stays as it is.
 
         `epochs` stands in for the plan's number where it is given. With validation the best epoch is kept.
         """
-        return fit_frozen(self.head, self.features, examples, lasting(self.plan.training, epochs), seed, validation)
+        training = lasting(self.plan.training, epochs)
+        return fit_frozen(self.head, self.features, examples, training, seed, validation, noted)
 
     def network(self) -> MMFN:
         """The fitted network on raw images: the projection folded into each stream's reduction."""
@@ -257,7 +269,12 @@ class FinetuneLearner:
         return self._features
 
     def fit(
-        self, examples: Examples, seed: int, validation: Examples | None = None, epochs: int | None = None
+        self,
+        examples: Examples,
+        seed: int,
+        validation: Examples | None = None,
+        epochs: int | None = None,
+        noted: Noted | None = None,
     ) -> list[dict[str, float]]:
         """Fits backbones and head on pixels and returns a record an epoch; features are computed anew afterwards.
 
@@ -271,6 +288,7 @@ class FinetuneLearner:
             seed,
             validation,
             self.progress,
+            noted,
         )
         self._features = {}
         return history

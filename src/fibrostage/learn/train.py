@@ -21,7 +21,9 @@ from fibrostage.learn.participants import participants_of
 from fibrostage.learn.patient_predictions import predictions_of, test_predictions
 from fibrostage.learn.run_metrics import supervised_metrics
 from fibrostage.learn.task import Task, examples_of, make_task, set_aside
+from fibrostage.learn.tracking import UNTRACKED, Tracking, open_tracking
 from fibrostage.learn.without import without_modalities
+from fibrostage.plan.commands import TRAIN
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.metrics import Metrics
 from fibrostage.results.predictions import TRAINING, with_calls
@@ -39,24 +41,34 @@ def train(cohort: Cohort, plan: Plan, out: Path, progress: Progress = SILENT, de
     Raises `RunError` where there is something at `out` already, `PlanError` where the split cannot be drawn.
     """
     task, run = make_task(cohort, plan), RunFolder(out)
+    tracking = open_tracking(plan, cohort, out, TRAIN)
     run.make()
     try:
         run.write_plan(plan.model_dump(mode="json"))
         run.write_intake(taken_in_with(cohort))
         write_parquet(run.participants_file, participants_of(task))
-        found = [train_fold(task, fold, run, progress) for fold in task.folds]
+        found = [train_fold(task, fold, run, progress, tracking) for fold in task.folds]
         predictions = pl.concat([one.predictions for one in found])
         write_parquet(run.predictions_file, predictions)
         withheld = [one.by_modality for one in found if one.by_modality is not None]
         if withheld:
             write_parquet(run.by_modality_file, pl.concat(withheld))
-        deployed = train_deployed(task, run, progress) if deploy else None
+        deployed = train_deployed(task, run, progress, tracking) if deploy else None
         metrics = supervised_metrics(predictions, task, deployed)
         run.write_metrics(metrics)
+        tracking.note("figures", main_figures(metrics), 0)
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
         raise
+    finally:
+        tracking.finish()
     return metrics
+
+
+def main_figures(metrics: Metrics) -> dict[str, float | None]:
+    """The figures that trackers are told, by the names that metrics.json has."""
+    at_cuts = {f"auc_at_{cut}": figure.value for cut, figure in metrics.auc_at_cut.items()}
+    return {"accuracy": metrics.accuracy.value, "auc_macro": metrics.auc_macro.value, **at_cuts}
 
 
 @dataclass(frozen=True)
@@ -82,12 +94,13 @@ class Fitted:
         return Member(self.learner.head, self.calling, self.known.shares)
 
 
-def train_fold(task: Task, fold: Fold, run: RunFolder, progress: Progress) -> FoldTold:
+def train_fold(task: Task, fold: Fold, run: RunFolder, progress: Progress, tracking: Tracking) -> FoldTold:
     """Fits one fold, saves its network, and returns what it says of its test patients."""
     cohort, plan, several = task.cohort, task.plan, len(task.folds) > 1
     if several:
         progress.say(f"fold {fold.label}: {len(fold.train)} patients train, {len(fold.test)} test")
-    fitted = fit(task, fold, fold.label, run.model_file(fold.label if several else None), run, progress)
+    model = run.model_file(fold.label if several else None)
+    fitted = fit(task, fold, fold.label, model, run, progress, tracking)
     found = test_predictions(fitted.learner, task, fold)
     if plan.evaluation.training:
         found = pl.concat([found, predictions_of(fitted.learner, task, fold, fold.train, TRAINING)])
@@ -95,15 +108,23 @@ def train_fold(task: Task, fold: Fold, run: RunFolder, progress: Progress) -> Fo
     return FoldTold(told, without_modalities(fitted.learner, fitted.member, task, fold))
 
 
-def train_deployed(task: Task, run: RunFolder, progress: Progress) -> int:
+def train_deployed(task: Task, run: RunFolder, progress: Progress, tracking: Tracking) -> int:
     """Fits on everybody who trains or tests in a fold, saves that network, and returns how many they are."""
     everybody = np.unique(np.concatenate([np.concatenate([fold.train, fold.test]) for fold in task.folds]))
     progress.say(f"for new patients: all {len(everybody)} patients train")
-    fit(task, Fold(0, 0, everybody, everybody[:0]), "all", run.deployed_file, run, progress)
+    fit(task, Fold(0, 0, everybody, everybody[:0]), "all", run.deployed_file, run, progress, tracking)
     return len(everybody)
 
 
-def fit(task: Task, fold: Fold, label: str, target: Path, run: RunFolder, progress: Progress) -> Fitted:
+def fit(
+    task: Task,
+    fold: Fold,
+    label: str,
+    target: Path,
+    run: RunFolder,
+    progress: Progress,
+    tracking: Tracking = UNTRACKED,
+) -> Fitted:
     """Fits the training patients of a fold and saves the network at `target`; what was chosen on them, and every epoch,
     is logged under the `label`."""
     cohort, seed = task.cohort, task.plan.seed
@@ -116,7 +137,8 @@ def fit(task: Task, fold: Fold, label: str, target: Path, run: RunFolder, progre
     if chosen.why:
         progress.say(f"fold {label}: {chosen.why}")
     learner = make_learner(cohort, chosen.plan, task.space, fold.train, seed, progress)
-    for record in learner.fit(examples_of(task, training, seed), seed, validation):
+    noted = tracking.epochs(f"fold {label}")
+    for record in learner.fit(examples_of(task, training, seed), seed, validation, noted=noted):
         run.log(event="epoch", fold=label, **record)
     known = known_of(learner, task, fold.train, training, chosen.shares)
     save_network(target, learner.network(), chosen.plan, cohort, fold.train, chosen.calling, known)

@@ -19,8 +19,8 @@ OF_TABLES = ("columns", "log")
 
 @dataclass(frozen=True)
 class Reads:
-    """The sections of a plan that a command reads, and the keys of its modalities; those that are `kept` it leaves to
-    what is done with its model later, and they are no part of a run's identity."""
+    """The sections of a plan that a command reads, and the keys of its modalities; those that are `kept` tell
+    how a run is watched or what is done with its model later, and are no part of its identity."""
 
     command: str
     sections: tuple[str, ...]
@@ -49,8 +49,8 @@ INTAKE = Reads(
     tuple(ModalityPlan.model_fields),
 )  # fmt: skip
 FIT = ("seed", "staging", "modality", "split", "network", "training", "evaluation")
-TRAIN = Reads("train", (*FIT, "calibration", "decision"), kept=("cost",))  # of the exam that predict would make next
-ACTIVE = Reads("active", (*FIT, "active", "oracle", "cost", "stopping"))
+TRAIN = Reads("train", (*FIT, "calibration", "decision"), kept=("cost", "tracking"))  # of the exam made next
+ACTIVE = Reads("active", (*FIT, "active", "oracle", "cost", "stopping"), kept=("tracking",))
 LOOP = Reads("loop", (*FIT, "active", "cost", "stopping", "loop"))
 MARKERS = Reads("markers", ("staging", "units", "table"))
 READERS = (INTAKE, TRAIN, ACTIVE, LOOP)
@@ -102,7 +102,7 @@ def refuse_unread(overrides: Iterable[str], reads: Reads, plan: Plan | None = No
         key = override.partition("=")[0].strip()
         section, _, rest = key.partition(".")
         if section in Plan.model_fields and section not in (*reads.sections, *reads.kept):
-            readers = [other.command for other in READERS if section in other.sections]
+            readers = [other.command for other in READERS if section in (*other.sections, *other.kept)]
             raise PlanError(
                 f"{key}: {reads.command} does not read [{section}] of a plan, {' and '.join(readers)} "
                 f"{'does' if len(readers) == 1 else 'do'}"

@@ -39,6 +39,7 @@ from fibrostage.plan.section import PlanSection
 from fibrostage.plan.split import SplitPlan
 from fibrostage.plan.staging import StagingPlan
 from fibrostage.plan.table import TablePlan
+from fibrostage.plan.tracking import TrackingPlan
 from fibrostage.plan.training import TrainingPlan
 
 
@@ -74,6 +75,7 @@ class Plan(PlanSection):
     calibration: CalibrationPlan = CalibrationPlan()
     decision: DecisionPlan = DecisionPlan()
     loop: LoopPlan = LoopPlan()
+    tracking: TrackingPlan = Field(TrackingPlan(), exclude=True)  # how a run is watched is no part of what it is
 
     @model_validator(mode="before")
     @classmethod

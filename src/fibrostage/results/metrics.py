@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, read_json, write_json
+from fibrostage.ground.notebook import html_in_notebook
 from fibrostage.ground.stage import Staging
 from fibrostage.plan.split import SplitPlan
 from fibrostage.stats.estimate import Estimate
@@ -163,10 +164,8 @@ class Metrics(PatientFigures, RunHead):
         """The stages that the run told apart, under a system's name."""
         return Staging(name, self.classes, self.staging_cuts)
 
-    def _repr_html_(self) -> str:
-        from fibrostage.views.notebook import metrics_html
-
-        return metrics_html(self)
+    def _repr_html_(self) -> str | None:
+        return html_in_notebook(self)
 
     def as_dict(self) -> dict[str, Json]:
         """The JSON object: figures first, then what the run is; a run has the keys of its own kind alone."""

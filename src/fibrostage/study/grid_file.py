@@ -109,6 +109,8 @@ def cells(study: StudyPlan, cohort: Cohort, out: Path, overrides: Sequence[str] 
                 data = laid_over(data, {"active": {"strategy": strategy, "fold": fold}})
             seen = others.get(network, cohort)
             plan = plan_for(seen, with_sources(data, study, out), overrides, "study", study.reads)
+            if plan.tracking.to:
+                raise PlanError("a study's runs are watched by its own tables; [tracking] is of train and active")
             method = method_of(network, modalities, split)
             parts = (method, task, strategy, f"f{fold}-s{seed}" if strategy else f"s{seed}")
             label = "-".join(part for part in parts if part).replace(" ", "_").replace("/", "_").replace(":", "_")

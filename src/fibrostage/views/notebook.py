@@ -1,4 +1,7 @@
-"""Tables as a notebook shows them: plain HTML, everything escaped, nothing fetched from anywhere."""
+"""Tables as a notebook shows them: plain HTML, everything escaped, nothing fetched from anywhere.
+
+`api` says that cohorts and runs are shown so (`ground.notebook`).
+"""
 
 from __future__ import annotations
 
