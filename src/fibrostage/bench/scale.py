@@ -38,7 +38,7 @@ BACKBONE = "efficientnet_lite0"
 
 
 @dataclass(frozen=True)
-class ScaleRow:
+class ShardsTiming:
     """A way, with its `nodes` (0 is this process): `files` taken in and `pictures` seen by the backbone, the seconds
     [s] of each, and the most memory [MB] that the process which asked held."""
 
@@ -88,7 +88,7 @@ def bench_scale(patients: int, nodes: Sequence[int], seed: int = 0, progress: Pr
     }
 
 
-def measured(nodes: int, source: Path, folder: Path, out: Path) -> ScaleRow:
+def measured(nodes: int, source: Path, folder: Path, out: Path) -> ShardsTiming:
     """One way, in its own process: an intake of a folder of files, then a frozen backbone's features."""
     same_start(1)
     plan, spec = Plan.load(source / "plan.toml"), BACKBONES[BACKBONE]
@@ -106,7 +106,7 @@ def measured(nodes: int, source: Path, folder: Path, out: Path) -> ScaleRow:
         ended = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     files = sum(path.is_file() for path in folder.rglob("*"))
-    return ScaleRow(nodes, files, len(cohort.images), read - began, ended - read, peak)
+    return ShardsTiming(nodes, files, len(cohort.images), read - began, ended - read, peak)
 
 
 @contextmanager
@@ -114,6 +114,7 @@ def own_cluster(nodes: int) -> Iterator[RayShards]:
     """A cluster of nodes of one core each on this machine, whose processes have loaded what they need. Raises
     `RunError` without Ray."""
     try:
+        import ray
         from ray.cluster_utils import Cluster
     except ImportError:
         raise RunError("bench scale needs Ray: install fibrostage with its extra [ray]") from None
@@ -126,6 +127,7 @@ def own_cluster(nodes: int) -> Iterator[RayShards]:
             pass
         yield engine
     finally:
+        ray.shutdown()
         cluster.shutdown()
 
 

@@ -104,16 +104,16 @@ def feature_parts(
         return
     pixels = pictures.pixels(modality)
     for low in range(0, max(1, len(hashes)), PART):
-        own = slice(low, low + PART)
-        path = file_of(cache_key(joined_digest(hashes[own]), spec, *named))
+        rows = range(low, min(low + PART, len(hashes)))
+        path = file_of(cache_key(joined_digest(hashes[rows.start : rows.stop]), spec, *named))
         features = cached(path, read_features)
         if features is None:
             if engine is not None and isinstance(pictures, Cohort):
                 there = ShardExtractor(pictures.path.absolute(), modality, spec, backbone, precision, mirror)
-                features = extract_there(there, engine, range(len(hashes))[own], progress)
+                features = extract_there(there, engine, rows, progress)
             else:
-                features = extract(pixels[own], spec, backbone, precision, progress, modality, mirror)
-            check_features(features, pixels[own], modality, spec.name)
+                features = extract(pixels, spec, backbone, precision, progress, modality, mirror, rows)
+            check_features(features, pixels, modality, spec.name, low)
             if keep:
                 store(path, features)
         yield features
@@ -168,18 +168,22 @@ def extract(
     progress: Progress = SILENT,
     label: str = "images",
     mirror: bool = False,
+    rows: range | None = None,
 ) -> NDArray[np.float32]:
-    """z = GAP(backbone(x)) [n, C] for stored pixels [n, H, W, C]; the backbone in evaluation mode."""
+    """z = GAP(backbone(x)) [n, C] for stored pixels [n, H, W, C], or for n `rows` of more of them; no more than a batch
+    is read at a time. The backbone is in evaluation mode."""
+    rows = range(len(pixels)) if rows is None else rows
     engine = make_engine(precision)
     network = backbone.to(engine.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    result = np.empty((len(pixels), spec.features), dtype=np.float32)
+    result = np.empty((len(rows), spec.features), dtype=np.float32)
     with (
-        progress.task(f"features of {label}", len(pixels)) as advance,
+        progress.task(f"features of {label}", len(rows)) as advance,
         torch.inference_mode(),
         engine.autocast(),
     ):
-        for start in range(0, len(pixels), BATCH):
-            images = as_tensor(pixels[start : start + BATCH], spec).to(engine.device)
+        for start in range(0, len(rows), BATCH):
+            own = rows[start : start + BATCH]
+            images = as_tensor(pixels[own.start : own.stop], spec).to(engine.device)
             z = network(normalise(images, spec)).float().mean(dim=(2, 3))
             if mirror:
                 z = (z + network(normalise(images.flip(3), spec)).float().mean(dim=(2, 3))) / 2
@@ -203,7 +207,7 @@ class ShardExtractor:
         """z [n, C] of each range of n pictures. Raises `RunError` where this node does not see the cohort."""
         check_seen(self.folder)
         pixels, how = open_pixels(self.folder, self.modality), (self.spec, self.backbone, self.precision)
-        return [extract(pixels[own.start : own.stop], *how, mirror=self.mirror) for own in ranges]
+        return [extract(pixels, *how, mirror=self.mirror, rows=own) for own in ranges]
 
     def lost(self, own: range, late: float | None) -> NDArray[np.float32]:
         """Raises `RunError`: pictures that end each worker are nobody's fault but the workers'."""

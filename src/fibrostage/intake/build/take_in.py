@@ -70,7 +70,7 @@ def take_in(
             journal.remove()
             raise
         except BaseException:
-            journal.close()
+            (journal.close if journal.known else journal.remove)()
             raise
         journal.remove()
     return open_cohort(out)
