@@ -6,6 +6,7 @@ is: a cluster that is there already has them.
 
 from __future__ import annotations
 
+import os
 import resource
 import tempfile
 import time
@@ -118,6 +119,7 @@ def own_cluster(nodes: int) -> Iterator[RayShards]:
         from ray.cluster_utils import Cluster
     except ImportError:
         raise RunError("bench scale needs Ray: install fibrostage with its extra [ray]") from None
+    os.environ.setdefault("RAY_worker_niceness", "0")  # as the process beside them has; 15 by itself
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         for _ in range(nodes - 1):
