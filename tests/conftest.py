@@ -16,12 +16,13 @@ from fibrostage.cohort.store import Cohort, open_cohort, write_tables
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.plan.run_plan import Plan
+from tests.clusters import two_nodes
 from tests.services import orthanc, postgres
 from tests.trained import hospital, pictures_run
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
-__all__ = ["hospital", "orthanc", "pictures_run", "postgres"]
+__all__ = ["hospital", "orthanc", "pictures_run", "postgres", "two_nodes"]
 
 STAGES = ("F0", "F1", "F2", "F3", "F4")
 

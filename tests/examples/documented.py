@@ -8,9 +8,10 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ import torch
 from PIL import Image
 
 from fibrostage.dicom.web import WebArchive
+from fibrostage.ground.shards import RayShards, Work
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.take_in import Sources, take_in
 from fibrostage.loop.answers import Answer, take
@@ -77,6 +79,14 @@ def clinic(folder: Path) -> None:
 def pull_archive(archive: WebArchive, query: str, folder: Path, *_: object) -> None:
     """Stands in for an archive over DICOMweb (tests/intake has a real one): it has what ARCHIVE has."""
     shutil.copytree("ARCHIVE", folder, dirs_exist_ok=True)
+
+
+def in_this_process(
+    _engine: RayShards, work: Work[Any, Any], items: Sequence[Any], *_: object, **_named: object
+) -> Iterator[Any]:
+    """What a cluster would do of a command's work, item by item."""
+    for item in items:
+        yield from work([item])
 
 
 def cohort_of(folder: Path, name: str) -> None:

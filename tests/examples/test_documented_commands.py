@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fibrostage.bench import answers, calibration, intake, next_exam, pool, predict, serve, stats, train
+from fibrostage.bench import answers, calibration, intake, next_exam, pool, predict, scale, serve, stats, train
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
@@ -39,6 +39,7 @@ BENCHMARKS = (
     "bench_answers_of",
     "bench_next_exam",
     "bench_serve",
+    "bench_scale",
 )
 ELSEWHERE = (
     ["pip", "install", "."],
@@ -85,7 +86,7 @@ def bench_is_called(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         raise InsteadError
 
     with monkeypatch.context() as patch:
-        for module in (answers, calibration, intake, next_exam, pool, predict, serve, stats, train):
+        for module in (answers, calibration, intake, next_exam, pool, predict, scale, serve, stats, train):
             for name in BENCHMARKS:
                 patch.setattr(module, name, stands_in, raising=False)
         with pytest.raises(InsteadError):
@@ -165,6 +166,9 @@ def test_every_command_of_a_document_runs(document: Path, tmp_path: Path, monkey
     monkeypatch.setattr("fibrostage.annotate.serve.serve", lambda *_: None)  # tests/annotate has it open
     monkeypatch.setattr("fibrostage.serve.listen.serve", lambda *_: None)  # tests/serve has them open
     monkeypatch.setattr("fibrostage.serve.node.open_node", lambda *_: nullcontext())
+    monkeypatch.setattr(
+        "fibrostage.ground.shards.RayShards.__call__", documented.in_this_process
+    )  # tests/ground has one
     monkeypatch.setattr("fibrostage.intake.pulled.pull", documented.pull_archive)
     monkeypatch.setattr("fibrostage.networks.weights.from_hub", lambda _: Path("WEIGHTS/resnet50.pth"))
     for program, *words in documented.commands_of(document):

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +32,6 @@ def file(cohort: Cohort, tmp_path: Path) -> Path:
     return tmp_path / "study.toml"
 
 
-@pytest.fixture
-def two_nodes() -> Iterator[str]:
-    """A Ray cluster of two nodes of one core each."""
-    ray = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    cluster.add_node(num_cpus=1)
-    yield cluster.address
-    ray.shutdown()
-    cluster.shutdown()
-
-
 def test_ray_on_two_nodes_gives_the_same_results(file: Path, two_nodes: str) -> None:
     here = run_study(file, file.parent / "here")
     there = run_study(file, file.parent / "there", engine=RayEngine(two_nodes))
@@ -59,7 +45,7 @@ def test_ray_on_two_nodes_gives_the_same_results(file: Path, two_nodes: str) -> 
     failures = read_json(file.parent / "bad" / "study.json")["failures"]
     assert len(failures) == 2
     assert all("active.fold = 7" in reason for reason in failures.values())
-    with pytest.raises(RunError, match="--gpus 0.5 a run, but the cluster has 0"):
+    with pytest.raises(RunError, match="--gpus 0.5 at a time, but the cluster has 0"):
         run_study(file, file.parent / "none", engine=RayEngine(two_nodes, 0.5))
 
 

@@ -18,6 +18,7 @@ from fibrostage.deploy.answers import Wanted, asked_of, write_answers
 from fibrostage.ground.errors import PlanError
 from fibrostage.ground.files import check_new
 from fibrostage.ground.progress import Progress
+from fibrostage.ground.shards import RayShards
 from fibrostage.intake.given_ids import ids_from_key, ids_from_link
 from fibrostage.learn.heat_maps import HeatMaps
 from fibrostage.learn.hub import located
@@ -60,14 +61,15 @@ def predict(
     write_link: PathGiven | None = None,
     accept_unmasked: bool = False,
     next_exam: bool = False,
+    engine: RayShards | None = None,
     progress: Progress | None = None,
 ) -> PatientAnswers:
     """Stages the patients of a cohort, or of files read as the training pictures were, with a run's or model's folder.
 
     `out` is a new .csv of the table alone, or a new folder: then with `pages` (and `heat`), DICOM `reports`, and
-    `captures` of the pages. `link`, or `key` and `patients`, add the ids that you know as given_id. Raises `PlanError`
-    for what does not go together, `RunError` where the folder holds no model, and `IntakeError` where no picture of the
-    files can be used.
+    `captures` of the pages. `link`, or `key` and `patients`, add the ids that you know as given_id. The nodes of an
+    `engine` (`fibrostage.ground.shards`) read files and compute features. Raises `PlanError` for what does not go
+    together, `RunError` where the folder holds no model, and `IntakeError` where no picture of the files can be used.
 
     >>> answers = predict("RUN", "COHORT")
     >>> answers.table.select("patient_id", "stage").height
@@ -98,12 +100,12 @@ def predict(
     with ExitStack() as stack:
         if whole is not None:
             taken = TakenExams(opened_cohort(whole), {})
-            found = stage_cohort(opened, taken.cohort, told, given, asked=decision, next_exam=next_exam)
+            found = stage_cohort(opened, taken.cohort, told, given, asked=decision, next_exam=next_exam, engine=engine)
         else:
             tables = as_path(images), as_path(key), as_path(write_link)
             exams = Exams(files_of(sources), *tables, accept_unmasked, as_path(patients))
-            taken = stack.enter_context(taken_exams(reading_plan(run), exams, told))
-            found = stage_taken(opened, taken, told, given, decision, next_exam)
+            taken = stack.enter_context(taken_exams(reading_plan(run), exams, told, engine))
+            found = stage_taken(opened, taken, told, given, decision, next_exam, engine)
         write_table(found, csv)
         failed: Mapping[str, str] = {}
         if folder is not None:

@@ -16,6 +16,8 @@ from fibrostage.cohort.store import Cohort, open_cohort
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.notebook import show_as
 from fibrostage.ground.progress import Progress
+from fibrostage.ground.shards import RayShards
+from fibrostage.learn.learner import compute_ahead
 from fibrostage.learn.train import train as fit_and_evaluate
 from fibrostage.plan.commands import TRAIN
 from fibrostage.results.metrics import Metrics
@@ -69,12 +71,14 @@ def train(
     recipe: str | None = None,
     overrides: Sequence[str] = (),
     everybody: bool = False,
+    engine: RayShards | None = None,
     progress: Progress | None = None,
 ) -> FinishedRun:
     """Fits a network and evaluates it on held-out patients, of every fold with kfold or column; writes the run folder.
 
     `plan` is a file, a mapping or a plan, and lies over the `recipe`; `overrides` lie over both, as
-    "training.epochs=5". With `everybody` another network is fitted on all labelled patients, for new ones. Raises
+    "training.epochs=5". With `everybody` another network is fitted on all labelled patients, for new ones. With an
+    `engine` (`fibrostage.ground.shards`) a Ray cluster computes a frozen backbone's features before the fit. Raises
     `PlanError` for a plan that cannot be followed on this cohort, and `RunError` where there is something at `out`.
 
     >>> run = train("COHORT", "NEW_RUN", overrides=["training.epochs=1", "evaluation.bootstrap=100"])
@@ -85,6 +89,8 @@ def train(
     """
     opened, told = opened_cohort(cohort), default_progress(progress)
     parsed = plan_to_run(opened, plan, recipe, overrides, TRAIN, "mmfn", told)
+    if engine is not None:
+        compute_ahead(opened, parsed, engine, told)
     fit_and_evaluate(opened, parsed, Path(out), told, everybody)
     return FinishedRun(Path(out))
 

@@ -14,7 +14,8 @@ import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
-from fibrostage.cohort.store import Cohort, Modality, hash_pixels, new_array, open_cohort, write_tables
+from fibrostage.cohort.parts import new_array
+from fibrostage.cohort.store import Cohort, Modality, hash_pixels, open_cohort, write_tables
 from fibrostage.cohort.tables import EXCLUSIONS, IMAGES
 from fibrostage.ground.draws import Draws
 from fibrostage.ground.stage import METAVIR

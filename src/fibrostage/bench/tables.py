@@ -210,6 +210,18 @@ def predict_view(content: dict[str, Any]) -> TableView:
     return table.view()
 
 
+def scale_view(content: dict[str, Any]) -> TableView:
+    where, half = content["machine"], content["half"]
+    table = Growing(title=f"SIMULATED: intake and features in shards; {where['cpu']}, {where['cores']} cores")
+    for column in ("nodes", "files", "files/s", "pictures", "pictures/s", "memory of who asks [MB]"):
+        table.add_column(column, justify="left" if column == "nodes" else "right")
+    for row in (*content["rows"], half):
+        name = str(row["nodes"]) if row["nodes"] else "none: one process here"
+        figures = f"{row['files_per_s']:.1f}", str(row["pictures"]), f"{row['pictures_per_s']:.1f}"
+        table.add_row(name, str(row["files"]), *figures, f"{row['peak_mb']:.0f}")
+    return table.view()
+
+
 def serve_view(content: dict[str, Any]) -> TableView:
     where = content["machine"]
     table = Growing(

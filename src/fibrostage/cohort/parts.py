@@ -1,4 +1,5 @@
-"""Pixels that lie in several files, as if they were one: how a cohort grows without a picture being copied.
+"""Pixels that lie in several files, as if they were one: how a cohort grows without a picture being copied, and how a
+large one is not one huge file.
 
     pixels/<modality>.npy  pixels/<modality>.1.npy …  places.parquet
 
@@ -10,16 +11,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex, overload
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+
+from fibrostage.ground.errors import CohortError
 
 PLACES = "places.parquet"
 PIXELS = "pixels"
+PLACE_ROWS = {"modality": pl.String, "part": pl.Int64, "row": pl.Int64}
+MOST = 2**30  # bytes of one file of pixels
 
 
 class StackedPixels:
@@ -88,6 +93,65 @@ def stacked(folder: Path, modality: str, places: tuple[NDArray[np.int64], NDArra
     whole: Any = StackedPixels(arrays, parts, rows)
     pixels: NDArray[np.uint8] = whole
     return pixels
+
+
+def new_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Creates a .npy file of an array [*shape] that can be written, with its space on disk really there.
+
+    Writing to a sparse map on a full disk would kill the process. Raises `OSError` where there is no room.
+    """
+    array: NDArray[Any] = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
+
+
+def write_pixels(
+    folder: Path, modality: str, shape: tuple[int, int, int, int], pictures: Iterable[NDArray[np.uint8]]
+) -> pl.DataFrame:
+    """Writes a modality's pictures [H, W, C], as many as `shape` [n, H, W, C] says, one after another into files of at
+    most `MOST` bytes each, and returns where each lies, as `write_places` takes it. Raises `OSError` where there is no
+    room."""
+    count, *square = shape
+    each = max(1, MOST // int(np.prod(square)))
+    left = iter(pictures)
+    for part, low in enumerate(range(0, max(1, count), each)):
+        rows = min(each, count - low)
+        path = part_file(folder, modality, part)
+        if not rows:
+            np.save(path, np.empty(shape, dtype=np.uint8))
+            break
+        array = new_array(path, (rows, *square), np.uint8)
+        for row in range(rows):
+            array[row] = next(left)
+        del array
+    parts, rows_there = np.divmod(np.arange(count, dtype=np.int64), each)
+    return pl.DataFrame({"modality": [modality] * count, "part": parts, "row": rows_there}, schema=PLACE_ROWS)
+
+
+def write_places(folder: Path, places: Sequence[pl.DataFrame]) -> None:
+    """Writes where the pictures of all modalities lie: a table each, a row a picture, with `modality`, `part` and
+    `row`. Where each modality is one file in order nothing is written, as that goes without saying."""
+    if any(table["part"].max() for table in places if len(table)) or not all(map(in_order, places)):
+        pl.concat(places).write_parquet(folder / PLACES)
+
+
+def in_order(places: pl.DataFrame) -> bool:
+    """Whether pictures lie one after another in one file."""
+    return bool((places["row"].to_numpy() == np.arange(len(places))).all())
+
+
+def open_pixels(folder: Path, modality: str) -> NDArray[np.uint8]:
+    """Opens the pixels of a modality of a cohort's folder, uint8 [n, H, W, C], as memory maps that cannot be written.
+    Raises `CohortError` where a file of them cannot be read."""
+    try:
+        places = read_places(folder, modality)
+        if places is not None:
+            return stacked(folder, modality, places)
+        return np.load(part_file(folder, modality, 0), mmap_mode="r")
+    except (OSError, ValueError, EOFError, pl.exceptions.PolarsError) as error:
+        raise CohortError(f"cohort {folder}: cannot read pixels of {modality}: {error}") from None
 
 
 def link_or_copy(source: Path, target: Path) -> None:

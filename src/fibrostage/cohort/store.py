@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from fibrostage import __version__
-from fibrostage.cohort.parts import part_file, read_places, stacked
+from fibrostage.cohort.parts import open_pixels
 from fibrostage.cohort.tables import GOOD, check_images, check_patients
 from fibrostage.csv_tables.writer import write_csv
 from fibrostage.ground.errors import CohortError, nearest
@@ -34,6 +32,7 @@ from fibrostage.ground.notebook import html_in_notebook
 from fibrostage.ground.stage import UNLABELLED, Staging
 
 MARKER = "cohort.json"
+ROWS = 50_000  # of a table that are hashed at once
 TABLE = "table"  # the kind of a modality that is columns of the patients, and no pictures
 TAKEN_IN = "intake.json"  # the plan that the cohort was taken in with: new pictures are read the same way
 TABLES_READ = "tables.json"  # how often each rule of the plan by which tables were read was used
@@ -150,13 +149,7 @@ class Cohort:
         """
         if self.modality(modality).kind == TABLE:
             raise CohortError(f"{modality} is a table of measurements; it has no pixels")
-        try:
-            places = read_places(self.path, modality)
-            if places is not None:
-                return stacked(self.path, modality, places)
-            return np.load(part_file(self.path, modality, 0), mmap_mode="r")
-        except (OSError, ValueError, EOFError, pl.exceptions.PolarsError) as error:
-            raise CohortError(f"cohort {self.path}: cannot read pixels of {modality}: {error}") from None
+        return open_pixels(self.path, modality)
 
     def _repr_html_(self) -> str | None:
         return html_in_notebook(self)
@@ -188,7 +181,10 @@ def compute_fingerprint(
     head = [asdict(staging), [asdict(modality) for modality in modalities], simulated, list(caveats)]
     digest.update(json.dumps(head).encode())
     for table in (patients, images.drop("source", strict=False)):
-        digest.update(table.select(sorted(table.columns)).write_csv().encode())
+        ordered = table.select(sorted(table.columns))
+        digest.update(ordered.clear().write_csv().encode())
+        for part in ordered.iter_slices(ROWS):  # a million rows are no single text
+            digest.update(part.write_csv(include_header=False).encode())
     return digest.hexdigest()
 
 
@@ -248,18 +244,6 @@ def verify_pixels(cohort: Cohort) -> None:
 def hash_pixels(image: NDArray[np.uint8]) -> str:
     """Computes SHA-256, in hexadecimal, of one image's pixels [H, W, C]."""
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
-
-
-def new_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """Creates a .npy file of an array [*shape] that can be written, with its space on disk really there.
-
-    Writing to a sparse map on a full disk would kill the process. Raises `OSError` where there is no room.
-    """
-    array: NDArray[Any] = np.lib.format.open_memmap(path, "w+", dtype, shape)
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return array
 
 
 def check_free(target: Path) -> None:

@@ -15,11 +15,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fibrostage.cohort.joined import CAME, ROW, JoinedCohort
-from fibrostage.cohort.parts import PIXELS, PLACES, link_or_copy, part_file, part_files, read_places
-from fibrostage.cohort.store import TAKEN_IN, Cohort, Modality, new_array, write_tables
+from fibrostage.cohort.parts import PIXELS, link_or_copy, part_file, part_files, read_places, write_pixels, write_places
+from fibrostage.cohort.store import TAKEN_IN, Cohort, Modality, write_tables
 from fibrostage.cohort.tables import IMAGES
 from fibrostage.ground.errors import CohortError
-from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.ground.progress import SILENT, Progress, counted
 
 PlaceOf = tuple[NDArray[np.int64], NDArray[np.int64]]  # of each picture its file [n], and its row there [n]
 
@@ -31,8 +31,7 @@ def write_joined(work: Path, joined: JoinedCohort, name: str, key: str | None) -
     """
     (work / PIXELS).mkdir()
     places = [link_parts(work, joined, modality.name) for modality in joined.modalities]
-    if any(table["part"].max() for table in places if len(table)) or not all(map(in_order, places)):
-        pl.concat(places).write_parquet(work / PLACES)
+    write_places(work, places)
     images = joined.images.drop(CAME, ROW)
     write_as(work, joined, joined.modalities, joined.patients, images, joined.exclusions, name, key)
 
@@ -62,11 +61,6 @@ def link_parts(work: Path, joined: JoinedCohort, modality: str) -> pl.DataFrame:
     return pl.DataFrame({"modality": [modality] * len(came), "part": parts, "row": inside})
 
 
-def in_order(places: pl.DataFrame) -> bool:
-    """Whether pictures lie one after another in one file."""
-    return places["row"].to_list() == list(range(len(places)))
-
-
 def write_copied(
     work: Path,
     cohort: Cohort,
@@ -79,20 +73,15 @@ def write_copied(
     """Writes some patients and pictures of a cohort, as rows of its tables in their order, into an empty folder with a
     copy of those pictures' pixels and no other's. Raises `CohortError` where the tables are not valid."""
     (work / PIXELS).mkdir()
+    places = []
     with progress.task("copying pictures", len(images)) as advance:
         for modality in modalities:
             known = {name: row for row, name in enumerate(cohort.images_of(modality.name)["image_id"])}
             own = [known[name] for name in images.filter(pl.col("modality") == modality.name)["image_id"]]
             shape = (len(own), modality.size, modality.size, modality.channels)
-            target = part_file(work, modality.name, 0)
-            if not own:
-                np.save(target, np.empty(shape, dtype=np.uint8))
-                continue
-            source, copied = cohort.pixels(modality.name), new_array(target, shape, np.uint8)
-            for row, place in enumerate(own):
-                copied[row] = source[place]
-                advance(1)
-            del copied
+            source = cohort.pixels(modality.name)
+            places.append(write_pixels(work, modality.name, shape, counted((source[row] for row in own), advance)))
+    write_places(work, places)
     if (cohort.path / TAKEN_IN).is_file():
         shutil.copyfile(cohort.path / TAKEN_IN, work / TAKEN_IN)
     write_as(work, cohort, modalities, patients, images, exclusions, cohort.name, cohort.key)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 Advance = Callable[[int], None]
+T = TypeVar("T")
 
 
 class Progress(Protocol):
@@ -17,6 +18,13 @@ class Progress(Protocol):
     def task(self, label: str, total: int) -> AbstractContextManager[Advance]: ...
 
     def say(self, line: str) -> None: ...
+
+
+def counted(items: Iterable[T], advance: Advance) -> Iterator[T]:
+    """Yields items, and advances by one for each."""
+    for item in items:
+        advance(1)
+        yield item
 
 
 class Silent:

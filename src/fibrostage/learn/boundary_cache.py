@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fibrostage.cohort.store import Cohort, new_array
+from fibrostage.cohort.parts import new_array
+from fibrostage.cohort.store import Cohort
 from fibrostage.ground.cache import cache_file, cache_folder, cached
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import SILENT, Progress
@@ -87,7 +88,9 @@ def maps_of(
     They are float16 and memory-mapped. Raises `RunError` where maps that are not there cannot be computed or kept.
     """
     front = weights_hash(backbone, spec.last)
-    key = hashlib.sha256(("boundary-1" + cache_key(cohort, modality, spec, front, precision)).encode()).hexdigest()
+    key = hashlib.sha256(
+        ("boundary-1" + cache_key(cohort.pixel_digest(modality), spec, front, precision)).encode()
+    ).hexdigest()
     path = cache_folder() / "boundary" / f"{key}.npy"
     found = cached(path, lambda file: np.load(file, mmap_mode="r"))
     if found is not None:

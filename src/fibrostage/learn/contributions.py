@@ -41,7 +41,19 @@ def contributions(
 ) -> Contributions:
     """What modalities and pictures add to the answers about the patients of candidates `ids` [n], of features [n_m, C];
     `baseline` is by modality what the training patients' mean is, 0 where it is not given."""
-    tables, chosen = head.tables(features), space.decode(ids)
+    return contributions_by(head, head.tables(features), space, ids, baseline)
+
+
+@torch.inference_mode()
+def contributions_by(
+    head: Head,
+    tables: Mapping[str, Tensor],
+    space: CandidateSpace,
+    ids: NDArray[np.int64],
+    baseline: Mapping[str, float] | None = None,
+) -> Contributions:
+    """`contributions` from the head's tables of shares [n_m + 1, outputs]."""
+    chosen = space.decode(ids)
     rows, owner, counts = np.unique(space.patient_of(ids), return_inverse=True, return_counts=True)
     patients, pictures = {}, {}
     sums = np.zeros((len(rows), head.link.outputs))

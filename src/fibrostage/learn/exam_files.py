@@ -19,6 +19,7 @@ from fibrostage.csv_tables.writer import csv_text
 from fibrostage.ground.errors import IntakeError, Problems, RunError
 from fibrostage.ground.files import read_json, write_text
 from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.ground.shards import RayShards
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources, survey
 from fibrostage.intake.build.read_tables import reading_of
@@ -54,17 +55,25 @@ class TakenExams:
 
 
 @contextmanager
-def taken_exams(plan: Plan, exams: Exams, progress: Progress = SILENT) -> Iterator[TakenExams]:
-    """Takes exams in by a plan (`reading_plan`), in a temporary folder that goes away with the block.
+def taken_exams(
+    plan: Plan, exams: Exams, progress: Progress = SILENT, engine: RayShards | None = None
+) -> Iterator[TakenExams]:
+    """Takes exams in by a plan (`reading_plan`), in a temporary folder that goes away with the block; the nodes of
+    `engine` read the files, where there is one.
 
     Raises `IntakeError` where no picture of the files can be used.
     """
     with TemporaryDirectory(prefix="fibrostage-") as folder:
-        yield take_exams(plan, exams, Path(folder), progress)
+        yield take_exams(plan, exams, Path(folder), progress, engine=engine)
 
 
 def take_exams(
-    plan: Plan, exams: Exams, work: Path, progress: Progress = SILENT, workers: int | None = None
+    plan: Plan,
+    exams: Exams,
+    work: Path,
+    progress: Progress = SILENT,
+    workers: int | None = None,
+    engine: RayShards | None = None,
 ) -> TakenExams:
     """Takes exams in by a plan, in an empty folder of the caller's that is to go away once they were looked at.
 
@@ -83,6 +92,7 @@ def take_exams(
         accept_identity=False,
         link=link,
         workers=workers,
+        engine=engine,
         other_tables=True,
     )
     try:

@@ -21,9 +21,10 @@ from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import PlanError
 from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.ground.shards import RayShards
 from fibrostage.learn.boundary_cache import BoundarySource, boundary_source
 from fibrostage.learn.engine import multiplies_bfloat16
-from fibrostage.learn.features import extract, features_of
+from fibrostage.learn.features import extract, feature_parts, features_of
 from fibrostage.learn.fit_head import Examples, fit_frozen
 from fibrostage.learn.fit_network import PixelSource, fit_whole
 from fibrostage.learn.projection import Projection, fit_projection, fold
@@ -117,6 +118,29 @@ def frozen_backbone(plan: Plan) -> nn.Module:
     content = None if plan.network.source is None else plan.network.source.sha256
     key = (plan.network.backbone, plan.network.weights, content, plan.network.load, 0 if published else plan.seed)
     return remembered(_BACKBONES, key, lambda: backbone_of(plan.network, plan.seed))
+
+
+def compute_ahead(cohort: Cohort, plan: Plan, engine: RayShards, progress: Progress = SILENT) -> None:
+    """Has a cluster compute the features that a plan's frozen backbone needs into the cache, a part in memory at a
+    time. Raises `PlanError` where the backbone is trained, as its features are others after each step, and where nodes
+    would compute with GPUs and this machine without, or the other way round, as it would not take theirs for its own.
+    """
+    if plan.training.finetune != "head":
+        raise PlanError(
+            f'--engine ray computes features of a frozen backbone; training.finetune = "{plan.training.finetune}" '
+            "trains it, on this machine"
+        )
+    if (engine.gpus > 0) != torch.cuda.is_available():
+        here = "none" if engine.gpus else "one"
+        raise PlanError(
+            f"--gpus {engine.gpus:g}, and this machine has {here}: features of a GPU differ in their last digits, and "
+            "the fit would compute its own; give this command on a machine like the nodes"
+        )
+    spec, backbone = BACKBONES[plan.network.backbone], frozen_backbone(plan)
+    how = (spec, backbone, resolve_precision(plan.training.precision), progress, plan.training.mirror)
+    for name in plan.pictured:
+        for _ in feature_parts(cohort, name, *how, engine=engine):
+            pass  # each is in the cache
 
 
 def projected(
@@ -341,7 +365,14 @@ def probabilities_of(
     head: Head, features: Mapping[str, Tensor], space: CandidateSpace, ids: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """Probabilities [n, K] of candidates from per-image features, block by block."""
-    tables = head.tables(features)
+    return probabilities_by(head, head.tables(features), space, ids)
+
+
+@torch.inference_mode()
+def probabilities_by(
+    head: Head, tables: Mapping[str, Tensor], space: CandidateSpace, ids: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Probabilities [n, K] of candidates from the head's tables of shares [n_m + 1, outputs], block by block."""
     return np.concatenate([probabilities_of_rows(head, tables, space.decode(part)) for part in blocks_of(ids)])
 
 

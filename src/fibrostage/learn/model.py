@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
@@ -19,18 +19,19 @@ from fibrostage.cohort.store import Modality
 from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.ground.shards import RayShards
 from fibrostage.ground.stage import Staging
 from fibrostage.learn.checkpoint import calling_of, known_by, load_network, picture_name, told_by, training_pictures
-from fibrostage.learn.contributions import Contributions, contributions
-from fibrostage.learn.features import features_of, measured_features
+from fibrostage.learn.contributions import Contributions, contributions_by
+from fibrostage.learn.features import feature_parts, measured_features
 from fibrostage.learn.known import KnownPictures
 from fibrostage.learn.lacking import Member
-from fibrostage.learn.learner import probabilities_of, resolve_precision
+from fibrostage.learn.learner import probabilities_by, resolve_precision
 from fibrostage.learn.next_exam import next_exams
 from fibrostage.learn.plan_for_cohort import check_modality
 from fibrostage.learn.telling import tell
 from fibrostage.networks.backbones import BACKBONES
-from fibrostage.networks.fusion import MMFN, AnyStream
+from fibrostage.networks.fusion import MMFN, AnyStream, Head
 from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.model_folder import check_package, digest_of, is_packaged
@@ -80,10 +81,12 @@ class Model:
         keep: bool = True,
         asked: DecisionPlan | None = None,
         next_exam: bool = False,
+        engine: RayShards | None = None,
     ) -> list[Staged]:
         """Stages every patient who has pictures that the model can use, in their order; the others are left out.
         Without `keep` nothing of the pictures stays in the cache of features. Of `asked`, coverage, predictive values
         and false alarms hold instead of the plan's. With `next_exam` it says which exam to make next (`next_exams`).
+        The nodes of `engine`, where there is one, compute the features.
 
         Raises `PlanError` where the pictures are stored otherwise than the model was trained on, and `RunError` where
         the model gives no numbers, or is asked for the next exam and does not keep what that takes.
@@ -93,7 +96,7 @@ class Model:
                 own = Modality(modality.name, modality.kind, modality.size, modality.stored_channels, modality.fit)
                 check_modality(pictures, own)
         asked = asked or self.plan.decision
-        found = self._look(pictures, progress, keep, asked.false_alarms)
+        found = self._look(pictures, progress, keep, asked.false_alarms, engine)
         lacking = space_of(pictures, self.plan.fused, True).counts[found[0].rows] == 0
         sums = [one.shares.sums for one in found]
         told = tell(self.tellers, [one.probabilities for one in found], sums, lacking, asked)
@@ -139,11 +142,13 @@ class Model:
         decision = together(tuple(one.calling for one in self.tellers))
         return [*next_exams(self.tellers, sums, table, lacking, decision, self.plan.cost)]
 
-    def _look(self, pictures: Pictures, progress: Progress, keep: bool, false_alarms: float) -> list[MemberAnswer]:
+    def _look(
+        self, pictures: Pictures, progress: Progress, keep: bool, false_alarms: float, engine: RayShards | None
+    ) -> list[MemberAnswer]:
         """What each member sees. Raises `RunError` where one gives no numbers."""
         known = self.known or (KnownPictures(),) * len(self.members)
         found = [
-            look(network, plan, pictures, each, progress, keep, false_alarms)
+            look(network, plan, pictures, each, progress, keep, false_alarms, engine)
             for (network, plan), each in zip(self.members, known, strict=True)
         ]
         if not all(np.isfinite(one.probabilities).all() for one in found):
@@ -223,26 +228,46 @@ def look(
     progress: Progress,
     keep: bool = True,
     false_alarms: float = 0.01,
+    engine: RayShards | None = None,
 ) -> MemberAnswer:
-    """Looks at all patients' pictures, over at most `evaluation.candidates` candidates each."""
-    features = inputs_of(network, plan, pictures, progress, keep)
+    """Looks at all patients' pictures, over at most `evaluation.candidates` candidates each. Of features only a part is
+    in memory at a time."""
+    spec, head = BACKBONES[plan.network.backbone], network.head
+    precision = resolve_precision(plan.training.precision)
+    mirror = plan.training.finetune == "head" and plan.training.mirror  # as the head was fitted
+    tables, far, strange = {}, {}, {}
+    for name in plan.fused:
+        if name in plan.pictured:
+            how = (spec, network.backbone(name), precision, progress, mirror, keep, engine)
+            parts = feature_parts(pictures, name, *how)
+        else:
+            parts = iter([measured_features(pictures.measurements[name])])
+        tables[name], far[name], strange[name] = seen_in(head, name, parts, blank_of(pictures, name), false_alarms)
     space = space_of(pictures, plan.fused, plan.network.missing == "keep")
     usable = np.flatnonzero(space.per_patient > 0)
     ids = space.draw(usable, plan.evaluation.candidates, Draws.EVALUATED.of(plan.seed))
-    rows, pooled = POOLINGS[plan.evaluation.pooling](
-        space.patient_of(ids), probabilities_of(network.head, features, space, ids)
-    )
-    unlike = {
-        name: unlikeness(network.head.stream(name), z, blank_of(pictures, name), false_alarms)
-        for name, z in features.items()
-    }
-    return MemberAnswer(
-        rows,
-        pooled,
-        {name: far for name, (far, _) in unlike.items()},
-        {name: strange for name, (_, strange) in unlike.items()},
-        contributions(network.head, features, space, ids, known.baseline),
-    )
+    rows, pooled = POOLINGS[plan.evaluation.pooling](space.patient_of(ids), probabilities_by(head, tables, space, ids))
+    return MemberAnswer(rows, pooled, far, strange, contributions_by(head, tables, space, ids, known.baseline))
+
+
+@torch.inference_mode()
+def seen_in(
+    head: Head, modality: str, parts: Iterable[NDArray[np.float32]], blank: NDArray[np.bool_], false_alarms: float
+) -> tuple[Tensor, NDArray[np.bool_], NDArray[np.float64] | None]:
+    """Of the images of a modality, given by features part by part [≤ n, C] and by which of them are `blank` [n]: the
+    head's table of shares [n + 1, outputs], which lie far from those of training [n], and how strange they are [n]."""
+    stream = head.stream(modality)
+    shares, far, strange, low = [], [], [], 0
+    for part in parts:
+        z = torch.from_numpy(part)
+        shares.append(stream.shares(stream.embed(z)))
+        unlike, how = unlikeness(stream, z, blank[low : low + len(z)], false_alarms)
+        far.append(unlike)
+        strange.append(how)
+        low += len(z)
+    told = [each for each in strange if each is not None]
+    table = torch.cat([*shares, stream.offset[None]])
+    return table, np.concatenate(far), np.concatenate(told) if len(told) == len(strange) else None
 
 
 def inputs_of(

@@ -16,6 +16,7 @@ from fibrostage.csv_tables.writer import write_csv
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, replace_file
 from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.ground.shards import RayShards
 from fibrostage.ground.stage import Staging
 from fibrostage.learn.model import Model, open_model
 from fibrostage.learn.plan_for_cohort import check_fit
@@ -96,18 +97,20 @@ def stage_cohort(
     keep: bool = True,
     asked: DecisionPlan | None = None,
     next_exam: bool = False,
+    engine: RayShards | None = None,
 ) -> PredictedCohort:
     """Stages a cohort's patients, each with the reasons not to trust it; who has no picture like those of training is
     left out.
 
     `given` leads from patients' ids to those that people know them by; without `keep` nothing of the pictures stays in
     the cache of features; of `asked`, coverage, predictive values and false alarms hold instead of the model's own;
-    with `next_exam` it says which exam to make next of those that a patient lacks. Raises `PlanError` where the cohort
+    with `next_exam` it says which exam to make next of those that a patient lacks. The nodes of `engine` compute the
+    features, where there is one. Raises `PlanError` where the cohort
     is of other stages or otherwise stored pictures than the model.
     """
     check_fit(cohort, model.plan)
     seen = seen_by(cohort, model.plan, new=True)
-    return judged(model, seen, model.stage(seen, progress, keep, asked, next_exam), given)
+    return judged(model, seen, model.stage(seen, progress, keep, asked, next_exam, engine), given)
 
 
 def judged(

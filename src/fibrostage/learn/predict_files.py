@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.ground.shards import RayShards
 from fibrostage.learn.exam_files import Exams, TakenExams, reading_plan, refused, taken_exams
 from fibrostage.learn.model import Model, open_model
 from fibrostage.learn.predict_cohort import PredictedCohort, check_target, stage_cohort, write_table
@@ -46,8 +47,11 @@ def stage_taken(
     given: Mapping[str, str] | None = None,
     asked: DecisionPlan | None = None,
     next_exam: bool = False,
+    engine: RayShards | None = None,
 ) -> PredictedCohort:
     """What the model says of exams that were taken in, with what of them was not taken; raises what `stage_cohort`
     raises."""
-    found = stage_cohort(model, taken.cohort, progress, given, keep=False, asked=asked, next_exam=next_exam)
+    found = stage_cohort(
+        model, taken.cohort, progress, given, keep=False, asked=asked, next_exam=next_exam, engine=engine
+    )
     return replace(found, refused=refused(taken.cohort.exclusions))

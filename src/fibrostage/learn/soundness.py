@@ -19,9 +19,11 @@ def never_certain(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.where(certain, raised / raised.sum(axis=1, keepdims=True), probabilities))
 
 
-def check_features(features: NDArray[np.float32], pixels: NDArray[np.uint8], modality: str, backbone: str) -> None:
+def check_features(
+    features: NDArray[np.float32], pixels: NDArray[np.uint8], modality: str, backbone: str, first: int = 0
+) -> None:
     """Raises `RunError` where features [n, C] are no numbers, or the same for several images that differ in their
-    `pixels` [n, S, S, C]."""
+    `pixels` [first + n, S, S, C], of which theirs begin at `first`."""
     bad = int((~np.isfinite(features).all(axis=1)).sum())
     if bad:
         raise RunError(
@@ -29,7 +31,8 @@ def check_features(features: NDArray[np.float32], pixels: NDArray[np.uint8], mod
             "broken, or do not go with the images' preprocessing"
         )
     same = len(features) >= SEVERAL and float(np.ptp(features, axis=0).max()) == 0
-    if same and any(not np.array_equal(image, pixels[0]) for image in pixels):
+    others = range(first + 1, first + len(features))
+    if same and any(not np.array_equal(pixels[row], pixels[first]) for row in others):
         raise RunError(
             f"features of {modality}: {backbone} gives the same for all {len(features)} images; its weights are broken"
         )

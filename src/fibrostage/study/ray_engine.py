@@ -7,15 +7,15 @@ does not says so in the run's failure.
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fibrostage.ground.cache import VARIABLE as CACHE
 from fibrostage.ground.errors import RunError
+from fibrostage.ground.shards import THREADS, check_seen, connected
 from fibrostage.study.grid_file import Run
-from fibrostage.study.run_one import THREADS, Done, execute, unforeseen
+from fibrostage.study.run_one import Done, execute, unforeseen
 
 
 @dataclass(frozen=True)
@@ -27,31 +27,11 @@ class RayEngine:
     gpus: float = 0.0
 
     def __call__(self, runs: Sequence[Run], done: Done) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        try:
-            import ray
-        except ImportError:
-            raise RunError("--engine ray needs Ray: install fibrostage with its extra [ray]") from None
-        check_there(self.address)
-        own = not ray.is_initialized()
-        if own:
-            try:
-                ray.init(address=self.address, log_to_driver=False, logging_level="error")
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                raise RunError(f"no Ray cluster at {self.address}: {str(error).splitlines()[0]}") from None
-        try:
+        with connected(self.address, self.gpus) as ray:
             self.run_all(ray, runs, done)
-        finally:
-            if own:
-                ray.shutdown()
 
     def run_all(self, ray: Any, runs: Sequence[Run], done: Done) -> None:
-        """Runs everything on a cluster that is connected, calling `done` with each run and why it failed, or None.
-
-        Raises `RunError` where a run wants more GPUs than the cluster has.
-        """
-        if self.gpus > ray.cluster_resources().get("GPU", 0):
-            raise RunError(f"--gpus {self.gpus:g} a run, but the cluster has {ray.cluster_resources().get('GPU', 0):g}")
+        """Runs everything on a cluster that is connected, calling `done` with each run and why it failed, or None."""
         task = ray.remote(num_cpus=1, num_gpus=self.gpus, max_retries=2)(execute_there)
         cache = {CACHE: os.environ[CACHE]} if CACHE in os.environ else {}
         variables = {"env_vars": dict.fromkeys(THREADS, "1") | cache}
@@ -72,23 +52,14 @@ class RayEngine:
                 done(jobs[job], reason)
 
 
-def check_there(address: str | None) -> None:
-    """Raises `RunError` when nobody listens at host:port; Ray itself would knock for minutes."""
-    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
-    if not colon:
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, ValueError) as error:
-        raise RunError(f"no Ray cluster at {address}: {error}") from None
-
-
 def execute_there(run: Run) -> str | None:
     """One run in a Ray worker."""
     import torch
 
     torch.set_num_threads(1)
-    if not run.cohort.is_dir() or not run.folder.parent.is_dir():
-        missing = run.folder.parent if run.cohort.is_dir() else run.cohort
-        return f"node {socket.gethostname()} does not see {missing}; share the folder under the same path on every node"
+    try:
+        for folder in (run.cohort, run.folder.parent):
+            check_seen(folder)
+    except RunError as error:
+        return str(error)
     return execute(run)

@@ -14,10 +14,9 @@ from typing import Protocol
 from fibrostage.cohort.store import open_cohort
 from fibrostage.ground.errors import FibrostageError
 from fibrostage.ground.processes import end_with_parent
+from fibrostage.ground.shards import THREADS
 from fibrostage.results.run_folder import RunFolder
 from fibrostage.study.grid_file import Run
-
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Done = Callable[[Run, str | None], None]
 

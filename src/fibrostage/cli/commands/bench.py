@@ -171,6 +171,25 @@ def bench_intakes(
         show(intake_view(content))
 
 
+@bench.command("scale")
+def bench_shards(
+    patients: Annotated[int, typer.Option(min=5, help="Simulated patients whose DICOM files are taken in.")] = 20,
+    nodes: Annotated[
+        list[int] | None, typer.Option(min=1, help="Nodes of one core each (repeat for several); 1 and 2 by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Intake and features on Ray nodes of this machine beside one process: speed, and memory of half and all."""
+    from fibrostage.bench.scale import bench_scale
+    from fibrostage.bench.tables import scale_view
+
+    content = bench_scale(patients, tuple(nodes or (1, 2)), progress=make_progress())
+    if as_json:
+        print_json(content)
+    else:
+        show(scale_view(content))
+
+
 @bench.command("boxes")
 def bench_box_finder(
     screens: Annotated[

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import err, make_progress, out, print_json, tell
-from fibrostage.cli.options import AsJson, PlanFile, Sets
+from fibrostage.cli.options import Address, AsJson, EngineName, PlanFile, Sets
 from fibrostage.cli.shown import show_description
 from fibrostage.ground.errors import PlanError, Problems
 
@@ -95,6 +95,8 @@ def intake(
         bool, typer.Option("--yes", help="Do not ask whether the rules took the files for the right thing.")
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that read; one a core otherwise.")] = None,
+    engine: EngineName = "local",
+    address: Address = None,
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of the CSVs; UTF-8, or what the plan's [table] says.")
     ] = None,
@@ -109,6 +111,7 @@ def intake(
     from fibrostage.api.data import dry_run as look_at
     from fibrostage.api.data import extend_cohort, take_in
     from fibrostage.cohort.describe import describe as describe_cohort
+    from fibrostage.ground.shards import shards_by
     from fibrostage.intake.build.choices import Choices
 
     if plan is None and onto is None:
@@ -119,8 +122,9 @@ def intake(
     if target is None and not dry_run:
         raise PlanError("intake needs --out, a new folder for the cohort (or --dry-run)")
     choices = Choices(
-        skip_bad, key, accept_unmasked, allow_duplicates, accept_identity, group_near_duplicates, link, workers
-    )
+        skip_bad, key, accept_unmasked, allow_duplicates, accept_identity, group_near_duplicates, link, workers,
+        engine=shards_by(engine, address),
+    )  # fmt: skip
     if dry_run:
         given = look_at(
             src, plan, patients=patients, images=images, overrides=sets or [], boxes=boxes, encoding=encoding,

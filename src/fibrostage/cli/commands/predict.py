@@ -11,9 +11,10 @@ import typer
 from fibrostage import RESEARCH_USE
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import err, make_progress, print_json, show_caveats, tell
-from fibrostage.cli.options import AsJson
+from fibrostage.cli.options import Address, AsJson, EngineName, Gpus
 from fibrostage.cli.shown import LEFT_OUT
 from fibrostage.ground.errors import PlanError
+from fibrostage.ground.shards import shards_by
 
 if TYPE_CHECKING:
     from fibrostage.learn.predict_cohort import PredictedCohort
@@ -64,6 +65,9 @@ def predict(
     next_exam: Annotated[
         bool, typer.Option("--next-exam", help="Say which of the exams that a patient lacks to make next.")
     ] = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    gpus: Gpus = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Stage the patients of a cohort, or of the exams just made, with a trained model.
@@ -78,7 +82,8 @@ def predict(
     made = stage(
         run, src, target, pages=pages, heat=heat, reports=reports, captures=captures, coverage=coverage, npv=npv,
         ppv=ppv, link=link, key=key, patients=patients, images=images, write_link=write_link,
-        accept_unmasked=accept_unmasked, next_exam=next_exam, progress=make_progress(),
+        accept_unmasked=accept_unmasked, next_exam=next_exam, engine=shards_by(engine, address, gpus),
+        progress=make_progress(),
     )  # fmt: skip
     found = made.found
     show_caveats(made.caveats, found.simulated)

@@ -9,7 +9,7 @@ import typer
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import err, make_progress, print_json, tell
-from fibrostage.cli.options import AsJson, RecipeName, Sets
+from fibrostage.cli.options import Address, AsJson, EngineName, Gpus, RecipeName, Sets
 from fibrostage.ground.errors import PlanError
 
 
@@ -24,11 +24,9 @@ def study(
         typer.Option("--cohort", metavar="NAME=FOLDER", help="A cohort that the study leaves to be given."),
     ] = None,
     sets: Sets = None,
-    engine: Annotated[str, typer.Option(help='"local" (a process a core), or "ray".')] = "local",
-    address: Annotated[
-        str | None, typer.Option(help="A running Ray cluster; without it one is begun on this machine.")
-    ] = None,
-    gpus: Annotated[float, typer.Option(min=0, help="GPUs a run takes on Ray; parts of one too.")] = 0.0,
+    engine: EngineName = "local",
+    address: Address = None,
+    gpus: Gpus = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """A grid of active-learning runs and what labels bought, or of supervised runs beside markers."""

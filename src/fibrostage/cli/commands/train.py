@@ -9,7 +9,7 @@ import typer
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import make_progress
-from fibrostage.cli.options import AsJson, CohortFolder, PlanFile, RecipeName, Sets
+from fibrostage.cli.options import Address, AsJson, CohortFolder, EngineName, Gpus, PlanFile, RecipeName, Sets
 from fibrostage.cli.shown import show_run
 
 
@@ -22,14 +22,21 @@ def train(
     everybody: Annotated[
         bool, typer.Option("--all", help="Then fit on every labelled patient too, for new patients.")
     ] = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    gpus: Gpus = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """One supervised run, evaluated on held-out patients (on every fold, with kfold or column)."""
     from fibrostage.api.runs import train as run
     from fibrostage.cohort.store import open_cohort
+    from fibrostage.ground.shards import shards_by
 
     opened = open_cohort(cohort)
-    made = run(opened, target, plan, recipe=recipe, overrides=sets or [], everybody=everybody, progress=make_progress())
+    made = run(
+        opened, target, plan, recipe=recipe, overrides=sets or [], everybody=everybody,
+        engine=shards_by(engine, address, gpus), progress=make_progress(),
+    )  # fmt: skip
     show_run(made, opened, as_json)
 
 

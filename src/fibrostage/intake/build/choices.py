@@ -10,6 +10,7 @@ import polars as pl
 
 from fibrostage.ground.errors import Problems
 from fibrostage.ground.files import Json
+from fibrostage.ground.shards import RayShards
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.privacy import Privacy
 from fibrostage.intake.read.outcome import ReadingJob, ReadingRules
@@ -39,6 +40,7 @@ class Choices:
     workers: int | None = None
     confirm: Callable[[pl.DataFrame], bool] | None = None
     other_tables: bool = False  # the plan's [table] was written for others than these
+    engine: RayShards | None = None  # the machines that read files; None is this one
     before: CohortBefore | None = None  # whose key is the one to hash ids with, and whose patients are known
 
 

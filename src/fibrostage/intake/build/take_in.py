@@ -71,7 +71,7 @@ def take_in(
             journal.remove()
             raise
         except BaseException:
-            journal.close()
+            (journal.close if journal.known else journal.remove)()
             raise
         journal.remove()
     return open_cohort(out)
@@ -167,7 +167,10 @@ def read_into(journal: Journal, intake: Intake, progress: Progress) -> list[str 
         progress.say(f"{len(known) - len(pending)} of {len(intake.jobs)} files were read before")
     noted = 0
     with progress.task("reading files", len(pending)) as advance:
-        for job, outcome in read_all(pending, intake.setting, intake.choices.workers, processes=intake.dicom):
+        choices = intake.choices
+        for job, outcome in read_all(
+            pending, intake.setting, choices.workers, processes=intake.dicom, engine=choices.engine
+        ):
             journal.add(known[id(job)], outcome)
             noted += bool(outcome.facts.get("notes"))
             advance(1)
@@ -209,7 +212,9 @@ def look_at(
         with progress.task("looking at files", len(intake.jobs)) as advance:
             known = {id(job): code for job, code in zip(intake.jobs, codes, strict=True) if code is not None}
             jobs = [job for job in intake.jobs if id(job) in known]
-            for job, outcome in read_all(jobs, intake.setting, choices.workers, processes=intake.dicom):
+            for job, outcome in read_all(
+                jobs, intake.setting, choices.workers, processes=intake.dicom, engine=choices.engine
+            ):
                 watch(job, outcome)
                 rows[job.name] |= outcome.facts | taken_for(outcome)
                 journal.add(known[id(job)], without_pixels(outcome))

@@ -1,4 +1,4 @@
-"""Many files read at once: in this process, in threads, or in processes, which no single file can stop.
+"""Many files read at once: in this process, in threads, in processes, which no single file can stop, or on a cluster.
 
 Decoding DICOM holds Python's lock, so processes; plain pictures do not, so threads. A worker that a file kills (a
 fault in a decoder) or keeps busy for minutes is replaced, and the files that were under way are read again one by one,
@@ -11,18 +11,21 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from fibrostage.ground.processes import can_start_workers, end_with_parent, processes_of
+from fibrostage.ground.shards import RayShards, check_seen
 from fibrostage.intake.read.outcome import Outcome, ReadingJob, ReadingRules, Refusal
 from fibrostage.intake.read.read_file import read_file
 
 FEW = 32  # files that are not worth starting processes for
 PATIENCE = 300.0  # seconds that a file may take
+SHARD = 32  # files that a node of a cluster is given at once
 AHEAD = 16  # files a worker that wait, so that a long loop at the head of the queue leaves nobody idle
 
 Reader = Callable[[ReadingJob, ReadingRules], Outcome]
@@ -50,8 +53,14 @@ def read_all(
     workers: int | None = None,
     processes: bool = False,
     reader: Reader = read_file,
+    engine: RayShards | None = None,
 ) -> Iterator[tuple[ReadingJob, Outcome]]:
-    """Each job with what it gave, in order; `reader` is a function of a module, which processes can find."""
+    """Each job with what it gave, in order; `reader` is a function of a module, which processes can find. With an
+    `engine` its nodes read, each seeing the files under the same paths as this machine."""
+    if engine is not None:
+        there = [replace(job, path=job.path.absolute()) for job in jobs]
+        yield from zip(jobs, engine(ShardReader(setting, reader), there, SHARD, lost, PATIENCE), strict=True)
+        return
     count = workers or os.cpu_count() or 1
     count = 1 if processes and can_start_workers() is not None else count
     if processes and len(jobs) >= FEW and count > 1:
@@ -62,6 +71,19 @@ def read_all(
     else:
         with ThreadPoolExecutor(count) as pool:
             yield from windowed(jobs, lambda job: pool.submit(reader, job, setting), count)
+
+
+@dataclass(frozen=True)
+class ShardReader:
+    """Reads a shard of files; raises `RunError` on a node that does not see their folder."""
+
+    setting: ReadingRules
+    reader: Reader
+
+    def __call__(self, jobs: Sequence[ReadingJob]) -> list[Outcome]:
+        for job in jobs:
+            check_seen(job.path.parent)
+        return [self.reader(job, self.setting) for job in jobs]
 
 
 def windowed(
@@ -107,10 +129,16 @@ def alone(job: ReadingJob, setting: ReadingRules, reader: Reader = read_file) ->
         try:
             return pool.submit(work, job).result(PATIENCE)
         except BrokenProcessPool:
-            reason = "takes its decoder down; the file is damaged"
+            late = None
         except Late:
-            reason = f"takes more than {PATIENCE:.0f} s to read"
+            late = PATIENCE
         stop(pool)
+    return lost(job, late)
+
+
+def lost(job: ReadingJob, late: float | None) -> Outcome:
+    """What a file gives that took its process down, or was read for `late` seconds without an end."""
+    reason = "takes its decoder down; the file is damaged" if late is None else f"takes more than {late:.0f} s to read"
     return Outcome(refused=[Refusal(reason, request) for request in job.requests or (None,)])
 
 

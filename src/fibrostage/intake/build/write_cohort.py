@@ -12,11 +12,12 @@ import polars as pl
 from fibrostage import SIMULATED
 from fibrostage.cohort.best_reader import CEILING
 from fibrostage.cohort.confounding import check_confounding
-from fibrostage.cohort.store import TABLES_READ, TAKEN_IN, Modality, new_array, write_tables
+from fibrostage.cohort.parts import PIXELS, write_pixels, write_places
+from fibrostage.cohort.store import TABLES_READ, TAKEN_IN, Modality, write_tables
 from fibrostage.cohort.tables import IMAGES
 from fibrostage.ground.errors import IntakeError, Problems
 from fibrostage.ground.files import write_json
-from fibrostage.ground.progress import Progress
+from fibrostage.ground.progress import Progress, counted
 from fibrostage.ground.units import suspicions
 from fibrostage.intake.build.assemble import PLACE, with_days, with_markers
 from fibrostage.intake.build.choices import Intake
@@ -88,8 +89,8 @@ def measure(of: Gathered) -> None:
 
 def write_pictures(of: Gathered, work: Path) -> None:
     """Pixels, and the contact sheet."""
-    (work / "pixels").mkdir()
-    store_pixels(of.journal, of.pictures, of.places, of.plan, work / "pixels", of.progress)
+    (work / PIXELS).mkdir()
+    store_pixels(of.journal, of.pictures, of.places, of.plan, work, of.progress)
     title = f"{SIMULATED}: what was kept" if of.simulated else "what was kept"
     write_sheets(work / FOLDER, tiles(of), title)
 
@@ -140,20 +141,15 @@ def images_of(pictures: pl.DataFrame) -> pl.DataFrame:
 def store_pixels(
     journal: Journal, pictures: pl.DataFrame, places: list[Place], plan: Plan, folder: Path, progress: Progress
 ) -> None:
-    """pixels/<modality>.npy, copied from the journal one picture at a time."""
+    """The pixels of a cohort's `folder`, copied from the journal one picture at a time."""
+    where = []
     with progress.task("writing pictures", len(pictures)) as advance:
         for modality in plan.modality:
-            own = pictures.filter(pl.col("modality") == modality.name)[PLACE].to_list()
+            own = pictures.filter(pl.col("modality") == modality.name)[PLACE]
             square = (modality.size, modality.size, modality.stored_channels)
-            target = folder / f"{modality.name}.npy"
-            if not own:
-                np.save(target, np.empty((0, *square), dtype=np.uint8))
-                continue
-            pixels = new_array(target, (len(own), *square), np.uint8)
-            for row, place in enumerate(own):
-                pixels[row] = journal.pixels(places[place], square)
-                advance(1)
-            del pixels
+            read = (journal.pixels(places[place], square) for place in own)
+            where.append(write_pixels(folder, modality.name, (len(own), *square), counted(read, advance)))
+    write_places(folder, where)
 
 
 def tiles(of: Gathered) -> Iterable[Tile]:
