@@ -80,6 +80,7 @@ def make_items(n: int = 60, labelled: int = 7, seed: int = 0, patients: int = 60
         rng.dirichlet(np.ones(4), n),
         rng.integers(0, 4, labelled),
         4,
+        alone=lambda: np.random.default_rng(seed).dirichlet(np.ones(4), (2, n)),
     )
 
 
