@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class TestedCurve:
+class ToldCurve:
     """A run's learning curve on n test patients: `probabilities` [R, n, K] of each round, and `weights` [E, R] with
     which
     each of E figures adds up the rounds' AUCs."""
@@ -40,7 +40,7 @@ class TestedCurve:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class PatientPairs:
     """What runs of one division say of its n patients: the means over starts of how often each pair is in order.
 
     By class present, `wins` is [E, m, n − m] (1, ½ or 0, added up by a figure's weights). By start, `values` is [S, E]
@@ -52,10 +52,10 @@ class Pairs:
     values: Floats
     parts: Floats
 
-    def minus(self, other: Pairs) -> Pairs:
+    def minus(self, other: PatientPairs) -> PatientPairs:
         """The difference to what other runs say of the same patients, start by start."""
         wins = tuple(own - its for own, its in zip(self.wins, other.wins, strict=True))
-        return Pairs(self.stages, wins, self.values - other.values, self.parts - other.parts)
+        return PatientPairs(self.stages, wins, self.values - other.values, self.parts - other.parts)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Drawn:
         return float(min(1.0, 2 * (1 + min(below, above)) / (1 + len(self.replicates))))
 
 
-def pairs_of(stages: NDArray[np.int64], curves: Sequence[TestedCurve]) -> Pairs:
+def pairs_of(stages: NDArray[np.int64], curves: Sequence[ToldCurve]) -> PatientPairs:
     """The pairs of one division's patients with `stages` [n], told by the curves of one strategy, one a start.
 
     The AUC is the mean of the one-vs-rest AUCs of the classes that are present. Raises `StatisticsError` where fewer
@@ -112,10 +112,10 @@ def pairs_of(stages: NDArray[np.int64], curves: Sequence[TestedCurve]) -> Pairs:
             parts[start][:, lower] += (own.mean(axis=1) - value[:, None]) / (len(lower) * len(present))
             total += own
         wins.append(total / len(curves))
-    return Pairs(stages, tuple(wins), values, parts)
+    return PatientPairs(stages, tuple(wins), values, parts)
 
 
-def in_order(curve: TestedCurve, k: int, upper: NDArray[np.int64], lower: NDArray[np.int64]) -> Floats:
+def in_order(curve: ToldCurve, k: int, upper: NDArray[np.int64], lower: NDArray[np.int64]) -> Floats:
     """Whether each patient of class k (`upper` [m]) is said to be likelier of it than each other (`lower` [n − m]),
     added up over rounds by each figure's weights: [E, m, n − m]."""
     total = np.zeros((len(curve.weights), len(upper), len(lower)))
@@ -126,7 +126,7 @@ def in_order(curve: TestedCurve, k: int, upper: NDArray[np.int64], lower: NDArra
     return total
 
 
-def resampled(divisions: Sequence[Pairs], resamples: int, seed: int) -> list[Drawn]:
+def resampled(divisions: Sequence[PatientPairs], resamples: int, seed: int) -> list[Drawn]:
     """Draws patients and starts of `divisions` (of one strategy, or the difference of two) `resamples` times: one
     figure after another, each the mean over all runs.
 
@@ -152,7 +152,7 @@ def resampled(divisions: Sequence[Pairs], resamples: int, seed: int) -> list[Dra
     return [Drawn(float(value[e]), replicates[:, e], why) for e in range(replicates.shape[1])]
 
 
-def of_patients(own: Pairs, resamples: int, rng: np.random.Generator) -> Floats:
+def of_patients(own: PatientPairs, resamples: int, rng: np.random.Generator) -> Floats:
     """Replicates [B, E] of a division's figures over its patients, drawn within their stage."""
     counts = np.empty((resamples, len(own.stages)))
     for stage in np.unique(own.stages):
@@ -168,7 +168,7 @@ def of_patients(own: Pairs, resamples: int, rng: np.random.Generator) -> Floats:
     return result
 
 
-def beyond_patients(divisions: Sequence[Pairs], shares: Floats) -> Floats:
+def beyond_patients(divisions: Sequence[PatientPairs], shares: Floats) -> Floats:
     """By what factor [E] deviations of starts from their mean are shrunk, so that what patients' interaction with
     starts explains of them is not counted twice: 0 where it explains all."""
     figures = divisions[0].values.shape[1]
@@ -195,7 +195,7 @@ def variance(parts: Floats, stages: NDArray[np.int64]) -> Floats:
     return total
 
 
-def too_few(divisions: Sequence[Pairs]) -> str:
+def too_few(divisions: Sequence[PatientPairs]) -> str:
     """Why patients cannot be drawn; empty where they can."""
     counts = [np.unique(own.stages, return_counts=True) for own in divisions]
     if any(number.min() < 2 for _, number in counts):
