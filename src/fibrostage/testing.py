@@ -288,9 +288,11 @@ def made_items(n: int = 60, labelled: int = 7, seed: int = 0, patients: int = 60
     available: NDArray[np.bool_] = np.ones(n, dtype=bool)
     choice = Choosable(np.arange(n) % patients, available, Quotas(per_patient))
     probabilities, stages = rng.dirichlet(np.ones(4), n), rng.integers(0, 4, labelled)
+    said_alone = rng.dirichlet(np.ones(4), (2, n))
     return Items(
-        np.arange(n) * 3, Embedding(tables, rows[:n]), Embedding(tables, rows[n:]), choice, probabilities, stages, 4
-    )
+        np.arange(n) * 3, Embedding(tables, rows[:n]), Embedding(tables, rows[n:]), choice, probabilities, stages, 4,
+        alone=lambda: said_alone,
+    )  # fmt: skip
 
 
 def made_round(number: int, **more: float) -> Round:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fibrostage.active.coverage import squared_width
 from fibrostage.active.embedded_pool import Embedding, Items
 from fibrostage.active.modifiers import MODIFIERS
 from fibrostage.active.modifiers.spec import gumbel
-from fibrostage.active.strategies import STRATEGIES, badge, coreset, typiclust
-from fibrostage.active.strategies.spec import BatchStrategy, Known, Strategy
+from fibrostage.active.strategies import STRATEGIES, badge, coreset, disagreement, spreading, typiclust
+from fibrostage.active.strategies.spec import BatchStrategy, Known, Strategy, margins
 from fibrostage.active.strategy_expression import choose_strategy, title_of
 from fibrostage.active.top_items import Choosable, Quotas
 from fibrostage.ground.errors import PlanError
@@ -80,6 +81,7 @@ def make_items(n: int = 60, labelled: int = 7, seed: int = 0, patients: int = 60
         rng.dirichlet(np.ones(4), n),
         rng.integers(0, 4, labelled),
         4,
+        alone=lambda: np.random.default_rng(seed).dirichlet(np.ones(4), (2, n)),
     )
 
 
@@ -278,3 +280,81 @@ def test_a_gumbel_draw_takes_items_with_chances_as_their_scores_exponentials() -
     first = np.bincount([reweigh(scores, own, 2.0).argmax() for own in noise]) / 20_000
     weights = np.exp(2 * scores)
     np.testing.assert_allclose(first, weights / weights.sum(), atol=0.012)
+
+
+# --- coverage, information, spreading, modalities
+
+
+def test_herding_is_the_greedy_cover_of_literal_candidates() -> None:
+    """Against every candidate's own sum over the pool's candidates, each picture's part by itself."""
+    items = make_items(n=20, labelled=4, seed=3)
+    assert items.probabilities is not None
+    worth = margins(items.probabilities)
+    rows, labelled, tables = items.embedding.rows, items.labelled.rows, items.embedding.tables
+    widths = [squared_width(tables[m][np.unique(rows[:, m][rows[:, m] >= 0])].astype(float), 10, RNG) for m in range(2)]
+
+    def near(m: int, i: int, j: int) -> float:
+        if i < 0 or j < 0:
+            return 0.0
+        return float(np.exp(-((tables[m][i].astype(float) - tables[m][j]) ** 2).sum() / widths[m]))
+
+    def covered(asked: list[list[int]]) -> float:
+        best = [[max(near(m, own[m], other[m]) for other in asked) for m in range(2)] for own in rows.tolist()]
+        return float(worth @ np.array(best).sum(axis=1))
+
+    literal: list[int] = []
+    known = labelled.tolist()
+    for _ in range(6):
+        free = [i for i in range(20) if i not in literal]
+        gains = [covered([*known, rows[i].tolist()]) for i in free]
+        literal.append(free[int(np.argmax(gains))])
+        known.append(rows[literal[-1]].tolist())
+    assert batch("uherding").select(items, 6, np.random.default_rng(0)) == literal
+
+
+def test_information_is_the_gain_in_the_log_determinant() -> None:
+    items = make_items(n=25, labelled=3)
+    assert items.probabilities is not None
+    items.costs = np.where(np.arange(25) % 2, 1.0, 2.0)
+    spread = 1 - (items.probabilities**2).sum(axis=1)
+    scale = float(items.embedding.squared_norms.mean())
+    points, known = items.dense().astype(float) / np.sqrt(scale), items.dense_labelled().astype(float) / np.sqrt(scale)
+    matrix = np.eye(points.shape[1]) + spread.mean() * known.T @ known
+    literal: list[int] = []
+    for _ in range(8):
+        gains = np.array(
+            [np.linalg.slogdet(matrix + w * np.outer(p, p))[1] for p, w in zip(points, spread, strict=True)]
+        )
+        gains = (gains - np.linalg.slogdet(matrix)[1]) / items.costs
+        gains[literal] = -np.inf
+        literal.append(int(gains.argmax()))
+        matrix += spread[literal[-1]] * np.outer(points[literal[-1]], points[literal[-1]])
+    assert batch("information").select(items, 8, np.random.default_rng(0)) == literal
+
+
+def test_modalities_disagree_where_they_say_other_stages() -> None:
+    sure, other = np.array([0.9, 0.1]), np.array([0.1, 0.9])
+    said = np.array([[sure, sure, sure], [sure, other, [np.nan, np.nan]]])
+    alike, apart, alone = disagreement.divergence(said)
+    assert (alike, alone) == pytest.approx((0, 0))
+    mean = (sure + other) / 2
+    assert apart == pytest.approx(-(mean * np.log(mean)).sum() + (sure * np.log(sure)).sum())
+
+
+def test_answers_spread_to_neighbours() -> None:
+    points = np.array([[0.0], [0.1], [0.2], [9.0], [9.1], [9.2]], dtype=np.float32)
+    links = spreading.graph(np.repeat(points, 6, axis=0) + RNG.normal(0, 0.01, (36, 1)).astype(np.float32))
+    answers = np.zeros((36, 2))
+    answers[0, 0] = answers[35, 1] = 1
+    said = spreading.spread(links, answers)
+    assert (said[:18, 0] > 0.9).all()
+    assert (said[18:, 1] > 0.9).all()
+
+
+def test_typical_items_come_first_and_uncertain_ones_from_twenty_labels_a_stage() -> None:
+    few, many = make_items(labelled=79), make_items(labelled=80)
+    rng = np.random.default_rng
+    assert batch("typical_then_margin").select(few, 5, rng(0)) == typiclust.select(make_items(labelled=79), 5, rng(0))
+    assert many.probabilities is not None
+    likeliest = np.argsort(-margins(many.probabilities), kind="stable")[:5].tolist()
+    assert batch("typical_then_margin").select(many, 5, rng(0)) == likeliest

@@ -111,6 +111,7 @@ def test_what_labels_bought_is_a_table(study: Path) -> None:
     ]  # fmt: skip
     assert {"aulc", "aulc_early", "needed_95_patients", "reached_95", "aulc_vs_random_p_holm"} <= set(table.columns)
     assert (study / "out" / "efficiency.csv").is_file()
+    assert not (study / "out" / "budgets.parquet").is_file(), "each seed divides these patients anew"
     html = write_report(study / "out").read_text(encoding="utf-8")
     assert "What labels bought" in html
     assert "Runs that failed" not in html

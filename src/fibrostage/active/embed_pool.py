@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,6 +12,8 @@ from fibrostage.active.embedded_pool import Embedding, Items, Tables
 from fibrostage.active.query_units.spec import QueryUnit
 from fibrostage.active.top_items import Choosable
 from fibrostage.learn.learner import Learner, blocks_of, probabilities_of, probabilities_of_rows
+from fibrostage.networks.fusion import ABSENT
+from fibrostage.plan.asking import CostPlan
 from fibrostage.stats.evaluate import per_patient
 
 SHORTLIST = 100_000  # items a batch strategy looks at; of a larger pool, as many drawn at random
@@ -36,12 +40,13 @@ def make_items(
     quota: Choosable,
     ids: NDArray[np.int64],
     fitted: bool,
+    cost: CostPlan,
 ) -> Items:
     """Returns the items `ids` [n] of a pool, embedded by the learner as it is.
 
     `labelled` [L] are the items asked so far, the latest last, and `stages` [L] their stages; only the last REMEMBERED
     of both are kept. `quota` says which of the n items may be chosen. Without a fit (`fitted` false) the items have no
-    probabilities.
+    probabilities. `cost` is what asking costs.
     """
     tables = units.tables(image_tables(learner, fitted))
     return Items(
@@ -52,7 +57,23 @@ def make_items(
         item_probabilities(learner, units, ids) if fitted else None,
         stages[-REMEMBERED:],
         learner.head.classes,
+        units.prices(ids, cost),
+        partial(said_alone, learner, units, ids) if fitted else None,
     )
+
+
+@torch.inference_mode()
+def said_alone(learner: Learner, units: QueryUnit, items: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Returns what the network would say of items [n] if they had one modality alone, modality by modality [M, n, K];
+    NaN where an item has none of it. Of a patient it is the first picture of each."""
+    tables, rows = learner.head.tables(learner.features), units.rows(items)
+    found = np.full((rows.shape[1], len(items), learner.head.classes), np.nan)
+    for column in range(rows.shape[1]):
+        there = np.flatnonzero(rows[:, column] >= 0)
+        only = np.full((len(there), rows.shape[1]), ABSENT, dtype=np.int64)
+        only[:, column] = rows[there, column]
+        found[column, there] = probabilities_of_rows(learner.head, tables, only)
+    return found
 
 
 @torch.inference_mode()

@@ -7,6 +7,7 @@ no image of stands at the mean of that modality, where it is as far from every s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -93,7 +94,8 @@ class Gradients:
 @dataclass
 class Items:
     """What a batch strategy chooses among: n items of the pool, what is labelled, and who may still be asked. `ids` is
-    [n], `probabilities` [n, K], `stages` [L] those of the L items in `labelled`."""
+    [n], `probabilities` [n, K], `stages` [L] those of the L items in `labelled`; `alone` finds what each modality alone
+    would say."""
 
     ids: NDArray[np.int64]
     embedding: Embedding
@@ -102,6 +104,26 @@ class Items:
     probabilities: NDArray[np.float64] | None = None
     stages: NDArray[np.int64] | None = None  # of the labelled
     classes: int = 2
+    costs: NDArray[np.float64] | None = None  # [n], of asking for each by itself
+    alone: Callable[[], NDArray[np.float64]] | None = None
+
+    def stages_said(self) -> NDArray[np.float64]:
+        """Returns the predicted probabilities [n, K]. Raises `ValueError` where no network is fitted."""
+        if self.probabilities is None:
+            raise ValueError("this strategy needs a fitted network")
+        return self.probabilities
+
+    def said_alone(self) -> NDArray[np.float64]:
+        """Returns what each modality alone would say of the items [M, n, K], NaN where an item has none of it. Raises
+        `ValueError` where no network is fitted."""
+        if self.alone is None:
+            raise ValueError("this strategy needs a fitted network")
+        return self.alone()
+
+    def prices(self) -> NDArray[np.float64]:
+        """Returns what asking for each item costs [n]: all the same where nothing costs anything."""
+        costs = np.ones(len(self.ids)) if self.costs is None else self.costs
+        return np.maximum(costs, 1e-9)
 
     def take(self, position: int) -> int:
         """Marks the item at `position` as chosen, and those that the quotas then forbid; returns the position."""
@@ -114,6 +136,13 @@ class Items:
         free = np.where(self.quota.available, scores, -np.inf)
         position = int(free.argmax()) if len(free) else -1
         return position if position >= 0 and free[position] > -np.inf else None
+
+    def by_score(self, scores: NDArray[np.float64], count: int) -> list[int]:
+        """Takes up to `count` available items, the highest of `scores` [n] first, and returns their positions."""
+        chosen: list[int] = []
+        while len(chosen) < count and (position := self.best(scores)) is not None:
+            chosen.append(self.take(position))
+        return chosen
 
     def draw(self, weights: NDArray[np.float64], rng: np.random.Generator) -> int | None:
         """Draws the position of an available item with a chance proportional to its weight in `weights` [n], which are
@@ -143,9 +172,7 @@ class Items:
     def gradients(self) -> Gradients:
         """Returns the gradient embeddings of the n items, each against its likeliest stage ŷ. Raises `ValueError` where
         no network is fitted, so that there are no probabilities."""
-        if self.probabilities is None:
-            raise ValueError("this strategy needs a fitted network")
-        residuals = self.probabilities.copy()
+        residuals = self.stages_said().copy()
         residuals[np.arange(len(residuals)), residuals.argmax(axis=1)] -= 1
         return Gradients(residuals, self.embedding)
 

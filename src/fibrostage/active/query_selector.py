@@ -18,8 +18,9 @@ from fibrostage.active.strategy_expression import ChosenStrategy
 from fibrostage.active.top_items import UNLIMITED, Best, Choosable, Picker, Quotas, WithinQuotas, turns
 from fibrostage.ground.draws import Draws
 from fibrostage.learn.learner import Learner
-from fibrostage.plan.asking import ActivePlan
+from fibrostage.plan.asking import ActivePlan, CostPlan
 
+BY_BIOPSY = CostPlan()  # a patient costs one, whatever is read
 NOTHING = np.empty(0, dtype=np.int64)
 
 
@@ -80,6 +81,7 @@ class Selector:
     seed: int
     bad: tuple[NDArray[np.bool_], ...]
     cut: int = 1
+    cost: CostPlan = BY_BIOPSY
 
     def query(self, pool: Pool, count: int, round_: int, known: Answered) -> Query:
         """The `count` items of the pool that are wanted most; fewer when the quotas or the pool leave no more."""
@@ -164,7 +166,7 @@ class Selector:
             return Query(NOTHING)
         patients = self.units.patient_of(ids)
         choice = Choosable(patients, turn.quotas.left_of(patients) > 0, turn.quotas)
-        items = make_items(self.learner, self.units, known.items, known.stages, choice, ids, known.fitted)
+        items = make_items(self.learner, self.units, known.items, known.stages, choice, ids, known.fitted, self.cost)
         if self.plan.per_stage is not None and items.probabilities is not None:
             choice.guess(items.probabilities.argmax(axis=1))
         picked = strategy.select(items, turn.count, Draws.TOGETHER.within(self.seed, turn.round_))

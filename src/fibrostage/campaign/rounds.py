@@ -22,6 +22,7 @@ from fibrostage.learn.run_metrics import candidate_figures, evaluate_predictions
 from fibrostage.learn.task import examples_of
 from fibrostage.ledger.state import State
 from fibrostage.results.predictions import VALIDATION
+from fibrostage.results.round_predictions import keep_round, round_rows
 from fibrostage.results.rounds import AT_CUT, Round
 from fibrostage.stats.agreement import confusion, kappa
 from fibrostage.stats.estimate import Estimate
@@ -48,6 +49,8 @@ def fit_round(setting: CampaignSetting, state: State, round_: int) -> Round:
         tested = test_predictions(learner, setting.task, setting.fold) if len(setting.fold.test) else None
     except RunError as error:
         raise RunError(f"round {round_}: {error}") from None
+    if tested is not None:
+        keep_round(run, round_rows(tested, plan.staging.resolve(), plan.active.strategy, round_))
     save_state(run.state_file(round_), learner.state(), {"round": str(round_)})
     agreement = None
     if watched is not None and before is not None:

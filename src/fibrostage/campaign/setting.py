@@ -12,7 +12,7 @@ from fibrostage.active.pool import Pool
 from fibrostage.active.query_selector import Selector
 from fibrostage.active.query_units import query_unit
 from fibrostage.active.query_units.spec import QueryUnit
-from fibrostage.active.strategies.spec import Strategy
+from fibrostage.active.strategies.spec import BatchStrategy, Strategy
 from fibrostage.active.strategy_expression import ChosenStrategy, choose_strategy
 from fibrostage.campaign.query_sizes import schedule
 from fibrostage.campaign.reserve import NOBODY_RESERVED, Reserve
@@ -65,7 +65,8 @@ class CampaignSetting:
         staging = plan.staging.resolve()
         cut = staging.classes.index(plan.active.cut or staging.classes[1])
         learner = make_learner(cohort, plan, self.task.space, self.patients, plan.seed, self.progress)
-        return Selector(learner, self.units, self.chosen, plan.active, plan.seed, cohort.bad_images(plan.fused), cut)
+        bad = cohort.bad_images(plan.fused)
+        return Selector(learner, self.units, self.chosen, plan.active, plan.seed, bad, cut, plan.cost)
 
     @property
     def learner(self) -> Learner:
@@ -176,6 +177,16 @@ def check_dropout(chosen: ChosenStrategy, plan: Plan) -> None:
         )
 
 
+def check_modalities(chosen: ChosenStrategy, plan: Plan) -> None:
+    """Raises `PlanError` for a strategy of what modalities say beside each other where there is one."""
+    strategy = chosen.base
+    if isinstance(strategy, BatchStrategy) and strategy.of_modalities and len(plan.fused) < 2:
+        raise PlanError(
+            f"active.strategy = {plan.active.strategy!r} compares what modalities say; network.modalities has one: "
+            "give two or more, or take 'margin'"
+        )
+
+
 def setting_of(
     task: Task,
     fold: Fold,
@@ -193,6 +204,7 @@ def setting_of(
     chosen = choose_strategy(plan.active.strategy)
     units = query_unit(plan.active.unit, task.space, plan.training.candidates_a_patient)
     check_dropout(chosen, plan)
+    check_modalities(chosen, plan)
     check_rules(plan.stopping)
     if units.parts_modalities and plan.network.missing == "drop":
         raise PlanError(

@@ -53,6 +53,7 @@ class Draws:
     FORECAST = Draw("resamples of audited patients for a learning curve", 16)
     READERS = Draw("resamples of patients for the agreement of readers", 17)
     SITE_RECALIBRATION = Draw("which patients of a site recalibrate for the others", 18)
+    CURVES = Draw("resamples of patients and starts for differences of learning curves", 19)
     MEASURED_APART = Draw("which training patients' pictures are measured from the others'", 21)
     PHANTOM_PATIENTS = Draw("the states of simulated patients", 0)
     PHANTOM_SHOTS = Draw("which pictures a simulated patient has", 1)

@@ -23,7 +23,7 @@ from fibrostage.ground.shards import RayShards
 from fibrostage.ground.stage import Staging
 from fibrostage.learn.checkpoint import calling_of, known_by, load_network, picture_name, told_by, training_pictures
 from fibrostage.learn.contributions import Contributions, contributions_by
-from fibrostage.learn.features import feature_parts, measured_features
+from fibrostage.learn.features import feature_parts, features_of, measured_features
 from fibrostage.learn.known import KnownPictures
 from fibrostage.learn.lacking import Member
 from fibrostage.learn.learner import probabilities_by, resolve_precision

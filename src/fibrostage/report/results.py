@@ -34,6 +34,7 @@ from fibrostage.results.metrics import Metrics, ParticipantFlow
 from fibrostage.results.predictions import scores_of
 from fibrostage.results.run_folder import PLAN, RunFolder, read_parquet
 from fibrostage.results.study_folder import (
+    BUDGETS,
     COMMON,
     COMPARISON,
     COUNTED,
@@ -101,6 +102,7 @@ class Results:
     published: pl.DataFrame | None = None
     counted: pl.DataFrame | None = None
     common: pl.DataFrame | None = None
+    budgets: pl.DataFrame | None = None
     paper: str = ""
     validation: Validation | None = None
     kept: tuple[KeptRun, ...] = ()
@@ -306,6 +308,7 @@ def read_study(folder: StudyFolder) -> Results:
         published=beside.get(PUBLISHED),
         counted=beside.get(COUNTED),
         common=beside.get(COMMON),
+        budgets=beside.get(BUDGETS),
         paper=record.paper,
         seen=seen,
     )

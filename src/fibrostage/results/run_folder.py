@@ -1,5 +1,5 @@
 """A run's folder: plan.json, metrics.json, predictions.parquet, participants.parquet, log.jsonl (curve.parquet,
-ledger, models beside).
+round_predictions.parquet, ledger, models beside).
 
 The only place that knows how a run's files are called. Everything is written to a temporary name and renamed, so that a
 killed run leaves whole files or none. Nothing here knows of torch: reports read the same folders.
@@ -60,6 +60,11 @@ class RunFolder:
     @property
     def curve_file(self) -> Path:
         return self.path / "curve.parquet"
+
+    @property
+    def round_predictions_file(self) -> Path:
+        """What every round's model said of each test patient; runs from before it was kept have none."""
+        return self.path / "round_predictions.parquet"
 
     @property
     def log_file(self) -> Path:

@@ -19,7 +19,7 @@ from fibrostage.results.metrics import ParticipantFlow, Record, told
 from fibrostage.results.run_folder import RunFolder, read_parquet, write_parquet
 
 RESULTS, CURVES, EFFICIENCY, PUBLISHED, COUNTED = "results", "curves", "efficiency", "published", "counted"
-COMMON = "common"
+COMMON, BUDGETS = "common", "budgets"
 SCORES, COMPARISON, PICTURES, CUTOFFS = "scores", "comparison", "pictures", "cutoffs"
 BESIDE = {True: (COMPARISON, PICTURES, CUTOFFS), False: (EFFICIENCY,)}  # by whether the study is supervised
 
@@ -112,5 +112,5 @@ class StudyFolder:
         """What stands beside the results, and a program would read: by name."""
         names = [*BESIDE[record.supervised], *([PUBLISHED] if record.published else [])]
         names += [COUNTED] if record.counted else []
-        names += [COMMON] if self.table_file(COMMON).is_file() else []
+        names += [name for name in (COMMON, BUDGETS) if self.table_file(name).is_file()]
         return {name: self.read_table(name) for name in names}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from fibrostage.analysis.budgets import budgets_table
 from fibrostage.analysis.common_patients import AskedRun, common_table
 from fibrostage.analysis.counted import counted_table
 from fibrostage.analysis.label_efficiency import efficiency_table
@@ -18,6 +19,7 @@ from fibrostage.ground.errors import FibrostageError
 from fibrostage.results.metrics import ParticipantFlow
 from fibrostage.results.run_folder import RunFolder, read_parquet
 from fibrostage.results.study_folder import (
+    BUDGETS,
     COMMON,
     COUNTED,
     CURVES,
@@ -32,7 +34,7 @@ from fibrostage.study.grid_file import Run
 from fibrostage.study.late_fusion import late_curves, late_name
 from fibrostage.study.study_plan import StudyPlan
 
-TABLES = (COMMON, COUNTED, PUBLISHED)  # that only some studies have
+TABLES = (BUDGETS, COMMON, COUNTED, PUBLISHED)  # that only some studies have
 
 
 def write_tables(
@@ -122,6 +124,10 @@ def active(study: StudyPlan, finished: Sequence[Run]) -> dict[str, pl.DataFrame]
         AskedRun(run.method, run.plan.active.strategy, (run.plan.seed, run.plan.active.fold), RunFolder(run.folder))
         for run in finished
     ]
+    settings = finished[0].plan.evaluation
+    budgets = budgets_table(asked, staging, simulated, settings.bootstrap, settings.confidence)
+    if len(budgets):
+        tables[BUDGETS] = budgets
     common = common_table(asked, staging, ratios, simulated)
     if len(common):
         tables[COMMON] = common

@@ -7,9 +7,16 @@ from collections.abc import Mapping
 import polars as pl
 
 from fibrostage.plan.staging import StagingPlan
-from fibrostage.results.study_folder import COMMON, COUNTED, EFFICIENCY, PUBLISHED, StudyFolder, StudyRecord
+from fibrostage.results.study_folder import BUDGETS, COMMON, COUNTED, EFFICIENCY, PUBLISHED, StudyFolder, StudyRecord
 from fibrostage.views.diagnosis import study_views
-from fibrostage.views.study import common_view, counted_view, efficiency_view, published_view, results_view
+from fibrostage.views.study import (
+    budgets_view,
+    common_view,
+    counted_view,
+    efficiency_view,
+    published_view,
+    results_view,
+)
 from fibrostage.views.table import TableView
 
 
@@ -26,4 +33,5 @@ def study_tables(
     counted = [counted_view(beside[COUNTED])] if COUNTED in beside else []
     common = [common_view(beside[COMMON])] if COMMON in beside else []
     efficiency = [efficiency_view(beside[EFFICIENCY])] if len(beside[EFFICIENCY]) else []
-    return [*counted, results_view(results), *common, *efficiency, *published]
+    budgets = [budgets_view(beside[BUDGETS])] if BUDGETS in beside else []
+    return [*counted, results_view(results), *common, *efficiency, *budgets, *published]

@@ -51,6 +51,10 @@ class PatientUnit(QueryUnit):
         patients = np.unique(self.patient_of(items))
         return int(self.space.per_patient[patients].sum()), int(self.space.counts[patients].sum())
 
+    def pictures(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many pictures each of patients [n] has [n]."""
+        return np.asarray(self.space.counts[self.patient_of(items)].sum(axis=1))
+
     def is_bad(self, items: NDArray[np.int64], bad: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
         """Which patients [n] have no good image of some modality; `bad` has one [images] per modality."""
         patients, result = self.patient_of(items), np.zeros(len(items), dtype=bool)

@@ -95,6 +95,17 @@ class QueryUnit(ABC):
         same = np.flatnonzero((self.rows(own) == row).all(axis=1)) if len(own) else own
         return int(own[same[0]]) if len(same) else None
 
+    def pictures(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many pictures each of items [n] shows [n]."""
+        return np.asarray((self.rows(items) >= 0).sum(axis=1))
+
+    def prices(self, items: NDArray[np.int64], plan: CostPlan) -> NDArray[np.float64]:
+        """What asking for each of items [n] by itself costs [n]: a biopsy, its readings, and the exams that it
+        lacks."""
+        exams = np.array([plan.exam(name) for name in self.space.modalities])
+        lacking = (self.space.counts[self.patient_of(items)] == 0) @ exams
+        return np.asarray(plan.biopsy + plan.reading * self.pictures(items) + lacking)
+
     def cost(self, items: NDArray[np.int64], plan: CostPlan) -> Cost:
         """What asking for items [n] costs: each patient one biopsy, each distinct image one reading."""
         patients = np.unique(self.patient_of(items))

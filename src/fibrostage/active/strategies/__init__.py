@@ -6,7 +6,8 @@ from fibrostage.ground.registry import InFiles, Registry
 
 FILES = (
     "random", "entropy", "esd", "margin", "least_confidence", "bald", "ordinal_variance", "boundary", "coreset",
-    "badge", "typiclust",
+    "badge", "typiclust", "maxherding", "uherding", "typical_then_margin", "information", "ensemble", "spreading",
+    "disagreement",
 )  # fmt: skip
 STRATEGIES: Registry[Strategy | BatchStrategy] = Registry(
     "strategy", InFiles(__name__, "STRATEGY", FILES), "fibrostage.strategies"

@@ -77,13 +77,22 @@ class Strategy:
 class BatchStrategy:
     """Chooses `count` of the available items one after another: positions, first chosen first.
 
-    `needs_model` is false where nothing has to be fitted first: such a strategy can begin a run.
+    `needs_model` is false where nothing has to be fitted first: such a strategy can begin a run. `of_modalities` says
+    that it is about what modalities say beside each other, and means nothing with one.
     """
 
     name: str
     title: str
     select: Callable[[Items, int, np.random.Generator], list[int]]
     needs_model: bool = True
+    of_modalities: bool = False
+
+
+def margins(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Returns 1 − (p₁ − p₂) [n] of `probabilities` [n, K], from 0 where one stage is certain to 1 where the two
+    likeliest are equally likely."""
+    two = np.partition(probabilities, -2, axis=1)[:, -2:].astype(np.float64)
+    return np.asarray(1 - (two[:, 1] - two[:, 0]))
 
 
 def entropy(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:

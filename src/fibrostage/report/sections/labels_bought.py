@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Block, Section, ShownTable
-from fibrostage.views.study import efficiency_view
+from fibrostage.views.study import budgets_view, efficiency_view
 
 
 def blocks(results: Results) -> list[Block]:
-    """One table."""
+    """What labels bought over divisions, and where rounds kept their patients what they bought at each budget."""
     assert results.efficiency is not None
-    return [ShownTable(efficiency_view(results.efficiency))]
+    by_patients = [] if results.budgets is None else [ShownTable(budgets_view(results.budgets))]
+    return [ShownTable(efficiency_view(results.efficiency)), *by_patients]
 
 
 def wanted(results: Results) -> bool:
