@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
+from fibrostage.cli.app import app
 from fibrostage.dicom.web import WebArchive
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.take_in import Sources, take_in
@@ -201,6 +204,28 @@ def cut_recipes(patch: pytest.MonkeyPatch) -> None:
             patch.setitem(data["plan"]["active"], "rounds", 1)
         for source in data.get("source", {}).values():
             patch.setitem(source["plan"]["training"], "epochs", 1)
+
+
+def read_small_pictures(patch: pytest.MonkeyPatch) -> None:
+    """The embedded network, with its weights, reads pictures of 64 pixels a side in place of 224."""
+    spec = BACKBONES["efficientnet_lite0"]
+    patch.setitem(BACKBONES._found, spec.name, (replace(spec, size=64), "fibrostage"))
+
+
+def command_here(command: Sequence[object], **_: object) -> subprocess.CompletedProcess[str]:
+    """Stands in for `subprocess.run` where a script calls a command: the command is run in this process."""
+    assert list(command[:3]) == [sys.executable, "-m", "fibrostage.cli.app"], command
+    done = CliRunner().invoke(app, [str(word) for word in command[3:]], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return subprocess.CompletedProcess(list(command), done.exit_code, done.stdout)
+
+
+def script(words: list[str], patch: pytest.MonkeyPatch) -> None:
+    """Runs a Python script with its arguments in this process, the commands that it calls too."""
+    with patch.context() as own:
+        own.setattr(sys, "argv", words)
+        own.setattr(subprocess, "run", command_here)
+        runpy.run_path(words[0], run_name="__main__")
 
 
 def study_file(folder: Path) -> None:

@@ -7,8 +7,6 @@ which are added, or put in place of others. Benchmarks are only parsed here; the
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
@@ -157,6 +155,7 @@ def test_every_command_of_a_document_runs(document: Path, tmp_path: Path, monkey
     monkeypatch.setenv("FIBROSTAGE_KEY", str(tmp_path / "intake.key"))
     folder = tmp_path / "work"
     folder.mkdir()
+    documented.read_small_pictures(monkeypatch)
     prepare(document.name, folder)
     documented.cut_recipes(monkeypatch)
     monkeypatch.chdir(folder)
@@ -171,7 +170,7 @@ def test_every_command_of_a_document_runs(document: Path, tmp_path: Path, monkey
             assert make_has(words[0])
         elif program == "python":
             fewer = ["--rounds", "2"] if "examples/clinic/play.py" in words else []
-            subprocess.run([sys.executable, *words, *fewer], check=True)
+            documented.script([*words, *fewer], monkeypatch)
         elif program == "fibrostage" and words[0] == "bench":
             bench_is_called(words, monkeypatch)
         elif program == "fibrostage":

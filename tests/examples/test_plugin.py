@@ -77,7 +77,7 @@ def test_its_things_are_known_by_name(site: Path, cohort: Cohort, tmp_path: Path
     assert "King's score" in json.loads(tool(site, "markers", "--list", "--json").stdout)["king"]["title"]
     recipes = json.loads(tool(site, "recipes", "--json").stdout)["recipes"]
     assert {"name": "lab", "about": "the laboratory's usual network", "study": False} in recipes
-    sets = ["network.backbone=resnet18", "network.weights=random", "training.epochs=2", "active.rounds=1"]
+    sets = ["network.backbone=tiny", "network.weights=random", "training.epochs=2", "active.rounds=1"]
     sets += ["active.strategy=severe+timid", "evaluation.bootstrap=100"]
     words = [word for one in sets for word in ("--set", one)]
     asked = tool(site, "active", cohort.path, "--recipe", "lab", *words, "--out", tmp_path / "run", "--json")

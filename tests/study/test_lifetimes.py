@@ -20,7 +20,7 @@ cohort = "{cohort}"
 modalities = [["LSTE"], ["LUS"]]
 seeds = [0, 1, 2]
 [plan.network]
-backbone = "resnet18"
+backbone = "tiny"
 weights = "random"
 [plan.training]
 epochs = {epochs}
