@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import re
 import runpy
@@ -9,8 +10,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +61,20 @@ def commands_of(document: Path) -> Iterator[list[str]]:
 
 def clinic(folder: Path) -> None:
     """A hospital's folder and CSVs under the names that documents use, simulated: SRC, ARCHIVE, plan.toml …"""
+    shutil.copytree(one_clinic(), folder, dirs_exist_ok=True)
+
+
+@cache
+def one_clinic() -> Path:
+    """The clinic that every document's is a copy of."""
+    folder = Path(tempfile.mkdtemp(prefix="fibrostage-clinic-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    make_clinic(folder)
+    return folder
+
+
+def make_clinic(folder: Path) -> None:
+    """Simulates the clinic."""
     shape = Recipe(24, modalities=MODALITIES, pictures=1)
     write_phantom(folder / "SRC", shape)
     write_phantom(folder / "ARCHIVE", replace(shape, patients=5, format="dicom"))
@@ -204,12 +221,6 @@ def cut_recipes(patch: pytest.MonkeyPatch) -> None:
             patch.setitem(data["plan"]["active"], "rounds", 1)
         for source in data.get("source", {}).values():
             patch.setitem(source["plan"]["training"], "epochs", 1)
-
-
-def read_small_pictures(patch: pytest.MonkeyPatch) -> None:
-    """The embedded network, with its weights, reads pictures of 64 pixels a side in place of 224."""
-    spec = BACKBONES["efficientnet_lite0"]
-    patch.setitem(BACKBONES._found, spec.name, (replace(spec, size=64), "fibrostage"))
 
 
 def command_here(command: Sequence[object], **_: object) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,7 @@ from fibrostage.bench import answers, calibration, intake, next_exam, pool, pred
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
+from tests.small_pictures import read_small_pictures
 
 CHEAPER = {
     "train": ["--set", "training.epochs=1"],
@@ -71,6 +72,8 @@ def cheaper(words: list[str]) -> list[str]:
     """A command of the tool that takes seconds."""
     if words[0] == "phantom":
         asked = words if "--patients" in words else [*words, "--patients", ""]
+        if "dicom" in words and "--pictures" not in words:
+            asked = [*asked, "--pictures", ""]
         return [FEWER.get(before, word) for before, word in pairwise(["", *asked])]
     stand_in = FROZEN if words[0] == "active" and "mmfn-al" in words else []
     return [*words, *stand_in, *([] if "--resume" in words else CHEAPER.get(words[0], []))]
@@ -155,7 +158,7 @@ def test_every_command_of_a_document_runs(document: Path, tmp_path: Path, monkey
     monkeypatch.setenv("FIBROSTAGE_KEY", str(tmp_path / "intake.key"))
     folder = tmp_path / "work"
     folder.mkdir()
-    documented.read_small_pictures(monkeypatch)
+    read_small_pictures(monkeypatch)
     prepare(document.name, folder)
     documented.cut_recipes(monkeypatch)
     monkeypatch.chdir(folder)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fibrostage.cohort.store import Cohort
+from tests.conftest import PLUGGED
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "plugin"
@@ -38,7 +39,7 @@ COMMAND = Command("odd", "Try and measure", odd)
 
 
 def call(site: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT / "src")])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT / "src"), PLUGGED])}
     return subprocess.run(
         [sys.executable, *map(str, words)], capture_output=True, text=True, env=environment, check=False, timeout=300
     )
