@@ -104,7 +104,8 @@ def start(
 def run(
     *arguments: object, cwd: Path | None = None, seconds: float = 300, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m fibrostage` with these arguments to its end, and with these variables beside those of the tests."""
+    """`python -m fibrostage` with these arguments to its end, and with these variables beside those of the tests; or
+    `python` itself where the arguments begin with "-c"."""
     with tempfile.TemporaryDirectory(prefix="fibrostage-forked-") as streams:
         out, err = Path(streams, "out"), Path(streams, "err")
         started = start(*arguments, out=out, err=err, cwd=cwd, variables=variables)
@@ -149,6 +150,10 @@ def become(words: list[str], folder: str, variables: dict[str, str], streams: li
     os.environ.clear()
     os.environ.update(variables)
     tempfile.tempdir = None  # which libraries asked for when they were loaded
+    if words[:1] == ["-c"]:
+        sys.argv = ["-c", *words[2:]]
+        exec(compile(words[1], "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102
+        return
     sys.argv = ["fibrostage", *words]
     runpy.run_module("fibrostage", run_name="__main__", alter_sys=True)
 
