@@ -16,7 +16,7 @@ venv: .venv/ready
 
 test: .venv/ready
 	scripts/test-services
-	$(BIN)/pytest -n 2 -m "not long"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not long"
 
 test-long: .venv/ready
 	$(BIN)/pytest -m long

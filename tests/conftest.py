@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +23,18 @@ from tests.services import orthanc, postgres
 from tests.trained import hospital, pictures_run
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+PLUGGED = str(Path(__file__).parent / "plugged")  # where the backbone "tiny" is
 
 __all__ = ["hospital", "orthanc", "pictures_run", "postgres", "two_nodes"]
 
 STAGES = ("F0", "F1", "F2", "F3", "F4")
+
+if PLUGGED not in sys.path:
+    sys.path.append(PLUGGED)
+    before = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    os.environ["PYTHONPATH"] = os.pathsep.join([*before, PLUGGED])  # of processes that tests start
+    for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")  # two workers on two cores
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -41,8 +51,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or fills the user's feature cache."""
-    monkeypatch.setenv("FIBROSTAGE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    """No test reads or fills the user's feature cache; all tests of a session share one, whichever worker runs them."""
+    base = tmp_path_factory.getbasetemp()
+    session = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    monkeypatch.setenv("FIBROSTAGE_CACHE", str(session / "cache"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,6 +62,25 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def study_here() -> Iterator[None]:
+    """The runs of a study are made in this process, one after the other; where it is about processes, tests ask for
+    `in_processes`."""
+    from fibrostage.study import workers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "can_start_workers", lambda: "not in this test")
+        yield
+
+
+@pytest.fixture
+def in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs of a study are made in processes of their own, as users have them."""
+    from fibrostage.ground.processes import can_start_workers
+
+    monkeypatch.setattr("fibrostage.study.workers.can_start_workers", can_start_workers)
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +105,7 @@ def plan_data(size: int = 32) -> dict[str, object]:
             {"name": "LSTE", "kind": "elastogram", "size": size},
             {"name": "LUS", "kind": "bmode", "size": size},
         ],
-        "network": {"backbone": "resnet18", "weights": "random", "reduce": 16, "se_reduction": 4},
+        "network": {"backbone": "tiny", "weights": "random", "reduce": 16, "se_reduction": 4},
         "training": {"epochs": 4, "precision": "float32"},
         "evaluation": {"bootstrap": 100},
     }

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
+import signal
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from fibrostage.annotate.accounts import Accounts
 from fibrostage.ledger.ledger import read_events
 from fibrostage.loop.opened import begin
 from tests.conftest import Cut
+from tests.forked import start
 from tests.loop import SMALL
 from tests.services import free_port
 
@@ -46,10 +45,7 @@ def page_of_a_loop(cut: Cut, tmp_path: Path) -> Iterator[tuple[Path, str]]:
     folder, port = tmp_path / "loop", free_port()
     asked = [*SMALL, "active.initial=6", "active.query=4", "loop.readers=2", "loop.cross_fit=0", "loop.reveal=model"]
     begin(cut("clinic", range(20), known=(0, 1, 2, 3, 4)).path, folder, {}, asked).leave()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "fibrostage.cli.app", "annotate", str(folder), "--port", str(port)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
+    server = start("annotate", folder, "--port", port, out=tmp_path / "said")
     address = f"http://127.0.0.1:{port}"
     for _ in range(900):
         try:
@@ -59,7 +55,7 @@ def page_of_a_loop(cut: Cut, tmp_path: Path) -> Iterator[tuple[Path, str]]:
             assert server.poll() is None
             time.sleep(0.2)
     yield folder, address
-    server.terminate()
+    server.send_signal(signal.SIGTERM)
     assert server.wait(30) in (0, 143, -15)
 
 

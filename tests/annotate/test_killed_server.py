@@ -6,9 +6,6 @@ import json
 import os
 import random
 import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -34,6 +31,7 @@ from fibrostage.phantom.recipe import Recipe
 from fibrostage.phantom.write import write_phantom
 from fibrostage.plan.run_plan import Plan
 from tests.conftest import Cut
+from tests.forked import Started, start
 from tests.loop import SMALL
 from tests.services import free_port
 
@@ -57,17 +55,18 @@ class Server:
     folder: Path
     url: str | None
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: Started | None = None
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        environment = os.environ | {"OMP_NUM_THREADS": "1"} | ({VARIABLE: self.url} if self.url else {})
-        command = [sys.executable, "-m", "fibrostage.cli.app", "annotate", str(self.folder), "--port", str(self.port)]
+        variables = {VARIABLE: self.url} if self.url else {}
         for _ in range(20):  # PostgreSQL notices after a moment that who held the ledger is gone
-            self.process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+            self.process = start(
+                "annotate", self.folder, "--port", self.port, out=Path(os.devnull), variables=variables
+            )
             while self.process.poll() is None:
                 try:
                     urllib.request.urlopen(f"{self.address}/login").close()
@@ -78,7 +77,7 @@ class Server:
 
     def kill(self) -> None:
         assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
 
 

@@ -6,13 +6,12 @@ import doctest
 import inspect
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import fibrostage
+from tests.forked import run
 
 FUNCTIONS = [name for name in fibrostage.__all__ if inspect.isfunction(getattr(fibrostage, name))]
 
@@ -49,4 +48,5 @@ def test_the_python_of_a_document_runs(
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)
     assert blocks
     for block in blocks:
-        subprocess.run([sys.executable, "-c", block.replace("epochs=20", "epochs=1")], check=True)
+        done = run("-c", block.replace("epochs=20", "epochs=1"))
+        assert done.returncode == 0, done.stderr

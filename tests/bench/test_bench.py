@@ -50,7 +50,7 @@ def test_a_pool_beside_baal_and_the_floor(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_pool_on_cached_features() -> None:
-    content = bench_shape(Shape("few", np.full((3, 2), 40), pixels=False), "resnet18", 20, 2, 0, SILENT)
+    content = bench_shape(Shape("few", np.full((3, 2), 40), pixels=False), "tiny", 20, 2, 0, SILENT)
     (way,) = content["ways"].values()
     assert way["candidates"] == 4800
     assert way["candidates_per_s"] > 0

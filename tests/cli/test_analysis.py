@@ -4,8 +4,8 @@ import csv
 import json
 from pathlib import Path
 
-from tests.cli.test_cli import run
 from tests.conftest import write_rows
+from tests.forked import run
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -12,12 +12,7 @@ import pytest
 
 from fibrostage.cohort.store import Cohort
 from tests.conftest import make_source, plan_data
-
-
-def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "fibrostage", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=300
-    )
+from tests.forked import run
 
 
 def to_toml(path: Path) -> Path:

@@ -15,14 +15,8 @@ import pytest
 
 from fibrostage import __version__
 from fibrostage.results.run_folder import RunFolder
+from tests.forked import run
 from tests.results.made import made_metrics
-
-
-def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "fibrostage", *map(str, arguments)],
-        capture_output=True, text=True, timeout=300, env={**os.environ, **environment}, check=False,
-    )  # fmt: skip
 
 
 @pytest.fixture

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from fibrostage.cohort.store import Cohort
+from tests.forked import run
 
 FULL = Path("/dev/full")
 
 
-def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_anew(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """In an interpreter of its own, which reads the variables that say how its streams are encoded."""
     return subprocess.run(
         [sys.executable, "-m", "fibrostage", *map(str, arguments)],
         capture_output=True, text=True, encoding="latin-1", timeout=300, env={**os.environ, **environment}, check=False,
@@ -28,11 +30,11 @@ def test_output_degrades_where_it_cannot_be_shown(cohort: Cohort, tmp_path: Path
         "describe": ("describe", cohort.path),
         "precision": ("precision", 34),
         "train": (
-            "train", cohort.path, "--out", tmp_path / "run", "--set", "network.backbone=resnet18",
+            "train", cohort.path, "--out", tmp_path / "run", "--set", "network.backbone=tiny",
             "--set", "network.weights=random", "--set", "training.epochs=1", "--set", "evaluation.bootstrap=100",
         ),
     }  # fmt: skip
-    done = run(*arguments[command], PYTHONIOENCODING=encoding, PYTHONUTF8="0", LC_ALL="C")
+    done = run_anew(*arguments[command], PYTHONIOENCODING=encoding, PYTHONUTF8="0", LC_ALL="C")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     if command == "train":
@@ -63,7 +65,7 @@ def test_somebody_without_a_home_folder(cohort: Cohort, tmp_path: Path) -> None:
         "pathlib.Path.home = nobody\n"
         "from fibrostage.cli.app import main\n"
         f"sys.argv = ['fibrostage', 'train', {str(cohort.path)!r}, '--out', {str(tmp_path / 'run')!r}, "
-        "'--set', 'network.backbone=resnet18', '--set', 'network.weights=random', '--set', 'training.epochs=1']\n"
+        "'--set', 'network.backbone=tiny', '--set', 'network.weights=random', '--set', 'training.epochs=1']\n"
         "main()\n"
     )
     environment["TMPDIR"] = str(tmp_path)
@@ -96,14 +98,14 @@ def test_a_ledger_that_cannot_be_followed(
     (tmp_path / "run" / "plan.json").write_text("{}")
     (tmp_path / "run" / name).write_text(content)
     done = run("active", cohort.path, "--out", tmp_path / "run", "--resume", *(["--ledger", url] if url else []),
-               "--set", "network.backbone=resnet18", "--set", "network.weights=random")  # fmt: skip
+               "--set", "network.backbone=tiny", "--set", "network.weights=random")  # fmt: skip
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert message in " ".join(done.stderr.split())
 
 
 def test_quiet_keeps_results_caveats_and_errors(cohort: Cohort, tmp_path: Path) -> None:
-    sets = ("--set", "network.backbone=resnet18", "--set", "network.weights=random", "--set", "training.epochs=1")
+    sets = ("--set", "network.backbone=tiny", "--set", "network.weights=random", "--set", "training.epochs=1")
     loud = run("train", cohort.path, "--out", tmp_path / "a", *sets)
     quiet = run("train", cohort.path, "--out", tmp_path / "b", *sets, "--quiet")
     assert quiet.returncode == loud.returncode == 0

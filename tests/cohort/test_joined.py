@@ -54,7 +54,7 @@ def test_features_of_those_who_were_there_are_not_computed_again(
     both: tuple[Cohort, Cohort, JoinedCohort], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, joined = both
-    spec, backbone = BACKBONES["resnet18"], nn.Conv2d(3, 512, 32)
+    spec, backbone = BACKBONES["tiny"], nn.Conv2d(3, 32, 8, 8)
     torch.manual_seed(0)
     own = features_of(first, "LUS", spec, backbone)
     also = features_of(second, "LUS", spec, backbone)

@@ -48,13 +48,15 @@ SAME = 1e-5
 ROOT = Path(__file__).resolve().parents[2]
 
 RUNS = {
-    "resnet18, ordinal, mirrored": ["network.head=ordinal", "training.mirror=true", "evaluation.pooling=log_mean"],
+    "resnet18, ordinal, mirrored": [
+        "network.backbone=resnet18", "network.head=ordinal", "training.mirror=true", "evaluation.pooling=log_mean",
+    ],
     "lite0, ordinal, mirrored": [
         "network.backbone=efficientnet_lite0", "network.weights=imagenet", "network.head=ordinal",
         "training.mirror=true", "evaluation.pooling=log_mean",
     ],
     "resnet18, softmax, two folds": [
-        "training.mirror=false", "split.scheme=kfold", "split.folds=2",
+        "network.backbone=resnet18", "training.mirror=false", "split.scheme=kfold", "split.folds=2",
     ],
 }  # fmt: skip
 QUICK = ["training.frozen_l2=0.1", "calibration.map=none"]  # neither is looked for by fits inside the training patients

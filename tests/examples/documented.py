@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
+from fibrostage.cli.app import app
 from fibrostage.dicom.web import WebArchive
 from fibrostage.ground.shards import RayShards, Work
 from fibrostage.intake.build.choices import Choices
@@ -59,6 +65,20 @@ def commands_of(document: Path) -> Iterator[list[str]]:
 
 def clinic(folder: Path) -> None:
     """A hospital's folder and CSVs under the names that documents use, simulated: SRC, ARCHIVE, plan.toml …"""
+    shutil.copytree(one_clinic(), folder, dirs_exist_ok=True)
+
+
+@cache
+def one_clinic() -> Path:
+    """The clinic that every document's is a copy of."""
+    folder = Path(tempfile.mkdtemp(prefix="fibrostage-clinic-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    make_clinic(folder)
+    return folder
+
+
+def make_clinic(folder: Path) -> None:
+    """Simulates the clinic."""
     shape = Recipe(24, modalities=MODALITIES, pictures=1)
     write_phantom(folder / "SRC", shape)
     write_phantom(folder / "ARCHIVE", replace(shape, patients=5, format="dicom"))
@@ -213,6 +233,22 @@ def cut_recipes(patch: pytest.MonkeyPatch) -> None:
             patch.setitem(data["plan"]["active"], "rounds", 1)
         for source in data.get("source", {}).values():
             patch.setitem(source["plan"]["training"], "epochs", 1)
+
+
+def command_here(command: Sequence[object], **_: object) -> subprocess.CompletedProcess[str]:
+    """Stands in for `subprocess.run` where a script calls a command: the command is run in this process."""
+    assert list(command[:3]) == [sys.executable, "-m", "fibrostage.cli.app"], command
+    done = CliRunner().invoke(app, [str(word) for word in command[3:]], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return subprocess.CompletedProcess(list(command), done.exit_code, done.stdout)
+
+
+def script(words: list[str], patch: pytest.MonkeyPatch) -> None:
+    """Runs a Python script with its arguments in this process, the commands that it calls too."""
+    with patch.context() as own:
+        own.setattr(sys, "argv", words)
+        own.setattr(subprocess, "run", command_here)
+        runpy.run_path(words[0], run_name="__main__")
 
 
 def study_file(folder: Path) -> None:

@@ -7,8 +7,6 @@ which are added, or put in place of others. Benchmarks are only parsed here; the
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +17,7 @@ from fibrostage.bench import answers, calibration, intake, next_exam, pool, pred
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
+from tests.small_pictures import read_small_pictures
 
 CHEAPER = {
     "train": ["--set", "training.epochs=1"],
@@ -74,6 +73,8 @@ def cheaper(words: list[str]) -> list[str]:
     """A command of the tool that takes seconds."""
     if words[0] == "phantom":
         asked = words if "--patients" in words else [*words, "--patients", ""]
+        if "dicom" in words and "--pictures" not in words:
+            asked = [*asked, "--pictures", ""]
         return [FEWER.get(before, word) for before, word in pairwise(["", *asked])]
     stand_in = FROZEN if words[0] == "active" and "mmfn-al" in words else []
     return [*words, *stand_in, *([] if "--resume" in words else CHEAPER.get(words[0], []))]
@@ -159,6 +160,7 @@ def test_every_command_of_a_document_runs(document: Path, tmp_path: Path, monkey
     monkeypatch.setenv("FIBROSTAGE_KEY", str(tmp_path / "intake.key"))
     folder = tmp_path / "work"
     folder.mkdir()
+    read_small_pictures(monkeypatch)
     prepare(document.name, folder)
     documented.cut_recipes(monkeypatch)
     monkeypatch.chdir(folder)
@@ -176,7 +178,7 @@ def test_every_command_of_a_document_runs(document: Path, tmp_path: Path, monkey
             assert make_has(words[0])
         elif program == "python":
             fewer = ["--rounds", "2"] if "examples/clinic/play.py" in words else []
-            subprocess.run([sys.executable, *words, *fewer], check=True)
+            documented.script([*words, *fewer], monkeypatch)
         elif program == "fibrostage" and words[0] == "bench":
             bench_is_called(words, monkeypatch)
         elif program == "fibrostage":

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fibrostage.cohort.store import Cohort
+from tests.conftest import PLUGGED
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "plugin"
@@ -38,7 +39,7 @@ COMMAND = Command("odd", "Try and measure", odd)
 
 
 def call(site: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT / "src")])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT / "src"), PLUGGED])}
     return subprocess.run(
         [sys.executable, *map(str, words)], capture_output=True, text=True, env=environment, check=False, timeout=300
     )
@@ -77,7 +78,7 @@ def test_its_things_are_known_by_name(site: Path, cohort: Cohort, tmp_path: Path
     assert "King's score" in json.loads(tool(site, "markers", "--list", "--json").stdout)["king"]["title"]
     recipes = json.loads(tool(site, "recipes", "--json").stdout)["recipes"]
     assert {"name": "lab", "about": "the laboratory's usual network", "study": False} in recipes
-    sets = ["network.backbone=resnet18", "network.weights=random", "training.epochs=2", "active.rounds=1"]
+    sets = ["network.backbone=tiny", "network.weights=random", "training.epochs=2", "active.rounds=1"]
     sets += ["active.strategy=severe+timid", "evaluation.bootstrap=100"]
     words = [word for one in sets for word in ("--set", one)]
     asked = tool(site, "active", cohort.path, "--recipe", "lab", *words, "--out", tmp_path / "run", "--json")

@@ -43,7 +43,7 @@ def test_last_trains_from_cached_maps_as_it_would_from_pixels(cohort: Cohort, ti
 
 
 def test_maps_are_cached_by_what_they_depend_on(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = BACKBONES["resnet18"]
+    spec = BACKBONES["tiny"]
     backbone = build_backbone(spec, "random", 0).eval()
     first = maps_of(cohort, "LUS", spec, backbone, "float32", SILENT)
     pixels = cohort.pixels("LUS")
@@ -67,7 +67,7 @@ def test_maps_are_cached_by_what_they_depend_on(cohort: Cohort, monkeypatch: pyt
 
 
 def test_a_disk_too_small_for_the_maps_is_said(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = BACKBONES["resnet18"]
+    spec = BACKBONES["tiny"]
     monkeypatch.setattr(boundary.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))  # type: ignore[attr-defined]
     with pytest.raises(RunError, match=r"need 0\.\d GiB .* training.boundary = false"):
         maps_of(cohort, "LUS", spec, build_backbone(spec, "random", 9), "float32", SILENT)
@@ -85,7 +85,7 @@ from fibrostage.learn.features import features_of
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.weights import build_backbone
 from fibrostage.ground.progress import SILENT
-cohort, spec = open_cohort(Path(sys.argv[1])), BACKBONES["resnet18"]
+cohort, spec = open_cohort(Path(sys.argv[1])), BACKBONES["tiny"]
 backbone = build_backbone(spec, "random", 5)
 z = features_of(cohort, "LUS", spec, backbone, "float32")
 maps = maps_of(cohort, "LSTE", spec, backbone, "float32", SILENT)

@@ -33,8 +33,8 @@ def test_test_patients_shape_nothing(cohort: Cohort, tiny_plan: Build) -> None:
     fold_ = task.folds[0]
     learner = make_learner(cohort, plan, task.space, fold_.train, 0)
     assert isinstance(learner, FrozenLearner)
-    backbone = build_backbone(BACKBONES["resnet18"], "random", 0)
-    z = features_of(cohort, "LSTE", BACKBONES["resnet18"], backbone, mirror=plan.training.mirror)
+    backbone = build_backbone(BACKBONES["tiny"], "random", 0)
+    z = features_of(cohort, "LSTE", BACKBONES["tiny"], backbone, mirror=plan.training.mirror)
     own = np.isin(cohort.owners("LSTE"), fold_.train)
     expected = fit_projection(z[own], plan.training.components)
     np.testing.assert_array_equal(learner.projections["LSTE"].mean, expected.mean)

@@ -24,7 +24,7 @@ Build = Callable[..., Plan]
 
 def test_last_trains_the_last_blocks_and_nothing_else(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:
     plan = tiny_plan("training.finetune=last", "training.epochs=1", "network.modalities=['LUS']")
-    before = build_backbone(BACKBONES["resnet18"], "random", 0).state_dict()
+    before = build_backbone(BACKBONES["tiny"], "random", 0).state_dict()
     train(cohort, plan, tmp_path / "run")
     network, _ = load_network(tmp_path / "run" / "model.safetensors")
     changed = {

@@ -37,7 +37,7 @@ def warm_up() -> None:
     space = CandidateSpace(("a", "b"), np.full((3, 2), 2))
     head = Head(space.modalities, dict.fromkeys(space.modalities, 4), 5, 4, 2)
     features = {name: torch.ones(6, 4) for name in space.modalities}
-    build_backbone(BACKBONES["resnet18"], "random", 0)
+    build_backbone(BACKBONES["tiny"], "random", 0)
     make_engine("float32")
     build_tables(head, features, space, 3, np.random.default_rng(0)).probabilities(0, 12)
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -29,6 +26,7 @@ from fibrostage.serve.limits import Limits
 from fibrostage.serve.listen import opened
 from fibrostage.serve.queue import ExamQueue
 from fibrostage.serve.rest import RestSettings, make_app
+from tests.forked import Started, start
 from tests.services import free_port
 from tests.trained import TrainedHospital
 
@@ -118,7 +116,7 @@ class ServiceProcess:
     options: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: Started | None = None
 
     @property
     def address(self) -> str:
@@ -130,10 +128,10 @@ class ServiceProcess:
 
     def start(self) -> None:
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "fibrostage", "serve", str(self.run), "--port", str(self.port), *self.options]
-        own = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(self.folder / "tmp")} | self.environment
-        with (self.folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(command, env=own, stdout=log, stderr=log)
+        own = {"TMPDIR": str(self.folder / "tmp")} | self.environment
+        log = self.folder / "log"
+        log.unlink(missing_ok=True)
+        self.process = start("serve", self.run, "--port", self.port, *self.options, out=log, variables=own)
         while self.process.poll() is None:
             try:
                 urllib.request.urlopen(f"{self.address}/health", timeout=5).close()

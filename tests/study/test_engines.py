@@ -24,6 +24,8 @@ from fibrostage.study.ray_engine import RayEngine, execute_there
 from fibrostage.study.run_study import run_study
 from tests.study.test_study import STUDY
 
+pytestmark = pytest.mark.usefixtures("in_processes")
+
 
 @pytest.fixture
 def file(cohort: Cohort, tmp_path: Path) -> Path:

@@ -20,7 +20,7 @@ cohort = "{cohort}"
 modalities = [["LSTE"], ["LUS"]]
 seeds = [0, 1, 2]
 [plan.network]
-backbone = "resnet18"
+backbone = "tiny"
 weights = "random"
 [plan.training]
 epochs = {epochs}
@@ -56,7 +56,7 @@ def test_a_study_that_ends_takes_its_workers_along(cohort: Cohort, tmp_path: Pat
         os.killpg(process.pid, sent)
     else:
         process.send_signal(sent)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == {"SIGKILL": -9, "SIGHUP": 143, "SIGINT": 130}[how]
     assert "Traceback" not in said
     until = time.monotonic() + 20

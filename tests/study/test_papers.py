@@ -22,6 +22,7 @@ from fibrostage.study.grid_file import cells, load_study
 from fibrostage.study.run_study import run_study
 from fibrostage.study.study_plan import StudyPlan
 from tests.conftest import STAGES
+from tests.small_pictures import read_small_pictures
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +68,9 @@ def test_what_sees_a_cohort_that_is_not_given_is_left_out() -> None:
     assert set(with_cohorts(dlre, {"lesions": "y"})[0].source) == {"lesions"}
 
 
-def test_a_paper_in_small_runs_whole(four: Cohort, tmp_path: Path) -> None:
+def test_a_paper_in_small_runs_whole(four: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its grids with one seed and one round, on frozen features: late fusion, an ablation and the paper beside them."""
+    read_small_pictures(monkeypatch)
     text = RECIPES["paper-mmfn-small"].text
     less = {"seeds = [0, 1, 2, 3, 4]": "seeds = [0]", "rounds = 10": "rounds = 1", "passes = 20": "passes = 2"}
     for long, short in (less | {"epochs = 40": "epochs = 3", "epochs = 15": "epochs = 2"}).items():

@@ -27,7 +27,7 @@ modalities = [["LSTE"], ["LSTE", "LUS"]]
 strategies = ["random", "esd"]
 seeds = [0, 1]
 [plan.network]
-backbone = "resnet18"
+backbone = "tiny"
 weights = "random"
 reduce = 16
 se_reduction = 4

@@ -28,7 +28,7 @@ bootstrap = 100
 [plan.training]
 epochs = 2
 [plan.network]
-backbone = "resnet18"
+backbone = "tiny"
 weights = "random"
 """
 

@@ -24,8 +24,7 @@ class ActivePlan(PlanSection):
     start: str = "auto"
     """The first query: "auto" (random for "random", TypiClust on the frozen features for all others), "stratified" (a
     draw in which every stage occurs, as the MMFN paper has it; it uses labels that nobody has yet), or a strategy that
-    needs no model: "random", "typiclust", "coreset",
-    "maxherding", "typical_then_margin"."""
+    needs no model: "random", "typiclust", "coreset", "maxherding", "typical_then_margin"."""
     rounds: int = Field(10, ge=0)
     """How many queries follow the first one."""
     initial: Items | Share = 0.1

@@ -20,12 +20,20 @@ def run_locally(runs: Sequence[Run], done: Done) -> None:
     """A process that dies (out of memory, say) costs its own run: those it took along are run again, alone."""
     if can_start_workers() is not None:  # then one run after the other, here
         for run in runs:
-            done(run, execute(run))
+            done(run, execute_here(run))
         return
     lost = in_processes(runs, done, workers_for(len(runs)))
     for run in lost:
         if in_processes([run], done, 1):
             done(run, "its process was ended from outside, twice (is there enough memory?)")
+
+
+def execute_here(run: Run) -> str | None:
+    """`execute` in this process, where what nobody foresaw costs its own run too."""
+    try:
+        return execute(run)
+    except Exception as error:
+        return unforeseen(run, error)
 
 
 def in_processes(runs: Sequence[Run], done: Done, workers: int) -> list[Run]:

@@ -34,7 +34,7 @@ GIVEN = {
     ],
     "rule": [{"modality": "SWE", "series": "^elasto"}, {"modality": "B", "series": "^abdomen"}],
     "stiffness": [{"scale": 40.0}],
-    "network": {"backbone": "resnet18", "weights": "random", "reduce": 16, "se_reduction": 4, "modalities": ["B"]},
+    "network": {"backbone": "tiny", "weights": "random", "reduce": 16, "se_reduction": 4, "modalities": ["B"]},
     "training": {"epochs": 1, "precision": "float32"},
     "evaluation": {"bootstrap": 100},
     "split": {"test": 0.4},

@@ -21,6 +21,7 @@ from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.plan.run_plan import Plan
+from tests import forked
 from tests.intake.build.bad_files import MODALITY, NOTHING, PLAN, PLAN_DATA, edit, picture, take, write
 
 
@@ -61,15 +62,18 @@ def toml(data: dict[str, Any]) -> str:
     return "\n".join("\n".join([head, *(f"{k} = {json.dumps(v)}" for k, v in row.items())]) for head, row in rows)
 
 
-def command(place: Path, *options: str, slow: bool = False) -> list[str]:
+def words(place: Path, *options: str) -> list[str]:
     (place / "plan.toml").write_text(toml(PLAN_DATA))
-    program = ["-c", SLOW] if slow else ["-m", "fibrostage"]
     paths = ["--plan", "plan.toml", "--out", "cohort", "--key", "key"]
-    return [sys.executable, *program, "intake", "source", *paths, "--workers", "1", *options]
+    return ["intake", "source", *paths, "--workers", "1", *options]
+
+
+def slow_command(place: Path) -> list[str]:
+    return [sys.executable, "-c", SLOW, *words(place)]
 
 
 def run(place: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(place, *options), cwd=place, capture_output=True, text=True, timeout=120)
+    return forked.run(*words(place, *options), cwd=place)
 
 
 @pytest.fixture
@@ -95,13 +99,13 @@ def entries(place: Path) -> int:
 def stop(place: Path, sign: signal.Signals, after: int = 40) -> tuple[int, str]:
     """Begins a slow intake and stops it once the journal has so many files; its exit code and stderr."""
     process = subprocess.Popen(
-        command(place, slow=True), cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        slow_command(place), cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while entries(place) < after and process.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
     process.send_signal(sign)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     return process.returncode, err
 
 
@@ -181,10 +185,8 @@ def test_an_interruption_at_any_place_of_one_call_is_as_if_it_was_none(
 def test_a_second_intake_at_once_into_the_same_target(many: Path) -> None:
     """One of them is whole and right; the other is refused in words, and nothing is left of it."""
     before = {path.name for path in many.iterdir()}
-    first = subprocess.Popen(
-        command(many, slow=True), cwd=many, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    end = time.monotonic() + 60
+    first = subprocess.Popen(slow_command(many), cwd=many, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 300
     while entries(many) < 20 and first.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
     failed = 0
@@ -192,7 +194,7 @@ def test_a_second_intake_at_once_into_the_same_target(many: Path) -> None:
         take(many)
     except FibrostageError:
         failed += 1
-    _, err = first.communicate(timeout=60)
+    _, err = first.communicate(timeout=300)
     failed += first.returncode != 0
     assert "Traceback" not in err
     assert failed == 1
