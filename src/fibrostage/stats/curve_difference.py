@@ -32,8 +32,7 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True)
 class ToldCurve:
     """A run's learning curve on n test patients: `probabilities` [R, n, K] of each round, and `weights` [E, R] with
-    which
-    each of E figures adds up the rounds' AUCs."""
+    which each of E figures adds up the rounds' AUCs."""
 
     probabilities: Floats
     weights: Floats
