@@ -130,7 +130,14 @@ def prepare(name: str, folder: Path) -> None:
         documented.cohorts_of_the_papers(folder)
     if name == "cohorts.md":
         documented.sites_and_months(folder)
-    if name in ("active-learning.md", "predict.md", "report.md", "report-forms.md", "tracking.md"):
+    if name in (
+        "active-learning.md",
+        "methods-researcher.md",
+        "predict.md",
+        "report.md",
+        "report-forms.md",
+        "tracking.md",
+    ):
         documented.cohort_of(folder, "COHORT")
     if name == "report-forms.md":
         (folder / "group.mplstyle").write_text("font.size: 9\n", encoding="utf-8")

@@ -250,7 +250,6 @@ def look(
     return MemberAnswer(rows, pooled, far, strange, contributions_by(head, tables, space, ids, known.baseline))
 
 
-@torch.inference_mode()
 def seen_in(
     head: Head, modality: str, parts: Iterable[NDArray[np.float32]], blank: NDArray[np.bool_], false_alarms: float
 ) -> tuple[Tensor, NDArray[np.bool_], NDArray[np.float64] | None]:
@@ -260,13 +259,15 @@ def seen_in(
     shares, far, strange, low = [], [], [], 0
     for part in parts:
         z = torch.from_numpy(part)
-        shares.append(stream.shares(stream.embed(z)))
+        with torch.inference_mode():  # not while the next part is computed, which moves the backbone
+            shares.append(stream.shares(stream.embed(z)))
         unlike, how = unlikeness(stream, z, blank[low : low + len(z)], false_alarms)
         far.append(unlike)
         strange.append(how)
         low += len(z)
     told = [each for each in strange if each is not None]
-    table = torch.cat([*shares, stream.offset[None]])
+    with torch.inference_mode():
+        table = torch.cat([*shares, stream.offset[None]])
     return table, np.concatenate(far), np.concatenate(told) if len(told) == len(strange) else None
 
 

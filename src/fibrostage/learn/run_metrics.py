@@ -91,7 +91,8 @@ def metrics_of(evaluation: Evaluation, task: Task, **more: object) -> Metrics:
 
 def shared_groups(task: Task) -> list[str]:
     """A warning where patients who test belong together, as loops of one person do: figures take each for himself."""
-    tested = np.unique(np.concatenate([fold.test for fold in task.folds]))
+    everybody = np.arange(len(task.cohort.patients))  # of strangers, whom no division chose
+    tested = np.unique(np.concatenate([fold.test for fold in task.folds])) if task.folds else everybody
     kinds = len(np.unique(groups_of(task.cohort)[tested]))
     if kinds == len(tested):
         return []

@@ -99,7 +99,7 @@ def test_bad_pictures_are_refused_each_with_its_reason(source: Sources, tmp_path
     text = str(caught.value)
     assert "zero variance: every pixel is 7" in text
     assert text.count("not a readable PNG or JPEG") == 3
-    assert "not 8-bit grey or RGB" in text
+    assert "has 16 bits a pixel" in text
     assert {p.name for p in tmp_path.iterdir()} == {"source", ".cohort.intake"}
 
     cohort = take_in(source, tmp_path / "cohort", PLAN, skip_bad=True)
