@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
@@ -23,7 +23,7 @@ from fibrostage.ground.shards import RayShards
 from fibrostage.ground.stage import Staging
 from fibrostage.learn.checkpoint import calling_of, known_by, load_network, picture_name, told_by, training_pictures
 from fibrostage.learn.contributions import Contributions, contributions_by
-from fibrostage.learn.features import feature_parts, features_of, measured_features
+from fibrostage.learn.features import feature_parts, measured_features
 from fibrostage.learn.known import KnownPictures
 from fibrostage.learn.lacking import Member
 from fibrostage.learn.learner import probabilities_by, resolve_precision
@@ -232,16 +232,10 @@ def look(
 ) -> MemberAnswer:
     """Looks at all patients' pictures, over at most `evaluation.candidates` candidates each. Of features only a part is
     in memory at a time."""
-    spec, head = BACKBONES[plan.network.backbone], network.head
-    precision = resolve_precision(plan.training.precision)
-    mirror = plan.training.finetune == "head" and plan.training.mirror  # as the head was fitted
+    head = network.head
     tables, far, strange = {}, {}, {}
     for name in plan.fused:
-        if name in plan.pictured:
-            how = (spec, network.backbone(name), precision, progress, mirror, keep, engine)
-            parts = feature_parts(pictures, name, *how)
-        else:
-            parts = iter([measured_features(pictures.measurements[name])])
+        parts = input_parts(network, plan, pictures, name, progress, keep, engine)
         tables[name], far[name], strange[name] = seen_in(head, name, parts, blank_of(pictures, name), false_alarms)
     space = space_of(pictures, plan.fused, plan.network.missing == "keep")
     usable = np.flatnonzero(space.per_patient > 0)
@@ -271,21 +265,30 @@ def seen_in(
     return table, np.concatenate(far), np.concatenate(told) if len(told) == len(strange) else None
 
 
-def inputs_of(
-    network: MMFN, plan: Plan, pictures: Pictures, progress: Progress = SILENT, keep: bool = True
-) -> dict[str, Tensor]:
-    """By modality what the head works on of each picture [n, C], as it was fitted; with `keep` it stays cached."""
-    spec = BACKBONES[plan.network.backbone]
-    precision = resolve_precision(plan.training.precision)
-    mirror = plan.training.finetune == "head" and plan.training.mirror
+def inputs_of(network: MMFN, plan: Plan, pictures: Pictures) -> dict[str, Tensor]:
+    """By modality what the head works on of each picture [n, C], all at once: what `input_parts` gives and raises."""
     return {
-        name: torch.from_numpy(
-            features_of(pictures, name, spec, network.backbone(name), precision, progress, mirror, keep)
-            if name in plan.pictured
-            else measured_features(pictures.measurements[name])
-        )
-        for name in plan.fused
+        name: torch.from_numpy(np.concatenate([*input_parts(network, plan, pictures, name)])) for name in plan.fused
     }
+
+
+def input_parts(
+    network: MMFN,
+    plan: Plan,
+    pictures: Pictures,
+    modality: str,
+    progress: Progress = SILENT,
+    keep: bool = True,
+    engine: RayShards | None = None,
+) -> Iterator[NDArray[np.float32]]:
+    """What the head works on of a modality's pictures [≤ n, C], as it was fitted, part after part; of a table its
+    values. With `keep` features stay cached; raises what `feature_parts` raises."""
+    if modality not in plan.pictured:
+        return iter([measured_features(pictures.measurements[modality])])
+    precision = resolve_precision(plan.training.precision)
+    mirror = plan.training.finetune == "head" and plan.training.mirror  # as the head was fitted
+    spec, backbone = BACKBONES[plan.network.backbone], network.backbone(modality)
+    return feature_parts(pictures, modality, spec, backbone, precision, progress, mirror, keep, engine)
 
 
 @torch.inference_mode()
