@@ -29,9 +29,10 @@ NARROW = 0.9  # how much a sign's width counts against its looks
 POINT = 0.4  # of a line's height, that a point is high at most
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Templates:
-    """What signs look like: `looks` [n, ROWS · COLUMNS + 1] of unit length but for the width, and which `signs` [n]."""
+    """What signs look like: `looks` [n, ROWS · COLUMNS + 1] of unit length but for the width, and which `signs` [n].
+    Templates are equal to themselves alone, so that what was read by them can be remembered."""
 
     looks: NDArray[np.float32]
     signs: NDArray[np.str_]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ LIKE = 0.75  # farther from any sign, and it is none
 ALONE = 0.7  # of a line's height; what is narrower is one sign
 CUTS = 12  # a sign's height in steps between cuts
 EACH = 0.25  # of a line's height: what each sign costs, so that none is cut for nothing
+REMEMBERED = 4096  # pieces of ink, some hundred bytes each
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,21 @@ def joined(pieces: list[Rectangle]) -> list[Rectangle]:
 
 def cut_up(part: NDArray[np.float32], known: Templates) -> list[tuple[str, float, float]]:
     """Cuts a piece [h, w] of a line into the signs that it is most likely made of, and names them, with how far each is
-    and its margin; a piece that is no wider than a sign may be one."""
-    height, width = part.shape
+    and its margin; a piece that is no wider than a sign may be one. A scanner writes the same on every screen, so what
+    was read once is remembered by its ink."""
+    return list(signs_of(part.tobytes(), part.shape, known))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def signs_of(content: bytes, shape: tuple[int, int], known: Templates) -> tuple[tuple[str, float, float], ...]:
+    """The signs of a piece whose ink, float32 of a `shape` (h, w), is `content`."""
+    part = np.frombuffer(content, dtype=np.float32).reshape(shape)
+    height, width = shape
     step = max(1, height // CUTS)
     cuts = [0, *(range(2, width - 1, step) if width > ALONE * height else ()), width]
     spans = [(a, b) for at, a in enumerate(cuts) for b in cuts[at + 1 :] if 1 <= b - a <= max(WIDEST * height, 2)]
     if not spans:
-        return [("?", np.inf, 0.0)]
+        return (("?", np.inf, 0.0),)
     inked = part.max(axis=0) > 0.5
     looks = np.stack([look_of(trimmed(part, inked, a, b)) for a, b in spans])
     found = dict(zip(spans, told_apart(looks, known), strict=True))
@@ -123,7 +133,7 @@ def cut_up(part: NDArray[np.float32], known: Templates) -> list[tuple[str, float
         ]
         if ways:
             best[end] = min(ways, key=lambda way: way[0])
-    return best[width][1] if width in best else [("?", np.inf, 0.0)]
+    return tuple(best[width][1]) if width in best else (("?", np.inf, 0.0),)
 
 
 def trimmed(part: NDArray[np.float32], inked: NDArray[np.bool_], start: int, stop: int) -> NDArray[np.float32]:
