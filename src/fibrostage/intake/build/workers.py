@@ -18,6 +18,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from threadpoolctl import threadpool_limits
+
 from fibrostage.ground.processes import can_start_workers, end_with_parent, processes_of
 from fibrostage.ground.shards import RayShards, check_seen
 from fibrostage.intake.read.outcome import Outcome, ReadingJob, ReadingRules, Refusal
@@ -34,8 +36,10 @@ _reader: Reader = read_file
 
 
 def begin(setting: ReadingRules, reader: Reader) -> None:
-    """What a worker process does first: it is stopped by its parent, not by Ctrl-C, and ends with it."""
+    """What a worker process does first: it is stopped by its parent, not by Ctrl-C, ends with it, and computes on one
+    core, as there is a worker a core."""
     global _setting, _reader
+    threadpool_limits(1)
     _reader = reader
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
