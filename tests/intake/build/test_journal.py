@@ -49,12 +49,18 @@ def test_a_target_is_of_one_intake(tmp_path: Path) -> None:
 
 SLOW = """
 import sys, time
+from functools import partial
 from fibrostage.cli.app import main
-from fibrostage.intake.build import workers as gather
-read = gather.read_file
-gather.read_file = lambda job, setting: (time.sleep(0.01), read(job, setting))[1]
+from fibrostage.intake.build import take_in
+from fibrostage.intake.read.read_file import read_file
+pauses = iter([0.01] * 60 + [PAUSE] * 1000)
+def slow(job, setting):
+    time.sleep(next(pauses))
+    return read_file(job, setting)
+take_in.read_all = partial(take_in.read_all, reader=slow)
 main()
 """
+AWAITED = 0.5  # seconds a file from the 61st on: an intake that is to be stopped does not end before that
 
 
 def toml(data: dict[str, Any]) -> str:
@@ -68,8 +74,8 @@ def words(place: Path, *options: str) -> list[str]:
     return ["intake", "source", *paths, "--workers", "1", *options]
 
 
-def slow_command(place: Path) -> list[str]:
-    return [sys.executable, "-c", SLOW, *words(place)]
+def slow_command(place: Path, pause: float = 0.01) -> list[str]:
+    return [sys.executable, "-c", SLOW.replace("PAUSE", str(pause)), *words(place)]
 
 
 def run(place: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -99,7 +105,7 @@ def entries(place: Path) -> int:
 def stop(place: Path, sign: signal.Signals, after: int = 40) -> tuple[int, str]:
     """Begins a slow intake and stops it once the journal has so many files; its exit code and stderr."""
     process = subprocess.Popen(
-        slow_command(place), cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        slow_command(place, AWAITED), cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     end = time.monotonic() + 300
     while entries(place) < after and process.poll() is None and time.monotonic() < end:
