@@ -27,7 +27,7 @@ def image_tables(learner: Learner, fitted: bool) -> Tables:
     tables = []
     for name in learner.head.modalities:
         z = learner.features[name]
-        v = (learner.head.stream(name).embed(z) if fitted else z).numpy()
+        v = (learner.head.stream(name).embed(z) if fitted else z.nanmean(dim=1) if z.ndim == 3 else z).numpy()
         tables.append(np.concatenate([v, v.mean(axis=0, keepdims=True)]).astype(np.float32))
     return tuple(tables)
 

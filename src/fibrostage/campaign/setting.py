@@ -18,13 +18,12 @@ from fibrostage.campaign.query_sizes import schedule
 from fibrostage.campaign.reserve import NOBODY_RESERVED, Reserve
 from fibrostage.campaign.stopping import check_rules
 from fibrostage.cohort.measurements import seen_by
-from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.splits import Fold
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import CohortError, PlanError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.learner import Learner, make_learner
-from fibrostage.learn.task import Task, make_task, set_aside
+from fibrostage.learn.task import Task, make_task, set_aside, space_for
 from fibrostage.learn.tracking import UNTRACKED, Tracking, open_tracking
 from fibrostage.ledger.state import State
 from fibrostage.plan.commands import ACTIVE
@@ -161,7 +160,7 @@ def without_stage(task: Task) -> NDArray[np.int64]:
 def untested(cohort: Cohort, plan: Plan) -> tuple[Task, Fold]:
     """A task whose labelled patients, however few, all train."""
     own = seen_by(cohort.at(plan.staging.task) if plan.staging.task is not None else cohort, plan)
-    space = space_of(own, plan.fused, plan.network.missing == "keep")
+    space = space_for(own, plan)
     labelled = np.flatnonzero((own.stages >= 0) & (space.per_patient > 0))
     fold = Fold(0, 0, labelled, NOBODY)
     return Task(own, plan, space, [fold]), fold
@@ -187,6 +186,16 @@ def check_modalities(chosen: ChosenStrategy, plan: Plan) -> None:
         )
 
 
+def check_unit(plan: Plan) -> None:
+    """Raises `PlanError` where single pictures are asked about and the network sees all of a patient's at once."""
+    if plan.sees_bags and plan.active.unit != "patient":
+        raise PlanError(
+            f'network.pooling = "{plan.network.pooling}" sees all of a patient\'s pictures at once, so that whole '
+            f'patients are asked about; active.unit = "{plan.active.unit}": set it to "patient", or the '
+            'pooling to "pairs"'
+        )
+
+
 def setting_of(
     task: Task,
     fold: Fold,
@@ -203,6 +212,7 @@ def setting_of(
     plan = task.plan
     chosen = choose_strategy(plan.active.strategy)
     units = query_unit(plan.active.unit, task.space, plan.training.candidates_a_patient)
+    check_unit(plan)
     check_dropout(chosen, plan)
     check_modalities(chosen, plan)
     check_rules(plan.stopping)

@@ -69,6 +69,10 @@ class CandidateSpace:
         """The first image row of each patient in each modality [patients, M]."""
         return np.cumsum(self.counts, axis=0) - self.counts
 
+    def owners(self, modality: str) -> NDArray[np.int64]:
+        """The patient row [images] of each image of a modality, ascending."""
+        return np.repeat(np.arange(len(self.counts)), self.counts[:, self.modalities.index(modality)])
+
     @property
     def total(self) -> int:
         return int(self.offsets[-1])

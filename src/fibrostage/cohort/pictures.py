@@ -120,7 +120,10 @@ class ExamPictures:
         return {name: list(map(hash_pixels, self.pixels(name))) for name in self.modality_names}
 
 
-def space_of(pictures: Pictures, modalities: Sequence[str], keep_incomplete: bool = True) -> CandidateSpace:
-    """The candidate space of pictures over some of their modalities; raises `CohortError` for an unknown one."""
-    owners = [pictures.owners(name) for name in modalities]
+def space_of(
+    pictures: Pictures, modalities: Sequence[str], keep_incomplete: bool = True, in_bags: bool = False
+) -> CandidateSpace:
+    """The candidate space of pictures over some of their modalities; `in_bags` all that a patient has of one are one
+    choice. Raises `CohortError` for an unknown one."""
+    owners = [np.unique(rows) if in_bags else rows for rows in map(pictures.owners, modalities)]
     return candidate_space(owners, len(pictures.patient_ids), modalities, keep_incomplete)

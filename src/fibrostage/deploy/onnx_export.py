@@ -158,6 +158,11 @@ def export_onnx(model: Model, folder: Path) -> list[Path]:
         raise PlanError(
             "an ONNX export needs onnx, onnxscript and onnxruntime: install fibrostage with its extra [onnx]"
         ) from None
+    if model.plan.sees_bags:
+        raise RunError(
+            f'network.pooling = "{model.plan.network.pooling}" sees all of a patient\'s pictures at once, and the '
+            "graphs are of one picture; nothing was exported, and 'fibrostage predict' is what stages patients with it"
+        )
     make_empty(folder)
     stems, simulated = file_stems(model.plan.fused), is_simulated(model)
     writer = OnnxWriter(

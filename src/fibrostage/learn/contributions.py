@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fibrostage.cohort.candidates import CandidateSpace
+from fibrostage.networks.bags import pictures_there
 from fibrostage.networks.fusion import Head
 
 
@@ -65,6 +66,27 @@ def contributions_by(
         weights = 1 / counts[owner[there]]
         pictures[name] = own[:-1] * np.bincount(picture[there], weights=weights, minlength=len(own) - 1)
     return Contributions(rows, patients, pictures, sums / counts[:, None])
+
+
+@torch.inference_mode()
+def shared_out(
+    head: Head, bags: Mapping[str, Tensor], baseline: Mapping[str, float] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """What each picture [n] of the bags [P, B, C] of every modality adds: what it says for itself, less the `baseline`,
+    times its weight. A bag's pictures add up to what the modality adds for its patient."""
+    found = {}
+    for name, own in bags.items():
+        each, there = head.stream(name).shares_of_each(own), pictures_there(own).numpy()
+        said = a_stage_up(each.flatten(0, 1)).reshape(there.shape) - (baseline or {}).get(name, 0.0)
+        found[name] = said[there] * weights_in(head, name, own)
+    return found
+
+
+@torch.inference_mode()
+def weights_in(head: Head, modality: str, bags: Tensor) -> NDArray[np.float64]:
+    """How much each picture [n] of bags [P, B, C] weighs in its bag."""
+    found: NDArray[np.float64] = head.stream(modality).weights(bags).double().numpy()[pictures_there(bags).numpy()]
+    return found
 
 
 def a_stage_up(shares: Tensor) -> NDArray[np.float64]:

@@ -104,7 +104,7 @@ def left_out(
     """What is said of training patients (rows [n]) by fits, one for each of the `parts`, that had not seen them:
     probabilities [n, K], and by modality shares [n, outputs], from the mean of those whom the fit had seen."""
     cohort, seed = task.cohort, task.plan.seed
-    owners = {name: cohort.owners(name) for name in task.plan.fused}
+    owners = {name: task.space.owners(name) for name in task.plan.fused}
     table = np.empty((len(training), len(cohort.staging.classes)))
     shares: dict[str, NDArray[np.float64]] = {}
     for part in parts:

@@ -6,23 +6,23 @@ seen them, over the very candidates of its prediction, so that what is added up 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from fibrostage.cohort.measurements import seen_by
-from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.cohort.tables import BOX
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import SILENT, Progress
-from fibrostage.learn.contributions import Contributions, contributions
+from fibrostage.learn.contributions import Contributions, contributions, shared_out
 from fibrostage.learn.explain import unseen_patients
 from fibrostage.learn.heat_maps import HeatMaps
 from fibrostage.learn.model import Model, inputs_of, open_model
 from fibrostage.learn.plan_for_cohort import check_fit
+from fibrostage.learn.task import space_for
 from fibrostage.results.examples import ExamplePatient, ExamplePatients, ExamplePicture, chosen_patients, write_examples
 from fibrostage.results.predictions import TEST, Scores, scores_of
 from fibrostage.results.run_folder import RunFolder
@@ -74,7 +74,7 @@ def told_of(run: RunFolder, model: Model, cohort: Cohort, found: Scores, patient
     """What the networks that had not seen the `patients` say of them."""
     plan = model.plan
     seen = seen_by(cohort if plan.staging.task is None else cohort.at(plan.staging.task), plan)
-    space = space_of(seen, plan.fused, plan.network.missing == "keep")
+    space = space_for(seen, plan)
     members = {name: one.members[0] for name, one in unseen_patients(run, seen, model).items() if name in patients}
     predictions = run.read_predictions().filter(pl.col("split") == TEST)
     fold_of = dict(predictions.select("patient_id", "fold").iter_rows())
@@ -84,7 +84,10 @@ def told_of(run: RunFolder, model: Model, cohort: Cohort, found: Scores, patient
         features = inputs_of(network, own, seen)
         for name in sorted(name for name, at in members.items() if at == member):
             ids = predictions.filter(patient_id=name, fold=fold_of[name])["candidate"].to_numpy()
-            added[name] = contributions(network.head, features, space, ids, baseline_of(model, member))
+            baseline = baseline_of(model, member)
+            added[name] = contributions(network.head, features, space, ids, baseline)
+            if plan.sees_bags:
+                added[name] = replace(added[name], pictures=shared_out(network.head, features, baseline))
     return ChosenTold(model, seen, found, added, members)
 
 

@@ -98,11 +98,12 @@ def known_of(
 def shares_of(learner: Learner, task: Task, patients: NDArray[np.int64], unseen: Shares | None) -> StageShares:
     """What a fitted learner's modalities say of patients (rows [t]) that it was fitted on; with `unseen` [t, outputs],
     what others say who had not seen them, set to its mean."""
-    owners = {name: task.cohort.owners(name) for name in task.plan.fused}
+    owners = {name: task.space.owners(name) for name in task.plan.fused}
     shares: Shares = mean_shares(learner.head, learner.features, owners, patients)
     if unseen:
         shares = {name: unseen[name] + centre(table) for name, table in shares.items()}
-    counts = {name: np.bincount(rows[np.isin(rows, patients)]) for name, rows in owners.items()}
+    shown = {name: task.cohort.owners(name) for name in task.plan.fused}
+    counts = {name: np.bincount(rows[np.isin(rows, patients)]) for name, rows in shown.items()}
     pictures = {name: round(float(each[each > 0].mean()), 2) for name, each in counts.items() if each.any()}
     return stage_shares(task.cohort.stages[patients], shares, pictures, bool(unseen))
 

@@ -29,6 +29,7 @@ from fibrostage.learn.fit_head import Examples, fit_frozen
 from fibrostage.learn.fit_network import PixelSource, fit_whole
 from fibrostage.learn.projection import Projection, fit_projection, fold
 from fibrostage.networks.backbones import BACKBONES
+from fibrostage.networks.bags import bags_of
 from fibrostage.networks.fusion import MMFN, Head, make_head, slot
 from fibrostage.networks.weights import backbone_of, weights_hash
 from fibrostage.plan.run_plan import Plan
@@ -50,7 +51,8 @@ class Learner(Protocol):
 
     @property
     def features(self) -> Mapping[str, Tensor]:
-        """The head's inputs by modality, [n_m, C_m]: a row for each of the n_m images of the modality."""
+        """The head's inputs by modality, [n_m, C_m]: a row for each of the n_m images of the modality; where the plan
+        sees bags, [n_m, B, C_m]: a bag for each of the n_m patients who have any."""
         ...
 
     def fit(
@@ -209,8 +211,9 @@ class FrozenLearner:
                 raise PlanError(
                     f"no training patient has a {name} {what}; leave it out of network.modalities or split otherwise"
                 )
-            self.projections[name], self.features[name] = projected(cohort, plan, name, self.backbone, own, progress)
-        widths = {name: table.shape[1] for name, table in self.features.items()}
+            self.projections[name], z = projected(cohort, plan, name, self.backbone, own, progress)
+            self.features[name] = bags_of(z.numpy(), cohort.owners(name)) if plan.sees_bags else z
+        widths = {name: table.shape[-1] for name, table in self.features.items()}
         self.head = seeded_head(cohort, plan, widths, seed)
 
     def fit(

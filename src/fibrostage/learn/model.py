@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import compress
 from pathlib import Path
@@ -22,16 +22,19 @@ from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.shards import RayShards
 from fibrostage.ground.stage import Staging
 from fibrostage.learn.checkpoint import calling_of, known_by, load_network, picture_name, told_by, training_pictures
-from fibrostage.learn.contributions import Contributions, contributions_by
+from fibrostage.learn.contributions import Contributions, contributions_by, shared_out, weights_in
 from fibrostage.learn.features import feature_parts, measured_features
 from fibrostage.learn.known import KnownPictures
 from fibrostage.learn.lacking import Member
 from fibrostage.learn.learner import probabilities_by, resolve_precision
 from fibrostage.learn.next_exam import next_exams
 from fibrostage.learn.plan_for_cohort import check_modality
+from fibrostage.learn.task import space_for
 from fibrostage.learn.telling import tell
 from fibrostage.networks.backbones import BACKBONES
-from fibrostage.networks.fusion import MMFN, AnyStream, Head
+from fibrostage.networks.bags import bags_of
+from fibrostage.networks.fusion import MMFN, Head
+from fibrostage.networks.stream import Path as StreamPath
 from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.model_folder import check_package, digest_of, is_packaged
@@ -164,8 +167,11 @@ class Model:
             told = [each for one in found if (each := one.strange[name]) is not None]
             all_know = len(told) == len(found)
             strange: list[float | None] = np.max(told, axis=0).tolist() if all_know else [None] * len(far)
+            weights: list[float | None] = [None] * len(far)
+            if all(one.weights for one in found):
+                weights = np.mean([one.weights[name] for one in found], axis=0).tolist()
             for row, owner in enumerate(pictures.owners(name).tolist()):
-                seen = SeenPicture(name, row, float(shares[row]), strange[row], bool(far[row]))
+                seen = SeenPicture(name, row, float(shares[row]), strange[row], bool(far[row]), weights[row])
                 result.setdefault(owner, []).append(seen)
         return {owner: tuple(own) for owner, own in result.items()}
 
@@ -211,13 +217,14 @@ def is_simulated(model: Model) -> bool | None:
 class MemberAnswer:
     """What one network sees of patients, in the order of `rows` [P]: pooled `probabilities` [P, K]; by modality which
     pictures [n] lie `far` outside what it was trained on, how `strange` they are [n] (None where it cannot tell); and
-    what everything adds."""
+    what everything adds. Of a network that sees bags `weights` are by modality those of the pictures [n]."""
 
     rows: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     far: Mapping[str, NDArray[np.bool_]]
     strange: Mapping[str, NDArray[np.float64] | None]
     shares: Contributions
+    weights: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def look(
@@ -233,43 +240,76 @@ def look(
     """Looks at all patients' pictures, over at most `evaluation.candidates` candidates each. Of features only a part is
     in memory at a time."""
     head = network.head
-    tables, far, strange = {}, {}, {}
+    tables, far, strange, bags = {}, {}, {}, {}
     for name in plan.fused:
         parts = input_parts(network, plan, pictures, name, progress, keep, engine)
-        tables[name], far[name], strange[name] = seen_in(head, name, parts, blank_of(pictures, name), false_alarms)
-    space = space_of(pictures, plan.fused, plan.network.missing == "keep")
+        owners = pictures.owners(name) if plan.sees_bags else None
+        found = seen_in(head, name, parts, blank_of(pictures, name), false_alarms, owners)
+        tables[name], far[name], strange[name] = found.table, found.far, found.strange
+        if found.bags is not None:
+            bags[name] = found.bags
+    space = space_for(pictures, plan)
     usable = np.flatnonzero(space.per_patient > 0)
     ids = space.draw(usable, plan.evaluation.candidates, Draws.EVALUATED.of(plan.seed))
     rows, pooled = POOLINGS[plan.evaluation.pooling](space.patient_of(ids), probabilities_by(head, tables, space, ids))
-    return MemberAnswer(rows, pooled, far, strange, contributions_by(head, tables, space, ids, known.baseline))
+    shares = contributions_by(head, tables, space, ids, known.baseline)
+    if bags:
+        shares = replace(shares, pictures=shared_out(head, bags, known.baseline))
+    return MemberAnswer(
+        rows, pooled, far, strange, shares, {name: weights_in(head, name, own) for name, own in bags.items()}
+    )
+
+
+@dataclass(frozen=True)
+class SeenModality:
+    """The n pictures of a modality: the head's `table` of shares [n + 1, outputs], of bags [P + 1, outputs]; which lie
+    `far` from those of training [n], and how `strange` they are [n], None where it cannot tell; and the `bags`
+    [P, B, C] that the head saw instead of pictures, None where it did not."""
+
+    table: Tensor
+    far: NDArray[np.bool_]
+    strange: NDArray[np.float64] | None
+    bags: Tensor | None
 
 
 def seen_in(
-    head: Head, modality: str, parts: Iterable[NDArray[np.float32]], blank: NDArray[np.bool_], false_alarms: float
-) -> tuple[Tensor, NDArray[np.bool_], NDArray[np.float64] | None]:
-    """Of the images of a modality, given by features part by part [≤ n, C] and by which of them are `blank` [n]: the
-    head's table of shares [n + 1, outputs], which lie far from those of training [n], and how strange they are [n]."""
+    head: Head,
+    modality: str,
+    parts: Iterable[NDArray[np.float32]],
+    blank: NDArray[np.bool_],
+    false_alarms: float,
+    owners: NDArray[np.int64] | None = None,
+) -> SeenModality:
+    """What is seen of the images of a modality, given by features part by part [≤ n, C] and by which of them are
+    `blank` [n]; with their `owners` [n], bag by bag, which takes all parts in memory at once."""
     stream = head.stream(modality)
-    shares, far, strange, low = [], [], [], 0
+    shares, far, strange, kept, low = [], [], [], [], 0
     for part in parts:
         z = torch.from_numpy(part)
-        with torch.inference_mode():  # not while the next part is computed, which moves the backbone
-            shares.append(stream.shares(stream.embed(z)))
+        if owners is None:
+            with torch.inference_mode():  # not while the next part is computed, which moves the backbone
+                shares.append(stream.shares(stream.embed(z)))
+        else:
+            kept.append(part)
         unlike, how = unlikeness(stream, z, blank[low : low + len(z)], false_alarms)
         far.append(unlike)
         strange.append(how)
         low += len(z)
     told = [each for each in strange if each is not None]
+    bags = None if owners is None else bags_of(np.concatenate(kept), owners)
     with torch.inference_mode():
-        table = torch.cat([*shares, stream.offset[None]])
-    return table, np.concatenate(far), np.concatenate(told) if len(told) == len(strange) else None
+        table = torch.cat([*shares, *([] if bags is None else [stream(bags)]), stream.offset[None]])
+    how_strange = np.concatenate(told) if len(told) == len(strange) else None
+    return SeenModality(table, np.concatenate(far), how_strange, bags)
 
 
 def inputs_of(network: MMFN, plan: Plan, pictures: Pictures) -> dict[str, Tensor]:
-    """By modality what the head works on of each picture [n, C], all at once: what `input_parts` gives and raises."""
-    return {
-        name: torch.from_numpy(np.concatenate([*input_parts(network, plan, pictures, name)])) for name in plan.fused
-    }
+    """By modality what the head works on, all at once: of each picture [n, C] what `input_parts` gives and raises, or
+    of each patient a bag of them [P, B, C]."""
+    whole = {name: np.concatenate([*input_parts(network, plan, pictures, name)]) for name in plan.fused}
+    if plan.sees_bags:
+        return {name: bags_of(z, pictures.owners(name)) for name, z in whole.items()}
+    return {name: torch.from_numpy(z) for name, z in whole.items()}
 
 
 def input_parts(
@@ -293,7 +333,7 @@ def input_parts(
 
 @torch.inference_mode()
 def unlikeness(
-    stream: AnyStream, z: Tensor, blank: NDArray[np.bool_], false_alarms: float
+    stream: StreamPath, z: Tensor, blank: NDArray[np.bool_], false_alarms: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
     """Which images [n] lie far from those of training, by features z [n, C], or are `blank` [n]; and how strange they
     are [n]. Of a stream without bounds only the blank ones are known."""

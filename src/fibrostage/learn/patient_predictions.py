@@ -58,7 +58,7 @@ def method_name(plan: Plan) -> str:
 
 def pictures_of(task: Task, ids: NDArray[np.int64]) -> list[str | None]:
     """The picture that each candidate of `ids` [n] is, or is a crop of; None where it is several."""
-    if len(task.plan.fused) > 1:
+    if len(task.plan.fused) > 1 or task.plan.sees_bags:
         return [None] * len(ids)
     images = task.cohort.images_of(task.plan.fused[0])
     names = images.select("patient_id", "source", pl.col("frame").fill_null(0)).rows()

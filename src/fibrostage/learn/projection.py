@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fibrostage.ground.draws import Draws
-from fibrostage.networks.fusion import AnyStream
-from fibrostage.networks.stream import Bounds, PlainStream, Stream, distance
+from fibrostage.networks.stream import Bounds, Path, PlainStream, Stream, distance
 
 PARTS = 10  # of the training patients, each measured from the others
 KEPT_DISTANCES = 512  # at most, evenly among those in order
@@ -138,7 +137,7 @@ def distances_of(features: NDArray[np.float32], owners: NDArray[np.int64]) -> ND
     return found[kept]
 
 
-def fold(stream: AnyStream, projection: Projection) -> AnyStream:
+def fold(stream: Path, projection: Projection) -> Path:
     """The stream on raw features that equals `stream` on projected ones, as long as they lie within the bounds."""
     matrix = torch.from_numpy(projection.matrix)
     if isinstance(stream, PlainStream):
@@ -148,14 +147,17 @@ def fold(stream: AnyStream, projection: Projection) -> AnyStream:
         with torch.no_grad():
             plain.centre.copy_(torch.from_numpy(projection.mean))
             plain.classify.weight.copy_(stream.classify.weight.cpu() @ matrix)
+        if stream.attention is not None:
+            plain.attention = stream.attention.before(matrix)
         return plain
+    assert isinstance(stream, Stream)
     reduce = stream.reduce
     assert isinstance(reduce, nn.Linear), "a plan without the reduction trains its backbone"
     folded = Stream(matrix.shape[1], len(stream.offset), reduce.out_features, 1, gated=stream.gated)
     own = folded.reduce
     assert isinstance(own, nn.Linear)
     folded.squeeze, folded.excite = stream.squeeze, stream.excite
-    folded.classify, folded.offset = stream.classify, stream.offset
+    folded.classify, folded.offset, folded.attention = stream.classify, stream.offset, stream.attention
     folded.bounds = projection.bounds
     with torch.no_grad():
         weight = reduce.weight.cpu() @ matrix

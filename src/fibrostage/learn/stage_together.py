@@ -11,12 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from fibrostage.cohort.pictures import ExamPictures, space_of
+from fibrostage.cohort.pictures import ExamPictures
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import FibrostageError
 from fibrostage.learn.model import Model
 from fibrostage.learn.plan_for_cohort import check_fit
 from fibrostage.learn.predict_cohort import PredictedCohort, judged, stage_cohort
+from fibrostage.learn.task import space_for
 from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.results.staged import Staged
 
@@ -65,7 +66,7 @@ def can_be_merged(model: Model, cohort: Cohort) -> bool:
         check_fit(cohort, model.plan)
     except FibrostageError:
         return False
-    space = space_of(cohort, model.plan.fused, model.plan.network.missing == "keep")
+    space = space_for(cohort, model.plan)
     most = np.maximum(model.plan.evaluation.candidates, space.radices.max(axis=1, initial=0))
     return bool((space.per_patient <= most).all())
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.flow import has_all, has_any
 from fibrostage.cohort.measurements import seen_by
-from fibrostage.cohort.pictures import space_of
+from fibrostage.cohort.pictures import Pictures, space_of
 from fibrostage.cohort.splits import Fold, draw_stratified, groups_of, make_folds, seen_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.draws import Draws
@@ -39,9 +39,14 @@ def make_task(cohort: Cohort, plan: Plan) -> Task:
         cohort = cohort.at(plan.staging.task)
     complete = has_any(cohort) & has_all(cohort, plan.split.require)  # of pictures alone, whatever tables there are
     cohort = seen_by(cohort, plan)
-    space = space_of(cohort, plan.fused, plan.network.missing == "keep")
+    space = space_for(cohort, plan)
     folds = make_folds(cohort, plan.split, plan.seed, complete)
     return Task(cohort, plan, space, seen_of(cohort, folds, space.per_patient > 0))
+
+
+def space_for(pictures: Pictures, plan: Plan) -> CandidateSpace:
+    """The candidates of pictures that a plan's network sees; raises `CohortError` where they lack its modalities."""
+    return space_of(pictures, plan.fused, plan.network.missing == "keep", plan.sees_bags)
 
 
 def examples_of(task: Task, patients: NDArray[np.int64], seed: int) -> Examples:

@@ -19,11 +19,10 @@ from torch import Tensor, nn
 
 from fibrostage.networks.heads import HEADS
 from fibrostage.networks.heads.spec import HeadKind, Link
-from fibrostage.networks.stream import PlainStream, Stream, dropout_mask
+from fibrostage.networks.stream import Path, PlainStream, Stream, dropout_mask
 from fibrostage.plan.network import NetworkPlan
 
 ABSENT = -1
-AnyStream = Stream | PlainStream
 
 
 def slot(modality: str) -> str:
@@ -44,6 +43,7 @@ class Head(nn.Module):
         dropout: float = 0.5,
         kind: str | HeadKind = "softmax",
         stream: str = "reduced",
+        pooling: str = "pairs",
     ) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
@@ -53,25 +53,27 @@ class Head(nn.Module):
         self.link: Link = self.kind.make(classes)  # type: ignore[assignment]
         outputs = self.link.outputs
 
-        def path(width: int) -> AnyStream:
+        def path(width: int) -> Path:
+            attends = pooling == "attention"
             if stream == "plain":
-                return PlainStream(width, outputs)
-            parts = {"reduces": stream != "unreduced", "gated": stream != "ungated"}
+                return PlainStream(width, outputs, attends)
+            parts = {"reduces": stream != "unreduced", "gated": stream != "ungated", "attends": attends}
             return Stream(width, outputs, reduce, se_reduction, **parts)
 
         self.streams = nn.ModuleDict({slot(name): path(features[name]) for name in modalities})
 
-    def stream(self, modality: str) -> AnyStream:
+    def stream(self, modality: str) -> Path:
         """The path of a modality after its backbone."""
         stream = self.streams[slot(modality)]
-        assert isinstance(stream, (Stream, PlainStream))
+        assert isinstance(stream, Path)
         return stream
 
     def tables(self, features: Mapping[str, Tensor], rng: np.random.Generator | None = None) -> dict[str, Tensor]:
         """Per-image shares of the logits, one table a stream, its LAST row the missing image's offset.
 
-        features[m] is [n_m, C_m]; a table is [n_m + 1, K], so that row −1 is the absent image. With a
-        generator of random numbers, dropout is drawn afresh for every image. K is 1 with an ordinal link.
+        features[m] is [n_m, C_m], or of bags [n_m, B, C_m], which count as one image each; a table is [n_m + 1, K],
+        so that row −1 is the absent image. With a generator of random numbers, dropout is drawn afresh for every
+        image. K is 1 with an ordinal link.
         """
         result = {}
         for name in self.modalities:
@@ -125,6 +127,7 @@ def make_head(plan: NetworkPlan, modalities: Sequence[str], features: Mapping[st
         plan.dropout,
         plan.head,
         plan.stream,
+        plan.pooling,
     )
 
 

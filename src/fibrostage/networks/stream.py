@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fibrostage.networks.bags import GatedAttention, equal_weights, pictures_there
+
 MOST = 50.0  # spreads of a feature, that no image counts as further away
 
 
@@ -86,11 +88,79 @@ def distance(z: Tensor, centre: Tensor, scale: Tensor, axes: Tensor | None = Non
     return (squares / (scale > 0).sum().clamp(min=1)).sqrt()
 
 
-class Stream(nn.Module):
+class Path(nn.Module):
+    """What a modality's paths have in common: pooled features z [N, C] → shares of the logits [N, K].
+
+    `offset` [K] stands in for the whole path where a patient lacks the modality. Bags of pictures [N, B, C] give the
+    patients' shares: `attends` averages what a bag's pictures become by gated attention, otherwise their features are
+    averaged alike, before anything else.
+    """
+
+    bounds: Bounds | None
+
+    def __init__(self, features: int, width: int) -> None:
+        super().__init__()
+        self.inputs, self.width = features, width
+        self.bounds = None
+
+    def end(self, classes: int, attends: bool) -> None:
+        """Makes what follows v: last, as a network's first weights are drawn in the order in which it is made."""
+        self.classify = nn.Linear(self.width, classes, bias=False)
+        self.offset = nn.Parameter(torch.zeros(classes))
+        self.attention = GatedAttention(self.width) if attends else None
+
+    def embed_each(self, z: Tensor) -> Tensor:
+        """Features z [..., C] within their bounds → v [..., W], before dropout."""
+        raise NotImplementedError
+
+    def within(self, z: Tensor) -> Tensor:
+        """Features z [..., C], each brought within its bounds, where it has some."""
+        return z if self.bounds is None else self.bounds(z)
+
+    def embed(self, z: Tensor) -> Tensor:
+        """Pooled features z [N, C], or those of bags [N, B, C] → v [N, W], before dropout."""
+        if z.ndim == 2:
+            return self.embed_each(self.within(z))
+        each = self.within(z).nan_to_num()
+        if self.attention is None:
+            return self.embed_each((self.weights(z)[..., None] * each).sum(dim=1))
+        return (self.weights(z)[..., None] * self.embed_each(each)).sum(dim=1)
+
+    def weights(self, bags: Tensor) -> Tensor:
+        """How much each picture of bags [N, B, C] weighs in its patient's v, [N, B]; a bag's weights add up to 1."""
+        there = pictures_there(bags)
+        if self.attention is None:
+            return equal_weights(there)
+        return self.attention(self.embed_each(self.within(bags).nan_to_num()), there)
+
+    def shares_of_each(self, bags: Tensor) -> Tensor:
+        """What each picture of bags [N, B, C] says for itself, [N, B, K]: by their weights they add up to the patient's
+        shares. Where features are averaged no picture says anything for itself, and each counts as its patient."""
+        if self.attention is None:
+            return self.shares(self.embed(bags))[:, None].expand(-1, bags.shape[1], -1)
+        return self.shares(self.embed_each(self.within(bags).nan_to_num()))
+
+    def shares(self, v: Tensor, keep: Tensor | None = None) -> Tensor:
+        """The path's share of the logits, A v [..., K], from v [..., W].
+
+        `keep` [..., W] is a dropout mask over v, already scaled by 1 / (1 − p).
+        """
+        share: Tensor = self.classify(v if keep is None else v * keep)
+        return share
+
+    def forward(self, z: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Pooled features z [N, C], or those of bags [N, B, C] → the path's share of the logits [N, K].
+
+        `keep` [N, W] is a dropout mask over v, already scaled by 1 / (1 − p).
+        """
+        return self.shares(self.embed(z), keep)
+
+
+class Stream(Path):
     """Pooled features z [N, C] → shares of the logits [N, K].
 
-    `offset` [K] stands in for the whole stream where a patient lacks the modality. What the reduction and the
-    squeeze-excitation bring is measured without them: not `reduces`, u = z, and not `gated`, v = u.
+    What the reduction and the squeeze-excitation bring is measured without them: not `reduces`, u = z, and not `gated`,
+    v = u.
     """
 
     def __init__(
@@ -101,74 +171,41 @@ class Stream(nn.Module):
         se_reduction: int = 16,
         reduces: bool = True,
         gated: bool = True,
+        attends: bool = False,
     ) -> None:
-        super().__init__()
+        width = reduce if reduces else features
+        hidden = max(1, width // se_reduction)
+        super().__init__(features, width)
         self.reduces, self.gated = reduces, gated
-        self.inputs, self.width = features, reduce if reduces else features
-        reduce = self.width
-        hidden = max(1, reduce // se_reduction)
-        self.reduce = nn.Linear(features, reduce) if reduces else nn.Identity()
-        self.squeeze = nn.Linear(reduce, hidden) if gated else nn.Identity()
-        self.excite = nn.Linear(hidden, reduce) if gated else nn.Identity()
-        self.classify = nn.Linear(reduce, classes, bias=False)
-        self.offset = nn.Parameter(torch.zeros(classes))
-        self.bounds: Bounds | None = None
+        self.reduce = nn.Linear(features, width) if reduces else nn.Identity()
+        self.squeeze = nn.Linear(width, hidden) if gated else nn.Identity()
+        self.excite = nn.Linear(hidden, width) if gated else nn.Identity()
+        self.end(classes, attends)
 
-    def embed(self, z: Tensor) -> Tensor:
-        """Pooled features z [N, C] → v [N, reduce], before dropout."""
-        u = self.reduce(z if self.bounds is None else self.bounds(z))
+    def embed_each(self, z: Tensor) -> Tensor:
+        """Features z [..., C] → v [..., W], before dropout."""
+        u: Tensor = self.reduce(z)
         if not self.gated:
             return u
         gate = torch.sigmoid(self.excite(F.relu(self.squeeze(u))))
         return gate * u
 
-    def shares(self, v: Tensor, keep: Tensor | None = None) -> Tensor:
-        """The stream's share of the logits, A v [N, K], from v [N, reduce].
 
-        `keep` [N, reduce] is a dropout mask over v, already scaled by 1 / (1 − p).
-        """
-        return self.classify(v if keep is None else v * keep)
-
-    def forward(self, z: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Pooled features z [N, C] → the stream's share of the logits [N, K].
-
-        `keep` [N, reduce] is a dropout mask over v, already scaled by 1 / (1 − p).
-        """
-        return self.shares(self.embed(z), keep)
-
-
-class PlainStream(nn.Module):
+class PlainStream(Path):
     """Pooled features z [N, C] → shares of the logits [N, K] by one linear layer, for networks that end in one.
 
     v = z − `centre`, which is zero unless the layer was fitted on centred features.
     """
 
-    def __init__(self, features: int, classes: int) -> None:
-        super().__init__()
-        self.inputs = self.width = features
+    def __init__(self, features: int, classes: int, attends: bool = False) -> None:
+        super().__init__(features, features)
         self.centre: Tensor
         self.register_buffer("centre", torch.zeros(features))
-        self.classify = nn.Linear(features, classes, bias=False)
-        self.offset = nn.Parameter(torch.zeros(classes))
-        self.bounds: Bounds | None = None
+        self.end(classes, attends)
 
-    def embed(self, z: Tensor) -> Tensor:
-        """Pooled features z [N, C] → v = z − `centre` [N, C]."""
-        return (z if self.bounds is None else self.bounds(z)) - self.centre
-
-    def shares(self, v: Tensor, keep: Tensor | None = None) -> Tensor:
-        """The stream's share of the logits, A v [N, K], from v [N, C].
-
-        `keep` [N, C] is a dropout mask over v, already scaled by 1 / (1 − p).
-        """
-        return self.classify(v if keep is None else v * keep)
-
-    def forward(self, z: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Pooled features z [N, C] → the stream's share of the logits [N, K].
-
-        `keep` [N, C] is a dropout mask over v, already scaled by 1 / (1 − p).
-        """
-        return self.shares(self.embed(z), keep)
+    def embed_each(self, z: Tensor) -> Tensor:
+        """Features z [..., C] → v = z − `centre` [..., C]."""
+        return z - self.centre
 
 
 def dropout_mask(shape: tuple[int, ...], p: float, rng: np.random.Generator) -> Tensor:

@@ -66,5 +66,10 @@ class NetworkPlan(PlanSection):
     """Before the last layer."""
     head: str = "softmax"
     """A "softmax", or "ordinal": the streams sum to one severity, and stages are intervals of it (cumulative link)."""
+    pooling: Literal["pairs", "features", "attention"] = "pairs"
+    """How a patient's pictures are seen: "pairs" asks about one picture of each modality at a time and averages the
+    answers, as the MMFN paper does; the others see all of a modality's at once and need frozen backbones: "features"
+    averages what the backbone makes of them, "attention" what the stream makes of them, by learned weights (Ilse et al.
+    2018)."""
     missing: Literal["keep", "drop"] = "keep"
     """Patients who lack a modality: "keep" puts a learned offset in its place, "drop" leaves them out."""

@@ -132,6 +132,16 @@ class Plan(PlanSection):
         return self
 
     @model_validator(mode="after")
+    def _pooling(self) -> Plan:
+        if self.sees_bags and self.training.finetune != "head":
+            raise PlanError(
+                f'network.pooling = "{self.network.pooling}" sees all of a patient\'s pictures at once, on features of '
+                f'frozen backbones alone; training.finetune = "{self.training.finetune}" trains them: leave the '
+                'pooling at "pairs", or set training.finetune = "head"'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tables(self) -> Plan:
         if set(self.fused) & {one.name for one in self.tables} and self.training.finetune != "head":
             raise PlanError(
@@ -203,6 +213,11 @@ class Plan(PlanSection):
         """The modalities that the network sees pictures of, in order."""
         tables = {modality.name for modality in self.tables}
         return tuple(name for name in self.fused if name not in tables)
+
+    @property
+    def sees_bags(self) -> bool:
+        """Whether the network sees all of a patient's pictures of a modality at once."""
+        return self.network.pooling != "pairs"
 
     @property
     def without_tables(self) -> Plan:

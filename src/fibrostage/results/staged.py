@@ -18,17 +18,20 @@ RULED_IN, RULED_OUT = "in", "out"
 class SeenPicture:
     """One picture that the model saw: its `row` within its modality, and its `share` of the answer, as
     `Staged.shares`. `strange` is how large a share of the training patients' pictures lie at least as far from the
-    others as this one, None where that was not learned; `far` whether it is not to be believed."""
+    others as this one, None where that was not learned; `far` whether it is not to be believed. `weight` is
+    the picture's among those of its modality, which add up to 1, where the model sees all of them at once."""
 
     modality: str
     row: int
     share: float
     strange: float | None
     far: bool
+    weight: float | None = None
 
     def as_dict(self) -> dict[str, Json]:
         """What JSON holds."""
-        return {"modality": self.modality, "share": self.share, "strange": self.strange, "far": self.far}
+        weight: dict[str, Json] = {} if self.weight is None else {"weight": self.weight}
+        return {"modality": self.modality, "share": self.share, "strange": self.strange, "far": self.far, **weight}
 
 
 @dataclass(frozen=True)
