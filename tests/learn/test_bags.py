@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from fibrostage.campaign.run import run_active
+from fibrostage.campaign.setting import all_bad
 from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.deploy.onnx_export import export_onnx
@@ -142,7 +143,8 @@ def test_bags_learn_and_ask_about_whole_patients(cohort: Cohort, tmp_path: Path)
     examples = examples_of(task, fold.train, 0)
     losses = [record["loss"] for record in learner.fit(examples, 0)]
     assert losses[-1] < 0.5 * losses[0]
-    weights = learner.head.stream("LUS").weights(learner.features["LUS"])
+    with torch.inference_mode():
+        weights = learner.head.stream("LUS").weights(learner.features["LUS"])
     assert float((weights - equal_weights(pictures_there(learner.features["LUS"]))).abs().max()) > 0.01
     assert predict(learner, task.space.all_ids(fold.test)).shape == (len(fold.test), 5)
 
@@ -152,6 +154,10 @@ def test_bags_learn_and_ask_about_whole_patients(cohort: Cohort, tmp_path: Path)
     assert metrics is not None
     with pytest.raises(PlanError, match=r'active.unit = "candidate".*"patient"'):
         run_active(cohort, bags_plan("attention", "active.unit=candidate", *rounds), tmp_path / "other")
+
+
+def test_a_bag_is_bad_where_all_its_pictures_are() -> None:
+    assert all_bad(np.array([True, True, True, False]), np.array([2, 2, 5, 5])).tolist() == [True, False]
 
 
 def test_what_bags_cannot_do_is_said(cohort: Cohort, tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ class CampaignSetting:
         cut = staging.classes.index(plan.active.cut or staging.classes[1])
         learner = make_learner(cohort, plan, self.task.space, self.patients, plan.seed, self.progress)
         bad = cohort.bad_images(plan.fused)
+        if plan.sees_bags:
+            bad = tuple(all_bad(own, cohort.owners(name)) for own, name in zip(bad, plan.fused, strict=True))
         return Selector(learner, self.units, self.chosen, plan.active, plan.seed, bad, cut, plan.cost)
 
     @property
@@ -184,6 +186,13 @@ def check_modalities(chosen: ChosenStrategy, plan: Plan) -> None:
             f"active.strategy = {plan.active.strategy!r} compares what modalities say; network.modalities has one: "
             "give two or more, or take 'margin'"
         )
+
+
+def all_bad(bad: NDArray[np.bool_], owners: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Of each patient among the `owners` [n] of pictures, ascending, whether all of them are `bad` [n]."""
+    people, whose = np.unique(owners, return_inverse=True)
+    good: NDArray[np.bool_] = np.bincount(whose[~bad], minlength=len(people)) > 0
+    return ~good
 
 
 def check_unit(plan: Plan) -> None:
