@@ -195,6 +195,7 @@ def pictures_of(staged: Staged, cohort: Cohort, heat: Maps) -> list[PagePicture]
                 strange=one.strange,
                 heat=heat.get((one.modality, one.row)),
                 bar=bar_of(cohort.images_of(one.modality).row(one.row, named=True)),
+                weight=one.weight,
             )
         )
     return result

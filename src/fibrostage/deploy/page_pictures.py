@@ -34,7 +34,8 @@ class PagePicture:
     `kpa` is its stiffness, `quality` what intake said of it, None where nobody judged. `share` is what it adds to the
     answer, in log-odds a stage up; `far` whether it lies far from the training pictures, and `strange` how large a
     share of those lie at least as far, None where that was not learned. `heat` [S, S] is where its weight lies,
-    above 0 what speaks for the stage called; `bar` the colour bar of its map.
+    above 0 what speaks for the stage called; `bar` the colour bar of its map. `weight` is how much it counts among the
+    patient's pictures of its modality, which add up to 1, where the model sees them together.
     """
 
     modality: str
@@ -47,6 +48,7 @@ class PagePicture:
     strange: float | None
     heat: NDArray[np.floating] | None = None
     bar: ColourBar | None = None
+    weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class PictureCard:
     wide: float
     far: bool
     strange: str
+    weight: str
 
     @property
     def places(self) -> int:
@@ -124,6 +127,7 @@ def card_of(picture: PagePicture, number: int, count: int, most: float) -> Pictu
         wide=round(50 * abs(picture.share) / most, 2),
         far=picture.far,
         strange="" if picture.strange is None else f"{percent(picture.strange)} as far",
+        weight="" if picture.weight is None else f"counts for {percent(picture.weight)} of its kind",
     )
 
 
