@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from fibrostage.analysis.stage_calls import seldom_called
 from fibrostage.report.drawing import words_of
 from fibrostage.report.page import render, sections_of, write_figures
-from fibrostage.report.results import Results, strategies_shown
+from fibrostage.report.panels import counted
+from fibrostage.report.read_results import strategies_shown
+from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Drawing
 from fibrostage.report.style import write_figure
 from tests.results.made import made_metrics
@@ -91,6 +94,12 @@ def test_what_too_few_patients_show_is_said_and_not_drawn() -> None:
     assert "10 test patients are too few: their figures are mostly chance" in page
     assert "no test patient is F4: nothing here tells how they would be staged" in page
     assert "F4: 10 patients, 2 positive" in page
+
+
+def test_patients_who_trained_are_not_counted_among_those_of_a_figure() -> None:
+    tested = pl.DataFrame({"patient_id": ["A", "A", "B", "C"], "split": ["test", "test", "test", "train"]})
+    assert counted([tested]) == "2 test patients"
+    assert counted([tested, tested[:2]]) == "1 to 2 test patients, by method"
 
 
 def test_stages_that_are_hardly_ever_called_are_named() -> None:

@@ -13,7 +13,7 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import FibrostageError, PlanError, RunError
 from fibrostage.plan.run_plan import Plan
 from fibrostage.report.forms import write_report
-from fibrostage.report.results import read_results
+from fibrostage.report.read_results import read_results
 from fibrostage.study.divisions import held_out_ratio
 from fibrostage.study.grid_file import cells, load_study
 from fibrostage.study.run_study import run_study

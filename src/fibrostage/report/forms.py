@@ -17,7 +17,8 @@ from fibrostage.report.compared import compared_sections, is_comparison, read_co
 from fibrostage.report.methods import write_methods
 from fibrostage.report.page import Headed, Sections, made_folder, named_figures, render, sections_of, write_figures
 from fibrostage.report.pdf import check_pdf, pdf_of
-from fibrostage.report.results import Results, read_results
+from fibrostage.report.read_results import read_results
+from fibrostage.report.results import Results
 from fibrostage.report.style import PLAIN, FigureLook, looking
 from fibrostage.report.table_files import check_word, named_tables, write_csv, write_latex, write_word
 from fibrostage.views.table import marked
