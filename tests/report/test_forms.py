@@ -53,6 +53,8 @@ def test_every_form_holds_every_figure_or_table(results: Results, tmp_path: Path
         assert f"{name}\n" in captions
         assert figure.alt in captions
     assert captions.count("SIMULATED") == len(named_figures(sections))
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert page.count('class="pan wide"') == page.count('class="narrow"') > 0, "a phone has figures of its own"
     pages = PdfReader(out / "report.pdf").pages
     text = " ".join(page.extract_text() for page in pages)
     assert "SIMULATED" in text

@@ -37,8 +37,8 @@ def forest_figure(rows: Sequence[ForestRow], whole: Estimate, title: str, axis: 
                 if found.lo is not None and found.hi is not None:
                     ax.plot([found.lo, found.hi], [at, at], color=COLOURS[0], linewidth=1.4, zorder=2)
                 ax.plot([found.value], [at], "s", color=COLOURS[0], markersize=5, zorder=3)
-            ax.text(1.02, at, row.said, transform=ax.get_yaxis_transform(), va="center", fontsize=8, color=INK)
-        ax.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=9)
+            ax.text(1.02, at, row.said, transform=ax.get_yaxis_transform(), va="center", fontsize="small", color=INK)
+        ax.set_yticks(range(len(rows)), [row.name for row in rows], fontsize="small")
         for label, row in zip(ax.get_yticklabels(), rows, strict=True):
             label.set_fontweight("bold" if row.heads else "normal")
         ax.tick_params(axis="y", length=0)
