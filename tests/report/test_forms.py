@@ -77,6 +77,15 @@ def test_figures_are_as_wide_as_the_column_and_their_fonts_go_with_them(few_figu
         assert "<text" not in svg, "letters are paths"
 
 
+def test_predictive_values_are_told_at_the_share_that_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms, "read_results", lambda _: made.manuscript(60))
+    monkeypatch.setattr(forms, "sections_of", lambda results: [results.prevalences])
+    assert forms.read_whole(tmp_path, (0.15, 0.15, 0.4))[1] == [(0.15, 0.4)]
+    assert forms.read_whole(tmp_path)[1] == [(0.1, 0.3)]
+    with pytest.raises(PlanError, match="--prevalence 15 is not between 0 and 1"):
+        forms.read_whole(tmp_path, (15,))
+
+
 def test_figures_alone_are_what_they_were(few_figures: None, tmp_path: Path) -> None:
     assert [p.name for p in write_forms(tmp_path, None, ["html"], figures=True)] == ["index.html", "figures"]
     names = {p.name for p in (tmp_path / "report" / "figures").iterdir()}

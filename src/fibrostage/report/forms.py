@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fibrostage import RESEARCH_USE
@@ -150,13 +150,21 @@ def forms_named(names: Sequence[str]) -> list[Form]:
     return found
 
 
-def read_whole(folder: Path) -> tuple[Headed, Sections]:
-    """What a folder holds, with the sections of its report: a run, a study or a comparison of scores. Raises `RunError`
-    where it is none, unfinished or damaged."""
+def read_whole(folder: Path, prevalences: Sequence[float] = ()) -> tuple[Headed, Sections]:
+    """What a folder holds, with the sections of its report: a run, a study or a comparison of scores; predictive values
+    are told at `prevalences` where any are given. Raises `RunError` where it is none, unfinished or damaged, and
+    `PlanError` for a prevalence that is no share, or of a comparison, which chooses no thresholds."""
+    wrong = [share for share in prevalences if not 0 < share < 1]
+    if wrong:
+        raise PlanError(f"--prevalence {wrong[0]:g} is not between 0 and 1, as 0.15")
     if is_comparison(folder):
+        if prevalences:
+            raise PlanError(f"--prevalence is of thresholds, and the comparison in {folder} has none")
         compared = read_comparison(folder)
         return compared, compared_sections(compared)
     results = read_results(folder)
+    if prevalences:
+        results = replace(results, prevalences=tuple(dict.fromkeys(prevalences)))
     return results, sections_of(results)
 
 
@@ -169,13 +177,19 @@ def sections_again(results: Headed) -> Sections:
 
 
 def write_forms(
-    folder: Path, target: Path | None, names: Sequence[str], look: FigureLook = PLAIN, figures: bool = False
+    folder: Path,
+    target: Path | None,
+    names: Sequence[str],
+    look: FigureLook = PLAIN,
+    figures: bool = False,
+    prevalences: Sequence[float] = (),
 ) -> list[Path]:
     """Writes the report of a run's, a study's or a comparison's folder in each of the forms named, under `target`
     (DIR/report by default), and returns where each is.
 
     `look` is how figures are drawn; its width is that of the figures' own files. With `figures`, those are written as
-    PDF and PNG where the form "figures" is not asked for. Raises `PlanError` for an unknown form, a width that no page
+    PDF and PNG where the form "figures" is not asked for; `prevalences` are those at which predictive values are told
+    beside the cohort's own. Raises `PlanError` for an unknown form, a width that no page
     has, or where a form lacks what it needs, before anything is written; `RunError` where the folder holds no finished
     run or study, or something cannot be written.
     """
@@ -194,7 +208,7 @@ def write_forms(
         if not mine:
             continue
         with looking(own):
-            results, sections = read_whole(folder)
+            results, sections = read_whole(folder, prevalences)
             out = made_folder(target or folder / "report")
             written |= {form.name: form.write(out, results, sections) for form in mine}
     return [written[form.name] for form in wanted]
