@@ -21,6 +21,7 @@ from fibrostage.ledger.export import export
 from fibrostage.ledger.ledger import read_events
 from fibrostage.ledger.state import replay
 from fibrostage.plan.run_plan import Plan
+from fibrostage.results.run_folder import RunFolder
 
 Build = Callable[..., Plan]
 QUICK = ("training.epochs=2", "active.rounds=3", "active.passes=3", "active.start=stratified")
@@ -185,6 +186,12 @@ def test_test_patients_are_never_queried(cohort: Cohort, tiny_plan: Build, tmp_p
     task = make_task(cohort, plan)
     asked = task.space.patient_of([candidate for candidate, _ in labels_of(tmp_path / "a")])
     assert not set(asked.tolist()) & set(task.folds[0].test.tolist())
+    known = RunFolder(tmp_path / "a").read_participants()
+    assert known is not None
+    kept = dict(known.select("patient_id", "cohort").iter_rows())
+    names = task.cohort.patient_ids
+    assert {kept[names[row]] for row in asked} == {"train"}
+    assert {kept[names[row]] for row in task.folds[0].test} == {"test"}
 
 
 def test_what_cannot_be_resumed(cohort: Cohort, tiny_plan: Build, tmp_path: Path) -> None:

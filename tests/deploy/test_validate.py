@@ -117,8 +117,15 @@ def test_the_folder_is_a_report_of_strangers(hospitals: Hospitals, tmp_path: Pat
     positive, score = scores.at_cut(staging, "F2")
     assert found.metrics.auc_at_cut["F2"].value == pytest.approx(auc(positive, score))
     assert read_validation(tmp_path / "V") == Validation.model_validate(found.validation.model_dump(mode="json"))
+    known = run.read_participants()
+    assert known is not None
+    assert sorted(known["patient_id"]) == sorted(scores.patients.tolist())
+    assert known["cohort"].unique().to_list() == ["test"]
     page = write_report(tmp_path / "V").read_text(encoding="utf-8")
     assert '<section id="external"' in page
+    assert f"test (n = {n})" in page, "the first table is of those who are judged"
+    assert "roc_beside_markers" in page
+    assert "of another cohort than it had been trained on" in page
     assert "fitted elsewhere" in page
     assert "none: everybody was judged by a model" in page
     assert "divided at random" not in page, "nobody was divided"

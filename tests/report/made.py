@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from fibrostage.analysis.attributions import Inside
 from fibrostage.analysis.judged import KeptRun
-from fibrostage.ground.stage import METAVIR
+from fibrostage.ground.stage import METAVIR, Staging
 from fibrostage.report.attribution import Attribution, attribution_figure
+from fibrostage.report.read_results import kept_together
 from fibrostage.report.results import Diagnosis, Results
 from fibrostage.results.examples import ExamplePatient, ExamplePatients, ExamplePicture
 from fibrostage.results.metrics import ParticipantFlow
@@ -30,6 +32,7 @@ FLOW = ParticipantFlow(
     test=25,
     training=50,
 )
+AREA = Estimate(0.9, 0.8, 0.95)
 PLAN = {"staging": {"name": "METAVIR"}}
 
 
@@ -89,6 +92,61 @@ def manuscript(n: int = 100, simulated: bool = True) -> Results:
         "a run", METAVIR, metrics, [PLAN], {"LSTE+LUS": told}, kept=(kept,), by_modality=parts,
         examples=examples(simulated),
     )  # fmt: skip
+
+
+def one_cut(n: int = 100) -> Results:
+    """The same run as `manuscript`, of a network that learned ≥F2 alone."""
+    made, names = manuscript(n, False), ("<F2", "≥F2")
+    own = made.kept[0]
+    high = pl.sum_horizontal("p_2", "p_3", "p_4")
+    stage = pl.when(pl.col("stage") < "F2").then(pl.lit("<F2")).otherwise(pl.lit("≥F2"))
+    told = own.predictions.select(
+        "patient_id", "split", "fold", stage=stage, p_0=1 - high, p_1=high
+    )  # fmt: skip
+    calling = Calling(cuts=own.callings["0.0"].cuts[1:2])
+    metrics = [made_metrics(n_patients=n, method="LSTE+LUS", classes=names, auc_at_cut={"≥F2": AREA},
+                            n_by_stage=dict.fromkeys(names, n // 2))]  # fmt: skip
+    return replace(
+        made, staging=Staging("METAVIR", names, names[1:]), metrics=metrics,
+        plans=[{"staging": {"name": "METAVIR", "task": "F2"}}], predictions={"LSTE+LUS": told}, by_modality=None,
+        kept=(replace(own, predictions=told, callings={"0.0": calling}),), examples=None,
+    )  # fmt: skip
+
+
+def asked() -> Results:
+    """A study of two networks by two strategies, two seeds each: patients 0–39 test in one, 20–59 in the other."""
+    stages = {f"P{k}": f"F{k % 5}" for k in range(100)}
+    kept = {}
+    for index, name in enumerate(("LSTE RAND", "LSTE ESD", "LSTE+LUS RAND", "LSTE+LUS ESD")):
+        runs = []
+        for seed in (0, 1):
+            tests = [f"P{k}" for k in range(20 * seed, 20 * seed + 40)]
+            table = predictions(100, 10 * index + seed).filter(pl.col("patient_id").is_in(tests))
+            known = pl.DataFrame(
+                {
+                    "patient_id": list(stages), "stage": list(stages.values()),
+                    "cohort": ["test" if one in tests else "train" for one in stages],
+                    "modalities": ["all modalities"] * 100, "sex": ["f", "m"] * 50,
+                    "te": [4.0 + 3 * (k % 5) + (k % 7) / 3 for k in range(100)],
+                }
+            )  # fmt: skip
+            told = table.with_columns(fold=pl.lit("0.0"), seed=pl.lit(seed))
+            strategy = "random" if name.endswith("RAND") else "esd"
+            runs.append(KeptRun(name, seed, None, told, {}, known, strategy))
+        kept[name] = kept_together(runs, name)
+    metrics = [made_metrics(n_patients=40, strategy="random")] * 8
+    found = {name: one.predictions for name, one in kept.items()}
+    ordered = sorted(kept.values(), key=lambda one: -one.method.count("+"))
+    return Results("a study", METAVIR, metrics, [PLAN] * 8, found, table=asked_table(), kept=tuple(ordered), flow=FLOW)
+
+
+def asked_table() -> pl.DataFrame:
+    """The results table of a study that asked."""
+    rows = [
+        {"method": method, "strategy": strategy, "runs": 2, "n_patients": 40, "accuracy": 0.5, "auc_macro": 0.8}
+        for method in ("LSTE", "LSTE+LUS") for strategy in ("random", "esd")
+    ]  # fmt: skip
+    return pl.DataFrame(rows)
 
 
 def examples(simulated: bool) -> ExamplePatients:

@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from fibrostage.report.page import render, sections_of
+from fibrostage.report.forms import whole_page
+from fibrostage.report.page import sections_of
 from tests.report import made
+
+WIDER = (
+    "[...document.querySelectorAll('.pan, .scroll')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+    ".map(e => e.getAttribute('aria-label'))"
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +32,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a study with a name that cannot be broken and a run that failed."""
     results = replace(made.study(True), name="a study with " + "long" * 30, failures={"run": "why"})
     path = tmp_path_factory.mktemp("page") / "index.html"
-    path.write_text(render(results, sections_of(results)), encoding="utf-8")
+    path.write_text(whole_page(results, sections_of(results)), encoding="utf-8")
     return path
 
 
@@ -56,6 +62,7 @@ def test_the_page_is_accessible_and_never_wider_than_its_screen(chromium: str, p
         for width in (1280, 820, 390):
             screen.set_viewport_size({"width": width, "height": 900})
             assert screen.evaluate("document.documentElement.scrollWidth") == width
+        assert screen.evaluate(WIDER) == [], "nothing on a phone is looked at through a slit"
         browser.close()
 
 

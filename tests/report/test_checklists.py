@@ -36,10 +36,13 @@ def test_what_is_from_the_run_is_on_the_page(checklist: Checklist, patients: int
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     titles = titles_on_page(made)
     assert set(titles) == set(shown) - {"checklists"}
-    for item, row in zip(checklist.items, checklist_view(checklist, titles).rows, strict=True):
-        if row[2].text != RUN:
+    view = checklist_view(checklist, titles)
+    assert ("what it asks" in view.columns) == any(item.asks for item in checklist.items)
+    at = view.columns.index("answered")
+    for item, row in zip(checklist.items, view.rows, strict=True):
+        if row[at].text != RUN:
             assert not set(item.sections) & set(shown), f"{item.number} is answered, and not said to be"
-            assert row[2].text == (MISSING if item.sections else AUTHOR)
+            assert row[at].text == (MISSING if item.sections else AUTHOR)
             continue
         where = [name for name in item.sections if name in shown]
         assert where, f"{checklist.name} {item.number} is said to be from the run, and no section has it"

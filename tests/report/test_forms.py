@@ -53,6 +53,8 @@ def test_every_form_holds_every_figure_or_table(results: Results, tmp_path: Path
         assert f"{name}\n" in captions
         assert figure.alt in captions
     assert captions.count("SIMULATED") == len(named_figures(sections))
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert page.count('class="pan wide"') == page.count('class="narrow"') > 0, "a phone has figures of its own"
     pages = PdfReader(out / "report.pdf").pages
     text = " ".join(page.extract_text() for page in pages)
     assert "SIMULATED" in text
@@ -73,6 +75,15 @@ def test_figures_are_as_wide_as_the_column_and_their_fonts_go_with_them(few_figu
         assert {font["/Subtype"] for font in fonts} == {"/Type0"}, "no type 3, which journals refuse"
         svg = (tmp_path / str(width) / "figures" / "learning_curves.svg").read_text()
         assert "<text" not in svg, "letters are paths"
+
+
+def test_predictive_values_are_told_at_the_share_that_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms, "read_results", lambda _: made.manuscript(60))
+    monkeypatch.setattr(forms, "sections_of", lambda results: [results.prevalences])
+    assert forms.read_whole(tmp_path, (0.15, 0.15, 0.4))[1] == [(0.15, 0.4)]
+    assert forms.read_whole(tmp_path)[1] == [(0.1, 0.3)]
+    with pytest.raises(PlanError, match="--prevalence 15 is not between 0 and 1"):
+        forms.read_whole(tmp_path, (15,))
 
 
 def test_figures_alone_are_what_they_were(few_figures: None, tmp_path: Path) -> None:

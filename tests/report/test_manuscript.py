@@ -8,6 +8,8 @@ from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
+import polars as pl
+
 from fibrostage.analysis.judged import NOTHING_KEPT
 from fibrostage.cohort.store import Cohort
 from fibrostage.learn.train import train
@@ -29,7 +31,7 @@ def test_what_a_paper_needs_stands_on_the_page() -> None:
         assert name in names
     page = render(made, sections)
     text = re.sub(r"<[^>]+>", " ", page)
-    assert "was tested on 100 patients" in text
+    assert "tested on 100 patients" in text
     assert "withheld from the network" in text
     assert "sensitivity 90%" in text
     assert "against TE" in text
@@ -73,4 +75,36 @@ def test_a_run_from_before_says_why() -> None:
     assert f": cannot be computed because {NOTHING_KEPT}." in text
     assert "operating points" not in text, "a table of nothing is no help"
     assert "Cannot be made because the run kept nothing of its patients" in text
-    assert "What a threshold would do cannot be said because" in text
+
+
+def test_a_run_of_one_cut_stands_beside_the_markers_as_a_whole_one_does() -> None:
+    whole, made = made_of.manuscript(N, False), made_of.one_cut(N)
+    both = [one.beside_markers for one in (whole, made)]
+    assert all(one is not None for one in both)
+    ours, theirs = (one.comparison.filter(pl.col("cut") == "F2") for one in both if one is not None)
+    assert ours.rows() == theirs.rows(), "the cut is the same, and so are its patients"
+    sections = [section.name for section, _ in sections_of(made)]
+    assert "≥F2, test cohort" in render(made, sections_of(made))
+    assert {"roc_beside_markers", "reference_against_each", "operating_points", "reclassification"} <= set(sections)
+    assert "roc_curves" not in sections, "its curve stands there already"
+    assert {one.cut for one in made.judged} == {"F2"}
+
+
+def test_a_study_that_asks_tells_who_its_patients_are() -> None:
+    made = made_of.asked()
+    first = made.kept[0]
+    assert first.method == "LSTE+LUS RAND", "the one that sees most, and never the one that tests best"
+    assert first.participants is not None
+    counts = dict(first.participants["cohort"].value_counts().iter_rows())
+    assert counts == {"both": 40, "test": 20, "train": 40}
+    page = render(made, sections_of(made))
+    assert "all patients (n = 100)" in page
+    assert made.beside_markers is not None
+    assert "LSTE ESD" not in set(made.beside_markers.scores["method"]), "strategies are not compared there"
+    text = re.sub(r"<[^>]+>", " ", page)
+    assert "LSTE with LUS, asking by RAND, tested on 60 patients" in text
+    assert "in one or more of its 2 runs" in text
+    assert '<section id="subgroups"' in page
+    without = replace(made, kept=tuple(replace(one, participants=None) for one in made.kept))
+    assert without.beside_markers is None
+    assert "Cannot be made because the run kept nothing of its patients" in render(without, sections_of(without))

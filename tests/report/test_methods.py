@@ -77,7 +77,7 @@ def test_a_sentence_changes_with_the_plan(sets: list[str], said: str) -> None:
     ("more", "said"),
     [
         ({"simulated": True}, "All patients are simulated"),
-        ({"strategy": "esd"}, "Labels were asked for by esd in up to 10 rounds, a candidate at a time, from 10% of"),
+        ({"strategy": "esd"}, "Labels were asked for by ESD, in up to 10 rounds, a candidate at a time, from 10% of"),
         ({"strategy": "esd"}, "Probabilities were not calibrated."),
         ({"flow": FLOW.model_copy(update={"excluded": {}, "enrolled": 37})}, "Of 37 patients of the cohort 'made', 37"),
         ({"flow": None}, "Patients were those of the cohort 'made'."),
@@ -95,7 +95,7 @@ def test_a_table_and_asking_are_told_as_the_plan_has_them() -> None:
     made = replace(told(), plans=[plan])
     assert any("The measurements ast, age (ast by the logarithm) were standardised" in text for text in texts(made))
     asked = told("active.strategy='random'", "active.passes=7", "active.initial=12", strategy="random")
-    assert any("asked for by random" in text and "from 12 items on, with 7 passes" in text for text in texts(asked))
+    assert any("asked for by RAND" in text and "from 12 items on, with 7 passes" in text for text in texts(asked))
 
 
 def test_a_study_says_by_what_its_runs_differ() -> None:

@@ -38,7 +38,9 @@ Held = tuple[NDArray[np.bool_], NDArray[np.float64]]  # who is at or above the c
 
 @dataclass(frozen=True)
 class KeptRun:
-    """What one run's folder keeps of its patients; `task` is the cut it learned, None where it tells every stage."""
+    """What one run's folder keeps of its patients; `task` is the cut it learned, None where it tells every stage.
+    `strategy` is what it asked by; a run whose model is `carried` over from elsewhere judges everybody by its
+    `callings`."""
 
     method: str
     seed: int
@@ -46,6 +48,8 @@ class KeptRun:
     predictions: pl.DataFrame
     callings: Mapping[str, Calling] = field(default_factory=dict)
     participants: pl.DataFrame | None = None
+    strategy: str | None = None
+    carried: bool = False
 
     def tells(self, staging: Staging) -> Staging:
         """The stages it tells apart."""
@@ -83,7 +87,7 @@ def judged_networks(runs: Iterable[KeptRun], staging: Staging) -> list[Judged]:
         scores = scores_of(run.predictions, own)
         if not len(scores):
             continue
-        folds = folds_of(run.predictions, scores.patients)
+        folds = (tuple(run.callings),) * len(scores) if run.carried else folds_of(run.predictions, scores.patients)
         for cut in staging.cuts if run.task is None else (run.task,):
             there = cut if run.task is None else own.cuts[0]
             positive, score = scores.at_cut(own, there)
@@ -126,21 +130,23 @@ def judged_markers(participants: pl.DataFrame, folds: Mapping[str, Sequence[str]
 
 
 def scores_beside(networks: Sequence[Judged], participants: pl.DataFrame, staging: Staging, seed: int) -> pl.DataFrame:
-    """A run's table of scores as a study has it (`SCORES`): of the test patients, at each cut, those of its network
-    and of each marker that `LEAST` of them have; empty where there is no such marker."""
+    """A table of scores as a study has it (`SCORES`), of runs' `networks`: of the test patients, at each cut, theirs
+    and those of each marker that `LEAST` of the first network's have; empty where there is no such marker."""
     stages = participants.select("patient_id", "stage").drop_nulls()
     tests = pl.DataFrame({"patient_id": networks[0].patients.tolist() if networks else []}, {"patient_id": pl.String})
     known = {marker.title: marker_table(marker, participants).select("patient_id", "score") for marker in MARKERS}
     named = {title: own for title, table in known.items() if len(own := tests.join(table, "patient_id")) >= LEAST}
     parts = []
-    for one in networks if named else ():
-        told = pl.DataFrame({"patient_id": one.patients.tolist(), "score": one.score})
-        for method, kind, table in [
-            (one.method, NETWORK, told),
-            *((title, MARKER, table) for title, table in named.items()),
-        ]:
-            keys = {"seed": seed, "cut": one.cut, "split": TEST, "method": method, "kind": kind}
-            parts.append(table.join(stages, "patient_id").with_columns(pl.lit(v).alias(k) for k, v in keys.items()))
+    for cut in staging.cuts if named else ():
+        told = {
+            one.method: pl.DataFrame({"patient_id": one.patients.tolist(), "score": one.score})
+            for one in networks
+            if one.cut == cut
+        }
+        for kind, tables in ((NETWORK, told), (MARKER, named if told else {})):
+            for method, table in tables.items():
+                keys = {"seed": seed, "cut": cut, "split": TEST, "method": method, "kind": kind}
+                parts.append(table.join(stages, "patient_id").with_columns(pl.lit(v).alias(k) for k, v in keys.items()))
     return pl.concat(parts).select(list(SCORES)) if parts else pl.DataFrame(schema=SCORES)
 
 

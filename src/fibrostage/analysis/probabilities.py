@@ -12,6 +12,7 @@ from fibrostage.ground.errors import StatisticsError
 from fibrostage.stats.calibration import Calibration, calibrate
 from fibrostage.stats.decision import DecisionCurve, decision_curve
 
+MOST_GROUPS, IN_GROUP = 10, 10  # groups of a calibration plot at most, and patients in each at least
 THRESHOLDS: NDArray[np.float64] = np.linspace(0.02, 0.9, 45)
 
 
@@ -34,7 +35,8 @@ def at_cut(
     if not enough(positives, len(positive)):
         return AtCut(method, cut, why=f"{shortage(positives, len(positive))} to say anything of probabilities")
     try:
-        calibration = calibrate(positive, np.clip(score, 0.0, 1.0), confidence=confidence, seed=seed)
+        groups = min(MOST_GROUPS, max(2, len(positive) // IN_GROUP))
+        calibration = calibrate(positive, np.clip(score, 0.0, 1.0), groups, confidence, seed=seed)
         return AtCut(method, cut, calibration, decision_curve(positive, np.clip(score, 0, 1), THRESHOLDS, confidence))
     except StatisticsError as error:
         return AtCut(method, cut, why=str(error))

@@ -37,13 +37,15 @@ class StageMatrix:
 
 
 def stage_matrices(runs: Iterable[KeptRun], staging: Staging, confidence: float) -> list[StageMatrix]:
-    """The matrix of each run that tells every stage, of its test patients."""
+    """The matrix of each run, of its test patients; a run that learned one cut is named with it, and tells two."""
     found = []
     for run in runs:
-        scores = scores_of(run.predictions, staging) if run.task is None else None
-        if scores is not None and len(scores):
-            made = matrix_of(scores.stages, scores.called, scores.probabilities, staging, confidence)
-            found.append(StageMatrix(run.method, staging, len(scores), *made))
+        own = run.tells(staging)
+        scores = scores_of(run.predictions, own)
+        if len(scores):
+            name = run.method if run.task is None else f"{run.method}, {staging.cut_name(run.task)}"
+            made = matrix_of(scores.stages, scores.called, scores.probabilities, own, confidence)
+            found.append(StageMatrix(name, own, len(scores), *made))
     return found
 
 

@@ -53,11 +53,14 @@ class TableOne:
 
 
 def by_cohort(participants: pl.DataFrame, staging: Staging) -> TableOne:
-    """Training beside test patients; everybody together where each trains and tests in turn."""
+    """Training beside test patients; everybody together where some train and test in turn, test patients alone where a
+    model was fitted elsewhere."""
     if (participants["cohort"] == BOTH).any():
         return table_of({"all patients": participants}, staging, compared=False)
     parts = {"training": TRAINS, "test": TESTS}
     groups = {name: participants.filter(pl.col("cohort") == value) for name, value in parts.items()}
+    if not len(groups["training"]):
+        return table_of({"test": participants}, staging, compared=False)
     return table_of(groups, staging, compared=True)
 
 

@@ -18,6 +18,7 @@ from fibrostage.campaign.setting import CampaignSetting, retrospective
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.checkpoint import save_network
+from fibrostage.learn.participants import participants_of
 from fibrostage.learn.patient_predictions import method_name, test_predictions
 from fibrostage.learn.run_metrics import evaluate_predictions, metrics_of, participant_flow
 from fibrostage.ledger.state import State
@@ -79,13 +80,15 @@ def play_round(campaign: Campaign, archive: Archive, carried: Carried | None) ->
 
 
 def finish(setting: CampaignSetting, state: State) -> pl.DataFrame:
-    """The files of a finished run: the curve, and the last round's predictions, figures and network."""
+    """The files of a finished run: the curve, who was asked about and who tests, and the last round's predictions,
+    figures and network."""
     plan, task, run, learner = setting.plan, setting.task, setting.run, setting.learner
     strategy = plan.active.strategy
     curve = curve_table(state.closed, strategy, method_name(plan), plan.seed, setting.fold.label)
     write_parquet(run.curve_file, curve)
     predictions = test_predictions(learner, task, setting.fold)
     write_parquet(run.predictions_file, predictions)
+    write_parquet(run.participants_file, participants_of(task, [setting.fold]))
     taught = np.union1d(np.unique(setting.units.patient_of(state.items)), setting.aside)
     save_network(run.model_file(), learner.network(), plan, task.cohort, taught)
     metrics = metrics_of(

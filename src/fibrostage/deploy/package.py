@@ -14,7 +14,7 @@ from fibrostage.deploy.card import card
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json, new_folder, write_json, write_text
 from fibrostage.learn.model import Model, open_model
-from fibrostage.report.results import read_run
+from fibrostage.report.read_results import read_run
 from fibrostage.results.model_folder import CARD, Package, is_packaged, seal
 from fibrostage.results.run_folder import RunFolder
 from fibrostage.views.subgroups import subgroups_view

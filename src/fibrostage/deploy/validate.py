@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fibrostage.cohort.flow import flow_of
+from fibrostage.cohort.measurements import seen_by
 from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.store import Cohort, taken_in_with
 from fibrostage.deploy.drift import drift_of
@@ -26,13 +27,15 @@ from fibrostage.ground.files import check_new, new_folder
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.stage import Staging
 from fibrostage.learn.model import Model
+from fibrostage.learn.participants import known_of_rows
 from fibrostage.learn.patient_predictions import method_name
 from fibrostage.learn.predict_cohort import stage_cohort
 from fibrostage.learn.run_metrics import evaluate_predictions, metrics_of, set_figures
 from fibrostage.learn.task import Task
 from fibrostage.results.metrics import Metrics, ParticipantFlow
+from fibrostage.results.participants import TESTS
 from fibrostage.results.predictions import CALLED, POSSIBLE, TEST, predictions_table
-from fibrostage.results.run_folder import RunFolder, write_parquet
+from fibrostage.results.run_folder import CHOSEN, RunFolder, write_parquet
 from fibrostage.results.staged import RULED_IN, RULED_OUT, Staged
 from fibrostage.results.validation import SiteCut, Validation, columns_of, write_validation
 from fibrostage.stats.estimate import Estimate, undefined, wilson
@@ -63,7 +66,8 @@ def validate(
     progress: Progress = SILENT,
 ) -> Validated:
     """Stages a cohort with reference stages and writes a new folder: plan.json, metrics.json, predictions.parquet,
-    validation.json. `name` is what the model is called, `training` its own cohort where that is at hand.
+    participants.parquet, log.jsonl with what is carried over, validation.json. `name` is what the model is called,
+    `training` its own cohort where that is at hand.
 
     Raises `RunError` where a patient trained the model and is not to be left out, nobody is left, or the folder cannot
     be written, and `PlanError` where the cohort does not fit the model.
@@ -101,8 +105,18 @@ def validate(
         drift=drift_of(model, cohort, judged, stages, training),
         cuts=tuple(cut_of(model.staging, cut, judged, stages, model.plan.seed) for cut in model.staging.cuts),
     )
-    write_folder(out, model, predictions, metrics, validation, cohort)
+    known = known_of(model, task_cohort, judged)
+    write_folder(out, model, predictions, known, metrics, validation, cohort)
     return Validated(metrics, validation)
+
+
+def known_of(model: Model, cohort: Cohort, judged: Sequence[Staged]) -> pl.DataFrame:
+    """participants.parquet: what is known of the patients who are judged; they all test."""
+    seen = seen_by(cohort, model.plan, new=True)
+    task = Task(seen, model.plan, space_of(seen, model.plan.pictured, True), [])
+    names = {one.patient_id for one in judged}
+    rows = np.flatnonzero([name in names for name in cohort.patient_ids])
+    return known_of_rows(task, rows, [TESTS] * len(rows))
 
 
 def metrics_with(task: Task, predictions: pl.DataFrame, left_out: Counter[str], model: Model) -> Metrics:
@@ -173,13 +187,22 @@ def share_of(right: NDArray[np.bool_], nobody: str) -> Estimate:
 
 
 def write_folder(
-    out: Path, model: Model, predictions: pl.DataFrame, metrics: Metrics, validation: Validation, cohort: Cohort
+    out: Path,
+    model: Model,
+    predictions: pl.DataFrame,
+    known: pl.DataFrame,
+    metrics: Metrics,
+    validation: Validation,
+    cohort: Cohort,
 ) -> None:
     """Writes the folder, whole or not at all; raises `RunError`."""
     with new_folder(out) as work:
         folder = RunFolder(work)
         folder.write_plan(model.plan.model_dump(mode="json"))
         folder.write_intake(taken_in_with(cohort))
+        for index, calling in enumerate(model.callings):
+            folder.log(event=CHOSEN, fold=f"network {index + 1}", calling=calling.as_dict())
         write_parquet(folder.predictions_file, predictions)
+        write_parquet(folder.participants_file, known)
         write_validation(work, validation)
         folder.write_metrics(metrics)

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from fibrostage.cohort.flow import has_all
+from fibrostage.cohort.splits import Fold
 from fibrostage.cohort.store import Cohort
 from fibrostage.learn.task import Task
 from fibrostage.results.participants import BOTH, COMPLETE, TESTS, TRAINS, known_of_patients
 
 
-def participants_of(task: Task) -> pl.DataFrame:
-    """A row a patient who trains or tests in some fold, in the cohort's order, with the finest stage that is known."""
-    trains, tests = (
-        np.unique(np.concatenate([getattr(fold, part) for fold in task.folds])) for part in ("train", "test")
-    )
+def participants_of(task: Task, folds: Sequence[Fold] | None = None) -> pl.DataFrame:
+    """A row a patient who trains or tests in some of the `folds`, of all of them where none are given, in the cohort's
+    order, with the finest stage that is known."""
+    own = task.folds if folds is None else folds
+    trains, tests = (np.unique(np.concatenate([getattr(fold, part) for fold in own])) for part in ("train", "test"))
     rows = np.union1d(trains, tests)
-    cohort = task.cohort.finer or task.cohort
     both = np.isin(rows, trains) & np.isin(rows, tests)
     which = np.where(both, BOTH, np.where(np.isin(rows, tests), TESTS, TRAINS))
+    return known_of_rows(task, rows, which.tolist())
+
+
+def known_of_rows(task: Task, rows: NDArray[np.int64], which: Sequence[str]) -> pl.DataFrame:
+    """What is known of the patients in `rows` [n], of whom each is in the cohort that `which` [n] says."""
+    cohort = task.cohort.finer or task.cohort
     devices = device_of(task.cohort)
     patients = cohort.patients.join(devices, "patient_id", "left", maintain_order="left")[rows]
     head = patients.select("patient_id", "stage").with_columns(
-        cohort=pl.Series(which.tolist(), dtype=pl.String), modalities=modalities_of(task, rows.tolist())
+        cohort=pl.Series(which, dtype=pl.String), modalities=modalities_of(task, rows.tolist())
     )
     return pl.concat([head, known_of_patients(patients)], how="horizontal")
 

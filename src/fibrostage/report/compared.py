@@ -81,7 +81,7 @@ def compared_sections(compared: ScoresCompared) -> Sections:
     made = compared.made
     blocks: dict[tuple[str, str], list[Block]] = {
         ("caveats", "Read this first"): [Bullets(tuple(("", line) for line in made.caveats))] if made.caveats else [],
-        ("conclusion", "What may be concluded"): [Note(conclusion(made))],
+        ("conclusion", "What may be concluded"): [Note(conclusion(made), "lead")],
         ("figures", "Results"): [ShownTable(one) for one in comparison_views(made)],
         ("roc_curves", "ROC curves"): [
             curves_of(made),

@@ -15,11 +15,12 @@ LINE = 0.27  # inches of a row
 
 @dataclass(frozen=True)
 class ForestRow:
-    """A row; `estimate` is None where nothing is drawn: such a row heads those below it."""
+    """A row; `estimate` is None where nothing is drawn, and `heads` says that it stands over those below it."""
 
     name: str
     estimate: Estimate | None
     said: str
+    heads: bool = False
 
 
 def forest_figure(rows: Sequence[ForestRow], whole: Estimate, title: str, axis: str, simulated: bool) -> Figure:
@@ -36,10 +37,10 @@ def forest_figure(rows: Sequence[ForestRow], whole: Estimate, title: str, axis: 
                 if found.lo is not None and found.hi is not None:
                     ax.plot([found.lo, found.hi], [at, at], color=COLOURS[0], linewidth=1.4, zorder=2)
                 ax.plot([found.value], [at], "s", color=COLOURS[0], markersize=5, zorder=3)
-            ax.text(1.02, at, row.said, transform=ax.get_yaxis_transform(), va="center", fontsize=8, color=INK)
-        ax.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=9)
+            ax.text(1.02, at, row.said, transform=ax.get_yaxis_transform(), va="center", fontsize="small", color=INK)
+        ax.set_yticks(range(len(rows)), [row.name for row in rows], fontsize="small")
         for label, row in zip(ax.get_yticklabels(), rows, strict=True):
-            label.set_fontweight("bold" if row.estimate is None else "normal")
+            label.set_fontweight("bold" if row.heads else "normal")
         ax.tick_params(axis="y", length=0)
         ax.set_ylim(len(rows) - 0.4, -0.6)
         lows = [row.estimate.lo for row in rows if row.estimate is not None and row.estimate.lo is not None]

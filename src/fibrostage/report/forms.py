@@ -6,19 +6,32 @@ it needs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fibrostage import RESEARCH_USE
 from fibrostage.ground.errors import PlanError, nearest
 from fibrostage.ground.files import replace_file, write_text
-from fibrostage.report.compared import compared_sections, is_comparison, read_comparison
+from fibrostage.report.compared import ScoresCompared, compared_sections, is_comparison, read_comparison
 from fibrostage.report.methods import write_methods
-from fibrostage.report.page import Headed, Sections, made_folder, named_figures, render, sections_of, write_figures
+from fibrostage.report.page import (
+    PAPER,
+    PHONE,
+    Headed,
+    Sections,
+    made_folder,
+    named_figures,
+    narrow_pictures,
+    render,
+    sections_of,
+    write_figures,
+)
 from fibrostage.report.pdf import check_pdf, pdf_of
-from fibrostage.report.results import Results, read_results
-from fibrostage.report.style import PLAIN, FigureLook, looking
+from fibrostage.report.read_results import read_results
+from fibrostage.report.results import Results
+from fibrostage.report.style import LOOK, PLAIN, FigureLook, looking
 from fibrostage.report.table_files import check_word, named_tables, write_csv, write_latex, write_word
 from fibrostage.views.table import marked
 
@@ -30,20 +43,33 @@ Write = Callable[[Path, Headed, Sections], Path]
 @dataclass(frozen=True)
 class Form:
     """`write` writes the form of results and their sections in a folder and returns where; `check` raises `PlanError`
-    where something that it needs is missing; `drawn` says that it is of figures at a journal's column width."""
+    where something that it needs is missing; `drawn` says that it is of figures at a journal's column width, `wide` how
+    many millimetres its own are, None for the page's."""
 
     name: str
     write: Write
     check: Callable[[], None] = lambda: None
     drawn: bool = False
+    wide: float | None = None
+
+    def looks(self, look: FigureLook) -> FigureLook:
+        """How its figures are drawn, where those of the journal's are drawn so."""
+        return look if self.drawn else FigureLook(look.style, self.wide)
 
 
 def as_page(out: Path, results: Headed, sections: Sections) -> Path:
     """index.html, in which is everything, and beside it the methods paragraph with its references."""
-    write_text(out / "index.html", render(results, sections))
+    write_text(out / "index.html", whole_page(results, sections))
     if isinstance(results, Results):
         write_methods(out, results)
     return out / "index.html"
+
+
+def whole_page(results: Headed, sections: Sections) -> str:
+    """The page as HTML, with wide figures drawn a second time for a phone."""
+    with looking(FigureLook({"font.size": 8, **LOOK.get().style}, PHONE, tallest=math.inf)):
+        narrow = narrow_pictures(sections, sections_again(results), results.simulated)
+    return render(results, sections, narrow=narrow)
 
 
 def as_pdf(out: Path, results: Headed, sections: Sections) -> Path:
@@ -93,7 +119,7 @@ FORMS = {
     form.name: form
     for form in (
         Form("html", as_page),
-        Form("pdf", as_pdf, check_pdf),
+        Form("pdf", as_pdf, check_pdf, wide=PAPER),
         Form("figures", as_figures, drawn=True),
         Form("tables", as_csv),
         Form("latex", as_latex),
@@ -124,24 +150,46 @@ def forms_named(names: Sequence[str]) -> list[Form]:
     return found
 
 
-def read_whole(folder: Path) -> tuple[Headed, Sections]:
-    """What a folder holds, with the sections of its report: a run, a study or a comparison of scores. Raises `RunError`
-    where it is none, unfinished or damaged."""
+def read_whole(folder: Path, prevalences: Sequence[float] = ()) -> tuple[Headed, Sections]:
+    """What a folder holds, with the sections of its report: a run, a study or a comparison of scores; predictive values
+    are told at `prevalences` where any are given. Raises `RunError` where it is none, unfinished or damaged, and
+    `PlanError` for a prevalence that is no share, or of a comparison, which chooses no thresholds."""
+    wrong = [share for share in prevalences if not 0 < share < 1]
+    if wrong:
+        raise PlanError(f"--prevalence {wrong[0]:g} is not between 0 and 1, as 0.15")
     if is_comparison(folder):
+        if prevalences:
+            raise PlanError(f"--prevalence is of thresholds, and the comparison in {folder} has none")
         compared = read_comparison(folder)
         return compared, compared_sections(compared)
     results = read_results(folder)
+    if prevalences:
+        results = replace(results, prevalences=tuple(dict.fromkeys(prevalences)))
     return results, sections_of(results)
 
 
+def sections_again(results: Headed) -> Sections:
+    """The sections of what was read, with figures drawn as is asked for by now."""
+    if isinstance(results, Results):
+        return sections_of(results)
+    assert isinstance(results, ScoresCompared)
+    return compared_sections(results)
+
+
 def write_forms(
-    folder: Path, target: Path | None, names: Sequence[str], look: FigureLook = PLAIN, figures: bool = False
+    folder: Path,
+    target: Path | None,
+    names: Sequence[str],
+    look: FigureLook = PLAIN,
+    figures: bool = False,
+    prevalences: Sequence[float] = (),
 ) -> list[Path]:
     """Writes the report of a run's, a study's or a comparison's folder in each of the forms named, under `target`
     (DIR/report by default), and returns where each is.
 
     `look` is how figures are drawn; its width is that of the figures' own files. With `figures`, those are written as
-    PDF and PNG where the form "figures" is not asked for. Raises `PlanError` for an unknown form, a width that no page
+    PDF and PNG where the form "figures" is not asked for; `prevalences` are those at which predictive values are told
+    beside the cohort's own. Raises `PlanError` for an unknown form, a width that no page
     has, or where a form lacks what it needs, before anything is written; `RunError` where the folder holds no finished
     run or study, or something cannot be written.
     """
@@ -154,14 +202,13 @@ def write_forms(
         )
     for form in wanted:
         form.check()
-    page_look = FigureLook(look.style)
     written: dict[str, Path] = {}
-    for own in (page_look, look) if look != page_look else (look,):
-        mine = [form for form in wanted if (look if form.drawn else page_look) == own]
+    for own in (FigureLook(look.style), FigureLook(look.style, PAPER), look):
+        mine = [form for form in wanted if form.looks(look) == own and form.name not in written]
         if not mine:
             continue
         with looking(own):
-            results, sections = read_whole(folder)
+            results, sections = read_whole(folder, prevalences)
             out = made_folder(target or folder / "report")
             written |= {form.name: form.write(out, results, sections) for form in mine}
     return [written[form.name] for form in wanted]

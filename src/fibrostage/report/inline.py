@@ -40,7 +40,7 @@ def to_svg(made: Figure, name: str = "figure", alt: str = "", turning: bool = Tr
     settle(root, name, named, turning)
     width = float(root.attrib.pop("width").removesuffix("pt")) * POINTS
     root.attrib.pop("height")
-    root.set("style", f"width:100%;max-width:{width:.0f}px")
+    root.set("style", f"width:100%;max-width:{width:.0f}px;--wide:{width:.0f}px")
     root.set("role", "img")
     root.set("aria-label", alt or name)
     ElementTree.register_namespace("", SVG)

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fibrostage import RESEARCH_USE, SIMULATED
+from fibrostage.active.strategy_expression import title_of
 from fibrostage.ground.errors import PlanError
 from fibrostage.ground.files import Json, write_text
+from fibrostage.ground.lists import and_
 from fibrostage.plan.run_plan import Plan
 from fibrostage.report.references import REFERENCES
 from fibrostage.report.results import Results
@@ -214,9 +216,13 @@ def asking(results: Results, plan: Plan) -> Iterator[Sentence]:
         return
     own = plan.active
     start = f"{own.initial:.0%} of the pool" if isinstance(own.initial, float) else f"{own.initial} items"
+    steps = f"in up to {own.rounds} rounds, a {own.unit} at a time, from {start} on"
+    if own.shares is not None:
+        shares = and_([f"{share:.0%}" for share in own.shares])
+        steps = f"a {own.unit} at a time, until {shares} of the pool had been asked for"
     yield Sentence(
-        f"Labels were asked for by {own.strategy} in up to {own.rounds} rounds, a {own.unit} at a time, from {start} "
-        f"on, with {own.passes} passes of Monte-Carlo dropout where the strategy takes any."
+        f"Labels were asked for by {title_of(own.strategy)}, {steps}, with {own.passes} passes of Monte-Carlo dropout "
+        "where the strategy takes any."
     )
 
 

@@ -7,8 +7,10 @@ its tables sort and are headed. The same page, without what needs a screen, is w
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from jinja2 import Environment, PackageLoader
@@ -25,6 +27,9 @@ from fibrostage.views.table import marked
 
 Sections = list[tuple[Section, list[Block]]]
 FOR_PAPERS = (".pdf", ".png")  # what --figures writes
+CSS_INCH = 96  # CSS pixels
+PHONE, PHONE_PIXELS = 89.0, 345  # mm that a figure for a phone is wide, and pixels that a phone leaves for one
+PAPER = 182.0  # mm that A4 leaves
 
 
 class Headed(Protocol):
@@ -42,10 +47,12 @@ class Headed(Protocol):
 
 @dataclass(frozen=True)
 class FigureInPage:
-    """A figure as it stands in the page, with its caption."""
+    """A figure as it stands in the page, with its caption; `narrow` is the same for a phone, empty where one form does
+    for both."""
 
     picture: str
     caption: str
+    narrow: str = ""
     kind: str = "drawing"
 
 
@@ -92,8 +99,23 @@ def write_figures(folder: Path, sections: Sections, results: Headed, suffixes: t
             write_figure(drawn.figure, folder / f"{name}{suffix}", " · ".join(filter(None, about)))
 
 
-def render(results: Headed, sections: Sections, paper: bool = False) -> str:
-    """The page of such results as HTML, from their sections; for `paper`, without what a screen alone can do."""
+def narrow_pictures(wide: Sections, narrow: Sections, simulated: bool) -> dict[str, str]:
+    """By name the figures of sections drawn for a phone, of those that are wider in the page than a phone is. What is
+    drawn when results are read stays as it is."""
+    drawn, found = named_figures(narrow), {}
+    for name, (section, block) in named_figures(wide).items():
+        own = drawn[name][1] if name in drawn else block
+        if own.figure is not block.figure and CSS_INCH * float(block.figure.get_figwidth()) > PHONE_PIXELS:
+            alt = marked(f"{section.title}. {block.said}", simulated)
+            found[name] = to_svg(own.figure, f"{name}-narrow", alt)
+    return found
+
+
+def render(
+    results: Headed, sections: Sections, paper: bool = False, narrow: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """The page of such results as HTML, from their sections; for `paper`, without what a screen alone can do. `narrow`
+    are the figures that a phone shows in place of those of their names."""
     environment = Environment(loader=PackageLoader("fibrostage.report", "templates"), autoescape=True, trim_blocks=True)
     html = environment.get_template("report.html").render(
         name=results.name,
@@ -101,14 +123,14 @@ def render(results: Headed, sections: Sections, paper: bool = False) -> str:
         notice=RESEARCH_USE,
         version=__version__,
         about=results.about,
-        sections=shown(sections, results.simulated, paper),
+        sections=shown(sections, results.simulated, paper, narrow),
         paper=paper,
     )
     dark = f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark_colours(html)} }} }}\n</style>"
     return html if paper else html.replace("</style>", dark, 1)
 
 
-def shown(sections: Sections, simulated: bool, paper: bool) -> list[ShownSection]:
+def shown(sections: Sections, simulated: bool, paper: bool, narrow: Mapping[str, str]) -> list[ShownSection]:
     """Sections with their figures drawn."""
     names = {id(drawn): name for name, (_, drawn) in named_figures(sections).items()}
 
@@ -117,7 +139,8 @@ def shown(sections: Sections, simulated: bool, paper: bool) -> list[ShownSection
             return block
         alt = marked(f"{section.title}. {block.said}", simulated)
         name = names[id(block)]
-        return FigureInPage(as_image(block, name, alt) if paper else to_svg(block.figure, name, alt), block.caption)
+        picture = as_image(block, name, alt) if paper else to_svg(block.figure, name, alt)
+        return FigureInPage(picture, block.caption, narrow.get(name, ""))
 
     return [
         ShownSection(section.name, section.title, section.warns, tuple(block_shown(section, b) for b in blocks))
@@ -128,7 +151,7 @@ def shown(sections: Sections, simulated: bool, paper: bool) -> list[ShownSection
 def as_image(drawn: Drawing, name: str, alt: str) -> str:
     """The figure as an <img> that holds it: a PDF keeps what such an image is said to show."""
     held = base64.b64encode(to_svg(drawn.figure, name, alt, turning=False).encode()).decode()
-    wide = 96 * float(drawn.figure.get_figwidth())
+    wide = CSS_INCH * float(drawn.figure.get_figwidth())
     return Markup('<img src="data:image/svg+xml;base64,{}" alt="{}" style="max-width:{:.0f}px">').format(
         held, alt, wide
     )

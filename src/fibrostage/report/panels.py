@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fibrostage.report.style import figure
+from fibrostage.results.predictions import TEST
 
 TOGETHER = 3  # curves in one panel that can be told apart where they are alike
 BEHIND = "#b4bdc7"  # of the curves that a panel is not of
@@ -95,9 +96,16 @@ def beside(ax: Axes) -> int:
     return 1 if place is None else int(place.get_gridspec().ncols)
 
 
+def say_why(ax: Axes, why: str) -> None:
+    """Writes in an empty panel why there is nothing in it."""
+    ax.text(
+        0.5, 0.5, fill(f"Not drawn: {why}.", 28), ha="center", va="center", fontsize="small", transform=ax.transAxes
+    )
+
+
 def counted(tables: Iterable[pl.DataFrame]) -> str:
     """How many test patients methods were tested on, in words; `tables` are their predictions."""
-    counts = sorted({table["patient_id"].n_unique() for table in tables})
+    counts = sorted({table.filter(pl.col("split") == TEST)["patient_id"].n_unique() for table in tables})
     if len(counts) < 2:
         return f"{counts[0] if counts else 0} test patients"
     return f"{counts[0]} to {counts[-1]} test patients, by method"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fibrostage.active.strategy_expression import ALL, title_of
 from fibrostage.analysis.judged import (
     Judged,
     KeptRun,
@@ -28,31 +27,16 @@ from fibrostage.ground.errors import RunError
 from fibrostage.ground.files import Json
 from fibrostage.ground.stage import Staging
 from fibrostage.plan.staging import StagingPlan
-from fibrostage.report.attribution import Attribution, attribution_of
-from fibrostage.results.examples import ExamplePatients, read_examples
+from fibrostage.report.attribution import Attribution
+from fibrostage.results.examples import ExamplePatients
 from fibrostage.results.metrics import Metrics, ParticipantFlow
+from fibrostage.results.participants import known_once
 from fibrostage.results.predictions import scores_of
-from fibrostage.results.run_folder import PLAN, RunFolder, read_parquet
-from fibrostage.results.study_folder import (
-    BUDGETS,
-    COMMON,
-    COMPARISON,
-    COUNTED,
-    CURVES,
-    CUTOFFS,
-    EFFICIENCY,
-    PICTURES,
-    PUBLISHED,
-    RESULTS,
-    SCORES,
-    StudyFolder,
-    StudyRecord,
-)
-from fibrostage.results.validation import Validation, read_validation
+from fibrostage.results.run_folder import PLAN
+from fibrostage.results.validation import Validation
 from fibrostage.stats.agreement import confusion
 
 PREVALENCES = (0.1, 0.3)  # at which predictive values are told beside the cohort's own
-MOST_SHOWN = 3  # strategies whose last rounds are drawn side by side
 Plan = Mapping[str, Json]  # plan.json, of this version or an earlier one
 
 
@@ -117,14 +101,28 @@ class Results:
         return staging_of(self.plans[0], Path(PLAN)).whole()
 
     @property
+    def judging(self) -> Staging:
+        """The stages at whose cuts methods are judged: of a run that learned one cut the whole system with that cut
+        alone, as a marker is of the whole system."""
+        task = None if self.diagnosis is not None else staging_of(self.plans[0], Path(PLAN)).task
+        return self.staging if task is None else replace(self.whole, cuts=(task,))
+
+    @property
     def told(self) -> Sequence[KeptRun]:
-        """What each network told of its test patients; of a study that asks, without what its folders keep beside."""
+        """What each network told of its test patients."""
         return self.kept or [KeptRun(name, 0, None, table) for name, table in self.predictions.items()]
+
+    @property
+    def networks(self) -> list[Judged]:
+        """Every network at every cut, on test patients."""
+        one_cut = self.judging != self.staging
+        runs = [replace(run, task=self.judging.cuts[0]) for run in self.told] if one_cut else self.told
+        return judged_networks(runs, self.judging)
 
     @cached_property
     def judged(self) -> tuple[Judged, ...]:
         """Every network and marker at every cut, on test patients; networks first."""
-        networks = judged_networks(self.told, self.staging)
+        networks = self.networks
         return (*networks, *self.markers_beside(networks))
 
     @cached_property
@@ -155,15 +153,19 @@ class Results:
     @cached_property
     def beside_markers(self) -> Diagnosis | None:
         """A study's networks beside the markers; of a run its network beside those that its test patients have, None
-        where they have none, or the run learned one cut."""
-        known = self.kept[0].participants if self.kept else None
-        if self.diagnosis is not None or known is None or self.staging != self.whole:
+        where they have none. Of a study that asks, the networks that were asked for like the first."""
+        if self.diagnosis is not None or not self.kept:
             return self.diagnosis
-        name, confidence, none = self.kept[0].method, self.first.confidence, pl.DataFrame()
-        scores = scores_beside(judged_networks(self.kept, self.staging), known, self.staging, self.kept[0].seed)
+        alike = [run for run in self.kept if run.strategy == self.kept[0].strategy]
+        known = known_once(run.participants for run in alike)
+        if known is None:
+            return None
+        name, confidence, none = alike[0].method, self.first.confidence, pl.DataFrame()
+        networks = [one for one in self.networks if one.method in {run.method for run in alike}]
+        scores = scores_beside(networks, known, self.judging, alike[0].seed)
         if not len(scores):
             return None
-        found = comparison_table(scores, self.staging, name, confidence)
+        found = comparison_table(scores, self.judging, name, confidence)
         found = found.with_columns(simulated=pl.lit(self.simulated))
         return Diagnosis(name, confidence, none, scores, found, none, none)
 
@@ -180,14 +182,13 @@ class Results:
 
     def markers_beside(self, networks: Sequence[Judged]) -> list[Judged]:
         """The markers of a study that compares some; of a run those that have published thresholds."""
-        if self.diagnosis is not None:
-            known = self.kept[0].participants if self.kept else None
-            return markers_of_scores(self.diagnosis.of_seed(self.diagnosis.scores), self.staging, known)
         known = self.kept[0].participants if self.kept else None
-        if known is None or not networks or not set(known["stage"].drop_nulls()) <= set(self.staging.classes):
-            return []  # of a run that learned one cut
+        if self.diagnosis is not None:
+            return markers_of_scores(self.diagnosis.of_seed(self.diagnosis.scores), self.staging, known)
+        if known is None or not networks:
+            return []
         folds = dict(zip(networks[0].patients.tolist(), networks[0].folds, strict=True))
-        return judged_markers(known, folds, self.staging)
+        return judged_markers(known, folds, self.judging)
 
     @cached_property
     def confusions(self) -> dict[str, NDArray[np.int64]]:
@@ -219,21 +220,6 @@ class Results:
         return list(dict.fromkeys(caveat for metrics in self.metrics for caveat in metrics.caveats))
 
 
-def read_results(folder: Path) -> Results:
-    """Reads a run or a study; raises `RunError` when the folder is neither, unfinished or damaged."""
-    run, study = RunFolder(folder), StudyFolder(folder)
-    if run.finished:
-        return read_run(run)
-    if study.finished:
-        return read_study(study)
-    if run.begun:
-        raise RunError(f"the run in {folder} is not finished (no {run.metrics_file.name})")
-    if not folder.is_dir():
-        raise RunError(f"no folder {folder}")
-    table = study.table_file(RESULTS).name
-    raise RunError(f"{folder} is neither a run (no {run.metrics_file.name}) nor a finished study (no {table})")
-
-
 def staging_of(plan: Plan, where: Path) -> StagingPlan:
     """A saved plan's staging; raises `RunError` where the plan has none that can be read."""
     try:
@@ -242,117 +228,6 @@ def staging_of(plan: Plan, where: Path) -> StagingPlan:
         raise RunError(f"{where} is damaged: its staging is missing or not what it must be") from None
 
 
-def read_run(run: RunFolder) -> Results:
-    """One run: a supervised one, or one that asked."""
-    metrics, plan = run.read_metrics(), run.read_plan()
-    curves = read_parquet(run.curve_file) if run.curve_file.is_file() else None
-    seen = attribution_of(run, metrics.method)
-    return Results(
-        run.name,
-        metrics.staging(staging_of(plan, run.plan_file).name),
-        [metrics],
-        [plan],
-        {metrics.method: run.read_predictions()},
-        curves,
-        flow=metrics.flow,
-        attributions=(seen,) if seen else (),
-        kept=(kept_of(run, metrics, None, metrics.method),) if metrics.strategy is None else (),
-        validation=read_validation(run.path),
-        examples=read_examples(run.examples_file, run.example_pictures_file),
-        by_modality=read_parquet(run.by_modality_file) if run.by_modality_file.is_file() else None,
-    )
-
-
-def kept_of(run: RunFolder, metrics: Metrics, task: str | None, method: str) -> KeptRun:
-    """What a supervised run keeps of its patients; `task` is the cut of the study's stages that it learned, None where
-    its stages are those of the report."""
-    told = run.read_callings()
-    return KeptRun(method, metrics.seed, task, run.read_predictions(), told, run.read_participants())
-
-
 def seen_of(method: str, title: str = "") -> Seen:
     """What a run's method sees; `title` is what a study calls it, the rest of which tells what it is like else."""
     return Seen(frozenset(method.split("+")), title.replace(method, "", 1))
-
-
-def read_study(folder: StudyFolder) -> Results:
-    """A study of supervised runs, or of runs that asked; raises `RunError` where it holds no run."""
-    record = folder.read()
-    runs = list(folder.runs(record))
-    if not runs:
-        raise RunError(f"the study in {folder.path} holds no finished run")
-    metrics, plans = [run.read_metrics() for run in runs], [run.read_plan() for run in runs]
-    staging = staging_of(plans[0], runs[0].plan_file)
-    if record.supervised:
-        return read_supervised(folder, record, runs, metrics, plans, staging.whole())
-    beside = folder.beside(record)
-    by_method: dict[str, list[pl.DataFrame]] = {}
-    seen: dict[str, Seen] = {}
-    shown = strategies_shown(one.strategy or "" for one in metrics)
-    for run, one in zip(runs, metrics, strict=True):
-        if one.strategy in shown:
-            title = f"{record.methods[run.name]} {title_of(one.strategy)}"
-            by_method.setdefault(title, []).append(run.read_predictions())
-            seen[title] = seen_of(one.method, title)
-    return Results(
-        record.name,
-        metrics[0].staging(staging.name),
-        metrics,
-        plans,
-        {method: pl.concat(tables) for method, tables in by_method.items()},
-        folder.read_table(CURVES),
-        folder.read_table(RESULTS),
-        beside[EFFICIENCY],
-        record.failures,
-        record.flow,
-        published=beside.get(PUBLISHED),
-        counted=beside.get(COUNTED),
-        common=beside.get(COMMON),
-        budgets=beside.get(BUDGETS),
-        paper=record.paper,
-        seen=seen,
-    )
-
-
-def read_supervised(
-    folder: StudyFolder,
-    record: StudyRecord,
-    runs: list[RunFolder],
-    metrics: list[Metrics],
-    plans: Sequence[Plan],
-    staging: Staging,
-) -> Results:
-    """A study of supervised runs; the staging is the whole system, whatever cut a run learned."""
-    found = (
-        attribution_of(run, f"{record.methods[run.name]} {staging_of(plan, run.plan_file).task or ''}".strip())
-        for run, plan in zip(runs, plans, strict=True)
-    )
-    tables = {name: folder.read_table(name) for name in (RESULTS, SCORES, COMPARISON, PICTURES, CUTOFFS)}
-    reference = record.compare.reference or tables[RESULTS]["method"][0]
-    shown = int(tables[SCORES]["seed"][0])
-    kept = [
-        kept_of(run, one, staging_of(plan, run.plan_file).task, record.methods[run.name])
-        for run, one, plan in zip(runs, metrics, plans, strict=True)
-        if one.seed == shown
-    ]
-    return Results(
-        record.name,
-        staging,
-        metrics,
-        plans,
-        failures=record.failures,
-        flow=record.flow,
-        diagnosis=Diagnosis(reference, metrics[0].confidence, **tables),
-        kept=tuple(sorted(kept, key=lambda one: one.method != reference)),
-        attributions=tuple(one for one in found if one is not None),
-        seen={
-            record.methods[run.name]: seen_of(one.method, record.methods[run.name])
-            for run, one in zip(runs, metrics, strict=True)
-        },
-    )
-
-
-def strategies_shown(names: Iterable[str]) -> set[str]:
-    """Whose last round is worth a ROC curve: all of a few, else one that had every label."""
-    every = list(dict.fromkeys(names))
-    return set(every) if len(every) <= MOST_SHOWN else {ALL} & set(every) or {every[0]}

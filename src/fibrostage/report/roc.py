@@ -7,7 +7,6 @@ written in it and the others faint behind it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from textwrap import fill
 
 import numpy as np
 import polars as pl
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from fibrostage.analysis.compare_scores import Comparison, Data, Panel
 from fibrostage.analysis.few_patients import enough, shortage
 from fibrostage.ground.stage import Staging
-from fibrostage.report.panels import BEHIND, TOGETHER, is_narrow, legend_below, outer_labels, panel_grid, title
+from fibrostage.report.panels import BEHIND, TOGETHER, is_narrow, legend_below, outer_labels, panel_grid, say_why, title
 from fibrostage.report.style import FAINT, drawing, figure, line_style, mark_simulated
 from fibrostage.results.predictions import scores_of
 from fibrostage.stats.auc import auc_interval
@@ -28,7 +27,7 @@ from fibrostage.views.table import method_text
 NOT_DEFINED = "not defined here"
 
 
-def roc_panels(predictions: Mapping[str, pl.DataFrame], staging: Staging) -> list[RocPanel]:
+def roc_panels(predictions: Mapping[str, pl.DataFrame], staging: Staging, confidence: float = 0.95) -> list[RocPanel]:
     """A panel a cut with a curve a method, and its AUC with DeLong's interval."""
     panels: list[RocPanel] = []
     for cut in staging.cuts:
@@ -37,7 +36,7 @@ def roc_panels(predictions: Mapping[str, pl.DataFrame], staging: Staging) -> lis
         for method, table in predictions.items():
             positive, score = scores_of(table, staging).at_cut(staging, cut)
             drawable = enough(int(positive.sum()), len(positive))
-            label = (method_text(method), str(auc_interval(positive, score)) if drawable else "")
+            label = (method_text(method), str(auc_interval(positive, score, confidence)) if drawable else "")
             lines.append((*label, positive, score) if drawable else None)
             short = short or ("" if drawable else shortage(int(positive.sum()), len(positive)))
         panels.append((staging.cut_name(cut), lines, short))
@@ -118,13 +117,6 @@ def roc_panel(ax: Axes, titled: str, curves: Sequence[Line | None], simulated: b
     if lines:
         legend_below(ax, lines)
     mark_simulated(ax, simulated)
-
-
-def say_why(ax: Axes, why: str) -> None:
-    """Writes in an empty panel why there is nothing in it."""
-    ax.text(
-        0.5, 0.5, fill(f"Not drawn: {why}.", 28), ha="center", va="center", fontsize="small", transform=ax.transAxes
-    )
 
 
 def scores_figure(made: Comparison) -> Figure:

@@ -33,7 +33,7 @@ INK, FAINT = "#1d2733", "#d5dbe1"
 MM = 1 / 25.4  # inches
 LEAST_PANEL = 1.7  # inches: a panel with a legend cannot be narrower
 WORDS = 0.6  # inches of a panel's height that its words take, at any width
-TALLEST = 240 * MM  # of a journal's page
+TALLEST = 240.0  # mm of a journal's page
 
 RC: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -72,10 +72,11 @@ FIXED: dict[Any, Any] = {"svg.hashsalt": "fibrostage"}  # the same figure is the
 @dataclass(frozen=True)
 class FigureLook:
     """How figures are drawn: `style` are matplotlib's settings that lie over ours, `width` is that of a journal's
-    column [mm], None for the page's own."""
+    column [mm], None for the page's own, and `tallest` what such a column bears [mm]."""
 
     style: Mapping[str, object] = field(default_factory=dict)
     width: float | None = None
+    tallest: float = TALLEST
 
 
 PLAIN = FigureLook()
@@ -110,13 +111,14 @@ def figure(
     In a journal's column it is as wide as that, with as many panels beside each other as can be `least` inches wide;
     a panel's height shrinks as its width does, but for the inches that its `words` take.
     """
-    column, panels = LOOK.get().width, rows * columns
+    look, panels = LOOK.get(), rows * columns
+    column = look.width
     if column is not None:
         beside = max(1, min(columns, int(column * MM / least)))
         below = -(-panels // beside)
         shrunk = column * MM / beside / (width / columns)
         tall = words + max(0.4, height / rows - words) * shrunk
-        width, height, columns, rows = column * MM, min(TALLEST, tall * below), beside, below
+        width, height, columns, rows = column * MM, min(look.tallest * MM, tall * below), beside, below
     made = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(made)
     axes = list(made.subplots(rows, columns, squeeze=False).flat)

@@ -8,6 +8,7 @@ characteristics below that the cohort's table has. Runs from before it was kept 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -77,3 +78,25 @@ def known_of_patients(patients: pl.DataFrame) -> pl.DataFrame:
         if values.null_count() < len(values):
             found[one.name] = values
     return pl.DataFrame(found)
+
+
+def known_once(tables: Iterable[pl.DataFrame | None]) -> pl.DataFrame | None:
+    """What is known of everybody whom several runs kept, a row a patient as the first run has it; None where any run
+    kept nobody."""
+    every = list(tables)
+    known = [table for table in every if table is not None]
+    if not known or len(known) < len(every):
+        return None
+    return pl.concat(known, how="diagonal_relaxed").unique("patient_id", keep="first", maintain_order=True)
+
+
+def known_together(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Everybody who trains or tests in any of several runs, a row a patient; who trains in one and tests in another is
+    of `BOTH`."""
+    once = known_once(tables)
+    assert once is not None
+    cohorts = pl.concat([table.select("patient_id", "cohort") for table in tables])
+    which = cohorts.group_by("patient_id").agg(
+        pl.when(pl.col("cohort").n_unique() > 1).then(pl.lit(BOTH)).otherwise(pl.col("cohort").first()).alias("cohort")
+    )
+    return once.drop("cohort").join(which, "patient_id", maintain_order="left").select(once.columns)

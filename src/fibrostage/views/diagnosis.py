@@ -32,6 +32,10 @@ CALLED = {
     "Brier": "brier",
 }  # fmt: skip
 OVER_SEEDS = "Mean over seeds, interval by the corrected resampled t-test on the same divisions."
+ONE_SEED = (
+    " With one seed there is no interval over divisions; those over its patients stand where the reference is compared "
+    "with each."
+)
 CALIBRATED_SLOPES = (
     f"{OVER_SEEDS} A slope of 1 means that the "
     "probability of a stage at or above the cut is what it says; above 1 it is too timid, below 1 too sure."
@@ -49,6 +53,7 @@ def supervised_view(results: pl.DataFrame, staging: Staging, reference: str) -> 
         "Per patient, mean over seeds, each of which divides the patients anew unless the split is a column; "
         f"interval and p by the corrected resampled t-test on the same divisions; the reference is {reference}."
     )
+    note += ONE_SEED if len(results) and int(results["runs"].to_numpy().max()) < 2 else ""
     note += BEST_READER if any(name.startswith("best_reader") for name in results.columns) else ""
     title = marked("per patient: mean over seeds (interval over divisions)", is_simulated(results))
     return view(title, columns, rows, note, range(5, len(columns)))
@@ -111,8 +116,10 @@ def calling_views(results: pl.DataFrame, staging: Staging) -> list[TableView]:
         columns = ("method", "learns", "n", *figures)
         return view(marked(title, simulated), columns, rows, note, range(2, len(columns)))
 
+    cuts_alone = bool(len(told)) and all(told["task"])  # of two stages everybody is within one
+    called = {title: name for title, name in CALLED.items() if not (cuts_alone and name == "within_one")}
     tables = [
-        table("stages called (interval over divisions)", CALLED, OVER_SEEDS),
+        table("stages called (interval over divisions)", called, OVER_SEEDS),
         table("of each stage, the share called so", recalled, OVER_SEEDS),
         table("calibration slope at each cut", slopes, CALIBRATED_SLOPES),
     ]
@@ -140,9 +147,10 @@ def comparison_view(
                 "" if both is None else f"{both:.0f}",
             ]
         )
-    names = ("method", "n (positive)", "AUC", f"{method_text(reference)} minus it", "p (Holm)", "patients with both")
+    names = ("method", "n (positive)", "AUC", "reference minus it", "p (Holm)", "patients with both")
     columns = ("cut", *names) if with_cut else names
-    return view(marked(title, is_simulated(comparison)), columns, rows)
+    note = f"The reference is {method_text(reference)}." if with_cut else ""
+    return view(marked(title, is_simulated(comparison)), columns, rows, note)
 
 
 def first_test_cohort(comparison: pl.DataFrame) -> pl.DataFrame:

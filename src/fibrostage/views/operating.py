@@ -100,12 +100,11 @@ def points_view(
 
 
 def grey_view(zones: Sequence[GreyZone], staging: Staging, simulated: bool) -> TableView:
-    """Who is ruled out, ruled in and neither, a row a cut, method and source of the thresholds."""
+    """Who is ruled out, ruled in and neither, a row a cut, method and source of the thresholds that have a zone."""
     rows: list[list[str | Cell]] = []
     for zone in zones:
         head = Cell(f"{staging.cut_name(zone.cut)}, {method_text(zone.method)}", (zone.source.partition(";")[0],))
         if zone.grey is None or zone.out_below is None or zone.in_from is None:
-            rows.append([head, NONE, "none", NONE])
             continue
         below = threshold_text(zone.out_below).replace("≥", "below")
         rows.append(

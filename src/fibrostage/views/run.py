@@ -42,7 +42,7 @@ def figures_view(metrics: Metrics, staging: Staging) -> TableView:
         ("kappa", "weighted kappa", metrics.kappa),
         ("within_one", "within one stage", metrics.within_one),
     ):
-        if figure is not None:
+        if figure is not None and (name == "kappa" or len(staging.classes) > 2):
             rows.insert(1 if name == "kappa" else 2, [title, cell(name, figure), str(n), ""])
     rows += [
         [f"AUC {staging.cut_name(cut)}", cell(AT_CUT + cut, figure), str(n), str(positives[cut])]

@@ -21,18 +21,30 @@ RECALLED = (
 
 def agreement_view(found: Sequence[StageMatrix], simulated: bool) -> TableView:
     """A row a method: how far called and true stages agree."""
+    near = any(len(one.staging.classes) > 2 for one in found)  # of two stages everybody is within one
     rows: list[list[str | Cell]] = [
         [
             Cell(method_text(one.method), (f"n = {one.n}",)),
             short_text(one.accuracy),
             short_text(one.kappa),
-            short_text(one.within_one),
+            *([short_text(one.within_one)] if near else []),
             short_text(one.order),
         ]
         for one in found
     ]
-    columns = ("method", "accuracy", "weighted kappa", "within one stage", "Obuchowski")
-    return view(marked("agreement with the true stage", simulated), columns, rows, AGREED, range(1, 5))
+    columns = ("method", "accuracy", "weighted kappa", *(("within one stage",) if near else ()), "Obuchowski")
+    return view(marked("agreement with the true stage", simulated), columns, rows, AGREED, range(1, len(columns)))
+
+
+def recalls_view(found: Sequence[StageMatrix], simulated: bool) -> TableView:
+    """A row a method and a column a stage: the share of each stage that is called so."""
+    classes = found[0].staging.classes
+    rows = [
+        [Cell(method_text(one.method), (f"n = {one.n}",)), *(recall_cell(one, k) for k in range(len(classes)))]
+        for one in found
+    ]
+    columns = ("method", *(f"recall of {name}" for name in classes))
+    return view(marked("of each stage, the share called so", simulated), columns, rows, "", range(1, len(columns)))
 
 
 def matrix_view(one: StageMatrix, simulated: bool) -> TableView:

@@ -76,7 +76,9 @@ def results_view(results: pl.DataFrame, cuts: Staging | None = None) -> TableVie
     at_cuts = [] if cuts is None else [f"AUC {cuts.cut_name(cut)}" for cut in cuts.cuts]
     columns = ("method", "strategy", "runs", "test patients", "accuracy", "average AUC", *at_cuts)
     title = marked("last round: mean over runs [95 % CI over divisions]", is_simulated(results))
-    best = BEST_READER if "best_reader_auc_macro" in results.columns else ""
+    alone = len(results) and int(results["runs"].to_numpy().max()) < 2
+    one = " One run has no interval over divisions." if alone else ""
+    best = one + BEST_READER if "best_reader_auc_macro" in results.columns else one
     return view(title, columns, rows, OVER_RUNS + best, range(4, len(columns)))
 
 
@@ -203,7 +205,7 @@ def efficiency_view(efficiency: pl.DataFrame) -> TableView:
         ]
         for row in table.iter_rows(named=True)
     ]
-    needs = [f"to {level} % of it" for level in LEVELS]
+    needs = [f"to {level} %" for level in LEVELS]
     columns = ("method", "strategy", "runs", "all-data AUC", "area under the curve", "area, first 30 %", *needs)
     return view(marked("what labels bought", is_simulated(efficiency)), columns, rows, BOUGHT, range(3, len(columns)))
 

@@ -23,7 +23,11 @@ def table_one_view(made: TableOne, title: str, simulated: bool) -> TableView:
         smd = [] if not made.compared else [f"{line.smd:.2f}" if line.smd is not None else ""]
         begins = not line.kind or line is first_of(made, line.title)
         rows.append([first, *(group_cell(told, begins) for told in line.groups), *smd])
-    columns = ("", *(f"{name} (n = {n})" for name, n in made.groups), *(("SMD",) if made.compared else ()))
+    columns = (
+        "characteristic",
+        *(f"{name} (n = {n})" for name, n in made.groups),
+        *(("SMD",) if made.compared else ()),
+    )
     return view(marked(title, simulated), columns, rows, "", range(1, len(columns)))
 
 

@@ -30,6 +30,14 @@ def report(
         float | None,
         typer.Option(metavar="MM", help="Of --format figures: a journal's column, mostly 89 or 183 mm; no titles."),
     ] = None,
+    prevalence: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Where predictive values are told beside the cohort's own share of the ill, as 0.15 (repeat for "
+            "several); 0.1 and 0.3 by default.",
+        ),
+    ] = None,
     style: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A matplotlib style file that lies over ours.")
     ] = None,
@@ -37,7 +45,7 @@ def report(
     """A run, a study or a comparison as a self-contained HTML page, a PDF, figures and tables.
 
     \f
-    Raises `PlanError` for --width without figures to which it could apply.
+    Raises `PlanError` for --width without figures to which it could apply, and for a prevalence that is none.
     """
     from fibrostage.ground.errors import PlanError
     from fibrostage.report.forms import write_forms
@@ -48,7 +56,7 @@ def report(
     if width is not None and "figures" not in names:
         raise PlanError("--width is of the figures' own files: add --format figures")
     look = FigureLook({} if style is None else read_style(style), width)
-    for path in write_forms(folder, target, names, look, figures):
+    for path in write_forms(folder, target, names, look, figures, prevalence or ()):
         tell(f"report in {path}")
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fibrostage.analysis.probabilities import AtCut
+from fibrostage.analysis.probabilities import IN_GROUP, AtCut
 from fibrostage.report.drawing import Drawing
 from fibrostage.report.figures.spec import FigureKind
-from fibrostage.report.panels import TOGETHER, counted, legend_below, method_grid, outer_labels
+from fibrostage.report.panels import TOGETHER, counted, legend_below, method_grid, outer_labels, say_why
 from fibrostage.report.results import Results
 from fibrostage.report.style import FAINT, drawing, line_style, mark_simulated
 from fibrostage.stats.calibration import Calibration
@@ -22,12 +22,15 @@ def draw(results: Results) -> list[Drawing]:
     """The methods at each cut where there are patients enough."""
     found = [one for one in results.at_cuts if one.calibration is not None]
     slopes = [
-        f"{method_text(one.method)} at {results.staging.cut_name(one.cut)} {one.calibration.slope}"
+        f"{method_text(one.method)} at {results.judging.cut_name(one.cut)} {one.calibration.slope}"
         for one in found
         if one.calibration is not None
     ]
     alt = f"Share of patients at or above a cut against the probability said. Slopes (1 is right): {', '.join(slopes)}."
-    interval = "groups of like probability, each with Wilson's interval"
+    interval = (
+        f"groups of like probability, of {IN_GROUP} patients or more where probabilities do not tie, each with "
+        "Wilson's interval"
+    )
     return [
         Drawing(calibration_figure(found, results), "", alt, counted(run.predictions for run in results.told), interval)
     ]
@@ -35,8 +38,8 @@ def draw(results: Results) -> list[Drawing]:
 
 def calibration_figure(found: Sequence[AtCut], results: Results) -> Figure:
     """Observed share against mean probability, in groups of like probability, with Wilson's interval."""
-    cuts = [cut for cut in results.staging.cuts if any(one.cut == cut for one in found)]
-    titles = [results.staging.cut_name(cut) for cut in cuts]
+    cuts = [cut for cut in results.judging.cuts if any(one.cut == cut for one in found)]
+    titles = [results.judging.cut_name(cut) for cut in cuts]
     methods = list(dict.fromkeys(one.method for one in found))
     apart = len(methods) > TOGETHER
     with drawing():
@@ -48,13 +51,20 @@ def calibration_figure(found: Sequence[AtCut], results: Results) -> Figure:
                     if one.calibration is not None:
                         points(ax, one.calibration, methods.index(one.method), method_text(one.method))
                 panel_look(ax, results.simulated)
+                if apart and not shown:
+                    say_why(ax, why_not(results, methods[row], cut))
                 if apart:
                     ax.set_anchor("W")
                 else:
-                    ax.set_title(results.staging.cut_name(cut))
+                    ax.set_title(results.judging.cut_name(cut))
                     legend_below(ax)
         outer_labels(grid, "probability said", "share that was so", shared="xy" if apart else "")
         return made
+
+
+def why_not(results: Results, method: str, cut: str) -> str:
+    """Why nothing is drawn of a method at a cut."""
+    return next((one.why for one in results.at_cuts if (one.method, one.cut) == (method, cut)), "not learned")
 
 
 def points(ax: Axes, made: Calibration, index: int, name: str) -> None:

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from fibrostage.analysis.probabilities import AtCut
 from fibrostage.report.drawing import Drawing
+from fibrostage.report.figures.calibration import why_not
 from fibrostage.report.figures.spec import FigureKind
-from fibrostage.report.panels import BEHIND, TOGETHER, counted, legend_below, method_grid, outer_labels
+from fibrostage.report.panels import BEHIND, TOGETHER, counted, legend_below, method_grid, outer_labels, say_why
 from fibrostage.report.results import Results
 from fibrostage.report.style import FAINT, INK, drawing, line_style, mark_simulated
 from fibrostage.stats.decision import DecisionCurve
@@ -38,7 +39,7 @@ def helps(one: AtCut, results: Results) -> str:
     curve = one.decision
     assert curve is not None
     best = curve.net_benefit > curve.treat_all.clip(min=0)
-    name = f"{method_text(one.method)} at {results.staging.cut_name(one.cut)}"
+    name = f"{method_text(one.method)} at {results.judging.cut_name(one.cut)}"
     if not best.any():
         return f"{name} never above both"
     better = curve.thresholds[best]
@@ -47,8 +48,8 @@ def helps(one: AtCut, results: Results) -> str:
 
 def decision_figure(found: Sequence[AtCut], results: Results) -> Figure:
     """Net benefit against threshold."""
-    cuts = [cut for cut in results.staging.cuts if any(one.cut == cut for one in found)]
-    titles = [results.staging.cut_name(cut) for cut in cuts]
+    cuts = [cut for cut in results.judging.cuts if any(one.cut == cut for one in found)]
+    titles = [results.judging.cut_name(cut) for cut in cuts]
     methods = list(dict.fromkeys(one.method for one in found))
     apart = len(methods) > TOGETHER
     with drawing():
@@ -61,9 +62,11 @@ def decision_figure(found: Sequence[AtCut], results: Results) -> Figure:
                         ax.plot(curve.thresholds, curve.net_benefit, color=BEHIND, linewidth=0.8, zorder=1)
                     else:
                         benefit(ax, curve, methods.index(method), method_text(method))
+                if apart and methods[row] not in curves:
+                    say_why(ax, why_not(results, methods[row], cut))
                 panel_look(ax, next(iter(curves.values())), results.simulated)
                 if not apart:
-                    ax.set_title(results.staging.cut_name(cut))
+                    ax.set_title(results.judging.cut_name(cut))
                     legend_below(ax)
         outer_labels(grid, "threshold probability", "net benefit", shared="x" if apart else "")
         return made

@@ -29,11 +29,14 @@ AUC = "average one-vs-rest AUC"
 
 @dataclass(frozen=True)
 class MeanCurve:
-    """A method and strategy over runs: share of the pool [R], mean average AUC [R] and its standard deviation [R]."""
+    """A method and strategy: share of the pool [R], average AUC [R], its mean over runs where there are several, and
+    the `low` and `high` [R] of its band: one standard deviation over runs, or the interval of a single run's patients
+    (NaN where a round has none)."""
 
     share: NDArray[np.float64]
     mean: NDArray[np.float64]
-    sd: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
 
 
 Curves = dict[tuple[str, str], MeanCurve]  # by method and strategy
@@ -50,19 +53,33 @@ def draw(results: Results) -> list[Drawing]:
     ]
     alt = f"Average AUC against the share of the pool asked for. From the first round to the last: {', '.join(ends)}."
     made = learning_curves(table, results.simulated, results.first.unit or "candidate")
-    band = "mean over runs; the band is one standard deviation over runs, no interval of patients"
-    return [Drawing(made, "", alt, tested(table), band)]
+    return [Drawing(made, "", alt, tested(table), band_said(table, found))]
+
+
+def band_said(table: pl.DataFrame, found: Curves) -> str:
+    """What the bands are: of several runs how much they differ, of one the interval of its patients."""
+    if runs_of(table) > 1:
+        return "mean over runs; the band is one standard deviation over runs, no interval of patients"
+    if any(np.isfinite(curve.low).any() for curve in found.values()):
+        return "the band is the interval of the test patients"
+    return "no interval: some stage has too few test patients for one"
 
 
 def tested(table: pl.DataFrame) -> str:
     """How many runs a method has, and on how many patients each is tested."""
-    runs = table.group_by("method").agg(pl.struct("seed", "fold").n_unique().alias("runs"))["runs"]
+    runs = runs_of(table)
     patients = [
         round(value) for value in table.group_by("method").agg(pl.col("n_patients").mean())["n_patients"].to_list()
     ]
     few, many = min(patients), max(patients)
     each = str(few) if few == many else f"{few} to {many}"
-    return f"{int(runs.to_numpy().max())} runs a method, {each} test patients each"
+    return f"{runs} runs a method, {each} test patients each" if runs > 1 else f"one run, {each} test patients"
+
+
+def runs_of(table: pl.DataFrame) -> int:
+    """How many runs a method has."""
+    runs = table.group_by("method").agg(pl.struct("seed", "fold").n_unique().alias("runs"))["runs"]
+    return int(runs.to_numpy().max())
 
 
 def asked_only(curves: pl.DataFrame) -> pl.DataFrame:
@@ -73,6 +90,7 @@ def asked_only(curves: pl.DataFrame) -> pl.DataFrame:
 def mean_curves(table: pl.DataFrame) -> Curves:
     """The mean over runs, round by round, of each method and strategy in their order."""
     found: Curves = {}
+    several, bounds = runs_of(table) > 1, {"auc_macro_lo", "auc_macro_hi"} <= set(table.columns)
     for method, strategy in table.select("method", "strategy").unique(maintain_order=True).iter_rows():
         part = table.filter((pl.col("method") == method) & (pl.col("strategy") == strategy))
         by_round = (
@@ -85,7 +103,13 @@ def mean_curves(table: pl.DataFrame) -> Curves:
             .sort("round")
         )
         share, mean, sd = (by_round[name].to_numpy().astype(np.float64) for name in ("share", "mean", "sd"))
-        found[method, strategy] = MeanCurve(share, mean, sd)
+        low, high = mean - sd, mean + sd
+        if not several:
+            own = part.sort("round").select(pl.col("^auc_macro_(lo|hi)$").cast(pl.Float64).fill_null(np.nan))
+            low, high = (
+                (own["auc_macro_lo"].to_numpy(), own["auc_macro_hi"].to_numpy()) if bounds else (mean * np.nan,) * 2
+            )
+        found[method, strategy] = MeanCurve(share, mean, low, high)
     return found
 
 
@@ -130,8 +154,7 @@ def one_curve(ax: Axes, curve: MeanCurve | None, index: int, strategy: str) -> N
     if curve is None:
         return
     line = line_style(index)
-    low, high = curve.mean - curve.sd, curve.mean + curve.sd
-    ax.fill_between(curve.share, low, high, color=line["color"], alpha=0.15, linewidth=0)
+    ax.fill_between(curve.share, curve.low, curve.high, color=line["color"], alpha=0.15, linewidth=0)
     ax.plot(curve.share, curve.mean, marker="o", label=title_of(strategy), **line)
 
 
@@ -147,11 +170,15 @@ def beside_first(ax: Axes, found: Curves, method: str, strategies: list[str], ow
 
 
 def curve_limits(curves: pl.DataFrame) -> tuple[float, float]:
-    """Returns the lowest and highest AUC of all curves, rounded outwards to 0.05; 0.5 and 1 where there is none."""
-    values = curves["auc_macro"].drop_nulls().to_numpy()
+    """Returns the lowest and highest AUC of all curves and bands, rounded outwards to 0.05 with room for a marker; 0.5
+    and 1 where there is none."""
+    drawn = [own for curve in mean_curves(curves).values() for own in (curve.mean, curve.low, curve.high)]
+    values = np.concatenate([curves["auc_macro"].drop_nulls().to_numpy(), *drawn])
+    values = values[np.isfinite(values)]
     if not len(values):
         return 0.5, 1.0
-    return float(max(0.0, np.floor(values.min() * 20) / 20)), float(min(1.0, np.ceil(values.max() * 20) / 20))
+    low, high = np.floor((values.min() - 0.01) * 20) / 20, np.ceil((values.max() + 0.01) * 20) / 20
+    return float(max(0.0, low)), float(min(1.0, high))
 
 
 def wanted(results: Results) -> bool:

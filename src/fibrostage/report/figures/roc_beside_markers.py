@@ -24,7 +24,7 @@ def draw(results: Results) -> list[Drawing]:
     names = names_of(found)
     made = []
     for split in found.splits:
-        panels = panels_of(found, results.staging, split, names)
+        panels = panels_of(found, results.judging, split, names)
         patients = found.of_seed(found.scores).filter(pl.col("split") == split)["patient_id"].n_unique()
         cuts = and_([title for title, _, _ in panels])
         about = f"ROC curves at {cuts}, {COHORTS[split]}. Areas under them: {areas_said(panels)}."

@@ -19,7 +19,7 @@ def draw(results: Results) -> list[Drawing]:
     """A plot a cut at which any group is large enough."""
     confidence = results.first.confidence
     return [
-        forest_of(judged, found, results.staging, confidence, results.simulated)
+        forest_of(judged, found, results.judging, confidence, results.simulated)
         for judged, found in results.subgroups
         if any(group.auc is not None for one in found for group in one.groups)
     ]
@@ -42,9 +42,14 @@ def forest_of(
         drawn = [(group, group.auc) for group in one.groups if group.auc is not None]
         if drawn:
             rows.append(
-                ForestRow(one.title, None, "" if one.p_holm is None else f"interaction: p {p_text(one.p_holm)}")
+                ForestRow(one.title, None, "" if one.p_holm is None else f"interaction: p {p_text(one.p_holm)}", True)
             )
-        rows += [ForestRow(group.name, auc, f"{short_text(auc)}, n = {group.n}") for group, auc in drawn]
+            rows += [
+                ForestRow(group.name, group.auc, f"too few, n = {group.n}")
+                if group.auc is None
+                else ForestRow(group.name, group.auc, f"{short_text(group.auc)}, n = {group.n}")
+                for group in one.groups
+            ]
         groups += len(drawn)
     cut = staging.cut_name(judged.cut)
     title = f"{cut}, {method_text(judged.method)}"

@@ -11,7 +11,7 @@ from fibrostage.views.probabilities import calibration_view
 def blocks(results: Results) -> list[Block]:
     """The figure where there are patients enough, and slopes and intercepts in a table."""
     kind = FIGURES["calibration"]
-    table = ShownTable(calibration_view(results.at_cuts, results.staging, results.simulated))
+    table = ShownTable(calibration_view(results.at_cuts, results.judging, results.simulated))
     return [*(kind.draw(results) if kind.wanted(results) else []), table]
 
 

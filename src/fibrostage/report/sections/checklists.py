@@ -29,16 +29,18 @@ def titles_on_page(results: Results) -> dict[str, str]:
 
 
 def checklist_view(checklist: Checklist, titles: dict[str, str]) -> TableView:
-    """A row an item: number, what it asks, who answers it, where, and what is left to write."""
+    """A row an item: number, what it asks where that may be said, who answers it, where, and what is left to write."""
     rows: list[list[str | Cell]] = []
+    told_what = any(item.asks for item in checklist.items)  # the words of some lists are not free to retell
     counts: dict[str, int] = {}
     for item in checklist.items:
         status = item.status(titles)
         counts[status] = counts.get(status, 0) + 1
         where = "; ".join(titles[name] for name in item.answered_by(titles)) or NONE
-        rows.append([item.number, item.asks or NONE, status, where, item.write or NONE])
+        asks = [item.asks or NONE] if told_what else []
+        rows.append([item.number, *asks, status, where, item.write or NONE])
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    columns = ("item", "what it asks", "answered", "where on this page", "left to write")
+    columns = ("item", *(("what it asks",) if told_what else ()), "answered", "where on this page", "left to write")
     return view(f"{checklist.title}: {told}", columns, rows, checklist.source)
 
 

@@ -38,8 +38,9 @@ def blocks(results: Results) -> list[Block]:
 
 
 def wanted(results: Results) -> bool:
-    """Of one run that has tested patients."""
-    return results.examples is not None or (results.single is not None and bool(results.kept))
+    """Of one run that has tested patients; a validation holds no model that could explain them."""
+    made_here = results.single is not None and results.validation is None and bool(results.kept)
+    return results.examples is not None or made_here
 
 
 SECTION = Section("examples", "Patients called rightly and wrongly", wanted, blocks)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fibrostage.analysis.by_fold import figures_by_fold
+from fibrostage.analysis.judged import KeptRun
 from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Block, Section, ShownTable
 from fibrostage.results.predictions import LEFT_OUT
@@ -11,30 +14,35 @@ from fibrostage.views.table import method_text
 
 
 def blocks(results: Results) -> list[Block]:
-    """A table a method."""
+    """A table of a run, or of a study's first method; of a study of cuts one a cut."""
     first = results.first
     return [
         ShownTable(
             by_fold_view(
-                figures_by_fold(table, results.staging, first.confidence),
-                results.staging,
+                figures_by_fold(run.predictions, run.tells(results.staging), first.confidence),
+                run.tells(results.staging),
                 first.split.column,
-                method_text(method),
+                method_text(run.method),
                 results.simulated,
             ),
             titled=True,
         )
-        for method, table in results.predictions.items()
+        for run in divided(results)
     ]
 
 
+def divided(results: Results) -> Iterator[KeptRun]:
+    """What the first method told of patients who were left out by a column's value, several of them: runs of earlier
+    versions do not say which, and one that asks leaves out one."""
+    for run in results.told:
+        there = LEFT_OUT in run.predictions.columns and run.predictions[LEFT_OUT].n_unique() > 1
+        if there and run.method == results.told[0].method:
+            yield run
+
+
 def wanted(results: Results) -> bool:
-    """Whether a run that was divided by a column is shown."""
-    run = results.single
-    told = all(LEFT_OUT in table.columns for table in results.predictions.values())  # runs of earlier versions do not
-    return (
-        run is not None and run.split.scheme == "column" and run.strategy is None and told and bool(results.predictions)
-    )
+    """Whether patients were divided by a column, and each of its values tested."""
+    return results.first.split.scheme == "column" and results.validation is None and any(divided(results))
 
 
 SECTION = Section("left_out", "Each left out in turn", wanted, blocks)

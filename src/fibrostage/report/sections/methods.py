@@ -9,7 +9,7 @@ from fibrostage.report.sections.spec import Block, Note, Section
 
 def blocks(results: Results) -> list[Block]:
     """The paragraph without its citations."""
-    return [Note(" ".join(sentence.text for sentence in methods_of(results)))]
+    return [Note(" ".join(sentence.text for sentence in methods_of(results)), "lead")]
 
 
 SECTION = Section("methods", "Methods, for a manuscript", lambda results: bool(methods_of(results)), blocks)

@@ -12,7 +12,7 @@ from fibrostage.views.table import reasons_of
 def blocks(results: Results) -> list[Block]:
     """A table a cut of what can be computed, why the rest cannot, where published thresholds are from, and the grey
     zone."""
-    staging, confidence, simulated = results.staging, results.first.confidence, results.simulated
+    staging, confidence, simulated = results.judging, results.first.confidence, results.simulated
     points = all_points(results.judged, staging.name, confidence)
     sources = sources_of(points)
     shown: list[Block] = []
@@ -29,7 +29,8 @@ def blocks(results: Results) -> list[Block]:
         shown.append(Note("Sources: " + " ".join(f"{k}. {source}." for k, source in enumerate(sources, start=1))))
     zones = [zone for one in results.judged for zone in grey_zones(one, staging.name, confidence)]
     if zones:
-        shown += [Heading("Grey zone"), ShownTable(grey_view(zones, staging, simulated))]
+        table = grey_view(zones, staging, simulated)
+        shown += [Heading("Grey zone"), *([ShownTable(table)] if table.rows else [])]
         whys = ((one.method, one.why) for one in zones)
         shown += [Note(line) for line in reasons_of(whys, "no grey zone at some cut")]
     return shown

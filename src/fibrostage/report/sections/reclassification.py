@@ -12,7 +12,7 @@ from fibrostage.views.table import reasons_of
 def blocks(results: Results) -> list[Block]:
     """A row a cut and other method, then what could not be computed."""
     found = reclassified(results.judged, results.first.confidence)
-    table = reclassified_view(found, results.staging, results.simulated)
+    table = reclassified_view(found, results.judging, results.simulated)
     shown: list[Block] = [ShownTable(table)] if table.rows else []
     return [*shown, *(Note(line) for line in reasons_of((f"against {one.other}", one.why) for one in found))]
 

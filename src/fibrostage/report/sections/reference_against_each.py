@@ -12,10 +12,10 @@ def blocks(results: Results) -> list[Block]:
     """A table a cohort and cut."""
     found = results.beside_markers
     assert found is not None
-    panels = comparison_panels(found.of_seed(found.comparison), found.reference, results.staging)
-    of_study = f"Seed {found.seed}; the reference is {method_text(found.reference)}. "
+    panels = comparison_panels(found.of_seed(found.comparison), found.reference, results.judging)
+    of_study = f" Seed {found.seed} of the study." if results.diagnosis is not None else ""
     note = Note(
-        f"{of_study if results.diagnosis is not None else ''}Two scores are compared on the patients who have "
+        f"The reference is {method_text(found.reference)}.{of_study} Two scores are compared on the patients who have "
         "both, by DeLong's test; p is adjusted after Holm within a table."
     )
     return [*(ShownTable(panel, titled=True) for panel in panels), note]

@@ -12,9 +12,11 @@ def blocks(results: Results) -> list[Block]:
     found = results.beside_markers
     assert found is not None
     note = (
-        "One point a patient, AUC with DeLong's interval; a marker's curve is of the test patients who have it. The "
-        "first seven markers are drawn, all of them stand in the table below."
+        "One point a patient, AUC with DeLong's interval; a marker's curve is of the test patients who have it. Seven "
+        "beside the first are drawn, all of them stand in the table below."
     )
+    if results.table is not None:
+        note += " A patient tested in several runs counts once, with the mean of the runs' probabilities."
     if results.diagnosis is not None:
         note = (
             f"Seed {found.seed}, one point a patient, AUC with DeLong's interval; the other seeds, and methods beyond "

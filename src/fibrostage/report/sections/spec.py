@@ -14,7 +14,7 @@ __all__ = ["Block", "Bullets", "Drawing", "Facts", "Folded", "Heading", "Note", 
 
 @dataclass(frozen=True)
 class Note:
-    """What a reader must know of what stands above."""
+    """What a reader must know of what stands above; of the `kind` "lead" what a section is for, in full ink."""
 
     text: str
     kind: str = "note"

@@ -19,7 +19,7 @@ def blocks(results: Results) -> list[Block]:
     tables = [own for _, own in found]
     if not tables[0]:
         return [Note(ALONE)]
-    return [*FIGURES["subgroups"].draw(results), ShownTable(subgroups_view(tables, results.staging, results.simulated))]
+    return [*FIGURES["subgroups"].draw(results), ShownTable(subgroups_view(tables, results.judging, results.simulated))]
 
 
 SECTION = Section("subgroups", "In every kind of patient?", lambda results: bool(results.kept), blocks)

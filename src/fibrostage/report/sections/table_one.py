@@ -9,7 +9,7 @@ from fibrostage.views.table_one import TOLD, table_one_view
 
 NOT_KEPT = (
     "Cannot be made because the run kept nothing of its patients but what was said of them; runs from before that was "
-    "kept must be trained again."
+    "kept must be made again."
 )
 
 
