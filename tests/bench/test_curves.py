@@ -56,15 +56,15 @@ def test_choices_with_labels_in_hand_are_no_plan_s() -> None:
 
 
 def test_a_tiny_oracle_beside_rand(cohort: Cohort, tmp_path: Path) -> None:
-    asked = (*SMALL, *TINY, "active.shares=[0.4, 0.7, 1.0]", "training.epochs=2", "active.epochs=1")
+    asked = (*SMALL, *TINY, "active.shares=[0.5, 0.8]", "training.epochs=1", "active.epochs=1")
     found = bench_oracle(cohort, 1, asked, tmp_path / "kept")
     curves, apart = found.tables
     assert [row[0] for row in curves.rows] == [RAND, LOOK_AHEAD, TRIAL_FITS]
     assert [row[0] for row in apart.rows] == [LOOK_AHEAD, TRIAL_FITS]
-    begun = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "kept").glob("*/seconds.json")}
+    begun = {path.parent.name: path.stat().st_mtime_ns for path in (tmp_path / "kept").glob("*/seconds.json")}
     assert len(begun) == 6
     assert bench_oracle(cohort, 1, asked, tmp_path / "kept").tables == found.tables
-    assert begun == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "kept").glob("*/seconds.json")}
+    assert begun == {path.parent.name: path.stat().st_mtime_ns for path in (tmp_path / "kept").glob("*/seconds.json")}
 
 
 def test_an_oracle_refuses_what_it_cannot_do(cohort: Cohort) -> None:

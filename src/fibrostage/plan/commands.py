@@ -131,7 +131,7 @@ def content_read(plan: Plan, reads: Reads) -> dict[str, Json]:
         if section in data:
             del data[section][name]
     for (section, name), usual in ADDED_LATER.items():
-        if section in data and data[section].get(name) == usual:
+        if section in data and name in data[section] and data[section][name] == usual:
             del data[section][name]
     if "calibration" not in reads.sections and plan.training.frozen_l2 == CHOSEN and "frozen_l2" in data["training"]:
         data["training"]["frozen_l2"] = plan.training.penalty
