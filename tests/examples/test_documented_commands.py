@@ -13,7 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from fibrostage.bench import answers, calibration, intake, next_exam, pool, predict, scale, serve, stats, train
+from fibrostage.bench import (
+    active,
+    answers,
+    calibration,
+    intake,
+    next_exam,
+    oracle,
+    pool,
+    predict,
+    scale,
+    serve,
+    stats,
+    train,
+)
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
@@ -26,7 +39,10 @@ CHEAPER = {
 }
 FROZEN = ["--set", "network.backbone=efficientnet_lite0", "--set", "training.finetune=head"]  # in place of ResNet-50
 FEWER = {"--patients": "8", "--excluded": "2", "--pictures": "1"}  # of a phantom
+MODULES = (active, answers, calibration, intake, next_exam, oracle, pool, predict, scale, serve, stats, train)
 BENCHMARKS = (
+    "bench_active",
+    "bench_oracle",
     "bench_stats",
     "bench_pool",
     "bench_train",
@@ -87,7 +103,7 @@ def bench_is_called(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         raise InsteadError
 
     with monkeypatch.context() as patch:
-        for module in (answers, calibration, intake, next_exam, pool, predict, scale, serve, stats, train):
+        for module in MODULES:
             for name in BENCHMARKS:
                 patch.setattr(module, name, stands_in, raising=False)
         with pytest.raises(InsteadError):

@@ -54,6 +54,28 @@ def test_the_freeze_boundary_cuts_where_last_begins(name: str) -> None:
     assert weights_hash(network) != before
 
 
+def test_fewer_blocks_are_behind_a_boundary_that_is_moved() -> None:
+    """What `last` names then is behind it and all of it, and the network's answer is the same."""
+    spec = BACKBONES["efficientnet_lite0"]
+    network = build_backbone(spec, "random", 3).eval()
+    x = torch.rand(1, 3, spec.size, spec.size) - 0.5
+    with torch.no_grad():
+        before = network(x)
+    later = spec.behind(2, network)
+    maps = network.front(x).detach()
+    assert maps.shape == (1, 192, 7, 7)
+    told = network.back(maps)
+    torch.testing.assert_close(told, before)
+    told.sum().backward()
+    behind = {n for n, p in network.named_parameters() if p.grad is not None}
+    assert behind == {n for n, _ in network.named_parameters() if any(n.startswith(f"{p}.") for p in later.last)}
+    assert {n.split(".")[1] for n in behind if n.startswith("blocks.")} == {"14", "15"}
+    with pytest.raises(PlanError, match=r"training.blocks = 6: efficientnet_lite0 trains 1 to 5"):
+        spec.behind(6, network)
+    with pytest.raises(PlanError, match="freeze boundary of resnet18 stands still"):
+        BACKBONES["resnet18"].behind(2, network)
+
+
 def test_unknown_names_list_the_known() -> None:
     with pytest.raises(PlanError, match=r"unknown backbone 'resnet5', did you mean 'resnet50'.*known: efficientnet"):
         BACKBONES["resnet5"]

@@ -55,6 +55,7 @@ class Draws:
     SITE_RECALIBRATION = Draw("which patients of a site recalibrate for the others", 18)
     CURVES = Draw("resamples of patients and starts for differences of learning curves", 19)
     MEASURED_APART = Draw("which training patients' pictures are measured from the others'", 21)
+    LABELS_IN_HAND = Draw("patients that a choice with the labels in hand tries", 22)
     PHANTOM_PATIENTS = Draw("the states of simulated patients", 0)
     PHANTOM_SHOTS = Draw("which pictures a simulated patient has", 1)
     PHANTOM_PICTURE = Draw("one simulated picture", 2)

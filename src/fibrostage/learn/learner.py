@@ -262,6 +262,7 @@ class FinetuneLearner:
         self.spec = BACKBONES[plan.network.backbone]
         names = plan.fused[:1] if plan.network.share_backbone else plan.fused
         backbones = {name: backbone_of(plan.network, plan.seed) for name in names}
+        self.spec = self.spec.behind(plan.training.blocks, *backbones.values())
         head = seeded_head(cohort, plan, dict.fromkeys(plan.fused, self.spec.features), seed)
         self._network = MMFN(backbones, head, plan.network.share_backbone)
         self.source: PixelSource | BoundarySource = PixelSource(

@@ -67,6 +67,7 @@ ADDED_LATER: dict[tuple[str, str], Json] = {  # keys that do not count where the
     ("decision", "ppv"): 0.9,
     ("decision", "false_alarms"): 0.01,
     ("split", "require"): [],
+    ("training", "blocks"): None,
     ("training", "candidates"): 64,
     ("training", "cover"): "pictures",
     ("training", "optimiser"): "adamw",
@@ -85,7 +86,7 @@ def idle_keys(plan: Plan) -> dict[str, str]:
     if plan.training.cover == "candidates":
         found["training.together"] = 'training.cover = "candidates"'
     if tune != "last":
-        found["training.boundary"] = f'training.finetune = "{tune}"'
+        found |= dict.fromkeys(("training.boundary", "training.blocks"), f'training.finetune = "{tune}"')
     if tune != "head" or plan.training.frozen_l2 != CHOSEN:
         why = f"training.{'frozen_l2' if tune == 'head' else 'finetune'} as it is"
         found |= {"calibration.penalties": why, "calibration.heavier": why}
@@ -130,7 +131,7 @@ def content_read(plan: Plan, reads: Reads) -> dict[str, Json]:
         if section in data:
             del data[section][name]
     for (section, name), usual in ADDED_LATER.items():
-        if section in data and data[section].get(name) == usual:
+        if section in data and name in data[section] and data[section][name] == usual:
             del data[section][name]
     if "calibration" not in reads.sections and plan.training.frozen_l2 == CHOSEN and "frozen_l2" in data["training"]:
         data["training"]["frozen_l2"] = plan.training.penalty

@@ -43,6 +43,9 @@ class TrainingPlan(PlanSection):
     boundary: bool = True
     """Train from cached maps at the freeze boundary (and their mirror images): several times faster, without random
     moves; worth it unless training pictures are few (docs/results.md)."""
+    blocks: int | None = Field(None, ge=1)
+    """With "last", how many of the backbone's blocks learn; without it all behind its freeze boundary, 5 of
+    efficientnet_lite0. With 2 a step takes less than half (docs/performance.md)."""
     backbone_lr: float = Field(1e-4, gt=0, le=1)
     """Learning rate of the backbones."""
     head_lr: float = Field(1e-3, gt=0, le=1)

@@ -103,7 +103,7 @@ def warm_cache(runs: Sequence[Run], progress: Progress) -> None:
         precision = resolve_precision(plan.training.precision)
         for name in plan.pictured:
             random_seed = plan.seed if plan.network.weights == "random" else 0
-            how = (precision, plan.training.mirror, plan.training.finetune)
+            how = (precision, plan.training.mirror, plan.training.finetune, plan.training.blocks)
             key = (run.cohort, name, spec.name, plan.network.weights, plan.network.source, random_seed, *how)
             if key not in seen:
                 seen.add(key)
@@ -111,4 +111,4 @@ def warm_cache(runs: Sequence[Run], progress: Progress) -> None:
                 if plan.training.finetune == "head":
                     features_of(cohort, name, spec, backbone, precision, progress, plan.training.mirror)
                 elif plan.training.boundary:
-                    maps_of(cohort, name, spec, backbone, precision, progress)
+                    maps_of(cohort, name, spec.behind(plan.training.blocks, backbone), backbone, precision, progress)

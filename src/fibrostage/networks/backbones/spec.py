@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from fibrostage.ground.errors import PlanError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,7 +44,8 @@ class Backbone:
     that `build` makes is `back(front(x))`, and `back` is what they name. `rename` turns a key of the published weights
     into ours, or None to drop it (the ImageNet classifier). `imagenet` finds the published weights on this machine, or
     raises `WeightsError` saying where to get them; `on_board` is the SHA-256 of those that a package ships. `layouts`
-    are other tools' names for the same weights.
+    are other tools' names for the same weights. `cut` moves a network's freeze boundary so that fewer blocks lie behind
+    it, and returns the `last` of then; it is None where the boundary stands still.
     """
 
     name: str
@@ -59,3 +62,14 @@ class Backbone:
     exact: bool = False
     layouts: tuple[NamesElsewhere, ...] = ()
     on_board: str | None = None
+    cut: Callable[[nn.Module, int], tuple[str, ...]] | None = None
+
+    def behind(self, blocks: int | None, *networks: nn.Module) -> Backbone:
+        """This backbone with `blocks` blocks behind its freeze boundary, which is moved in `networks` too; itself where
+        `blocks` is None. Raises `PlanError` where it cannot be moved so."""
+        if blocks is None:
+            return self
+        if self.cut is None:
+            raise PlanError(f"training.blocks: the freeze boundary of {self.name} stands still; leave it out")
+        last = [self.cut(network, blocks) for network in networks]
+        return replace(self, last=last[0])
