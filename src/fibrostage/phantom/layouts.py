@@ -15,11 +15,11 @@ from PIL import Image, ImageDraw, ImageOps
 from scipy.ndimage import binary_erosion, zoom
 
 from fibrostage import SIMULATED
-from fibrostage.ground.geometry import Rectangle
+from fibrostage.ground.geometry import Rectangle, moved
 from fibrostage.ground.quantities import kpa_from_speed
 from fibrostage.phantom import interface
 from fibrostage.phantom.bmode import HEIGHT
-from fibrostage.phantom.placing import Places, arrange, bounds, box_mask
+from fibrostage.phantom.placing import Places, arrange, bounds, box_mask, pushed
 from fibrostage.phantom.screen import colours, stiffness_map
 from fibrostage.phantom.vendors import LAYOUTS, WHITE, Layout, draw_layout
 
@@ -50,7 +50,8 @@ class Screen:
 
     `box` bounds the elastogram with its frame line (without a line, the colour that is shown) and is None on plain
     B-mode. `field` is the true stiffness in kPa over `box`, NaN where no pure overlay colour is seen: drop-outs, the
-    frame, marks and letters over it. `kpa` is its median after clipping to the scale. `scale` is in `unit`.
+    frame, marks and letters over it. `shape` says what of `box` is the box, its line included. `kpa` is the field's
+    median after clipping to the scale. `scale` is in `unit`.
     """
 
     pixels: NDArray[np.uint8]
@@ -60,6 +61,7 @@ class Screen:
     grey_bar: Rectangle | None
     kpa: float | None
     field: NDArray[np.float32] | None
+    shape: NDArray[np.bool_] | None
     scale: float
     unit: str
     opacity: float
@@ -69,16 +71,17 @@ class Screen:
 def fitted(grey: NDArray[np.uint8], panel: Rectangle, layout: Layout) -> NDArray[np.uint8]:
     """Returns a picture, grey [H, W] or colour [H, W, 3], as the panel shows it in its own size, RGB [h, w, 3].
 
-    Grey takes the scanner's tint, and only its middle is shown where the panel is narrower; a picture in colour is kept
-    whole.
+    Grey takes the scanner's tint, and only its middle is shown where the panel is narrower or the layout has a zoom; a
+    picture in colour is kept whole.
     """
     if grey.ndim == 3:
         return np.asarray(
             ImageOps.pad(Image.fromarray(grey), (panel.width, panel.height), Image.Resampling.BICUBIC)
         ).copy()
-    keep = min(grey.shape[1], round(grey.shape[0] * panel.width / panel.height))
-    cut = (grey.shape[1] - keep) // 2
-    part = Image.fromarray(np.ascontiguousarray(grey[:, cut : cut + keep]))
+    rows = round(grey.shape[0] / layout.zoom)
+    keep = min(round(grey.shape[1] / layout.zoom), round(rows * panel.width / panel.height))
+    above, cut = (grey.shape[0] - rows) // 2, (grey.shape[1] - keep) // 2
+    part = Image.fromarray(np.ascontiguousarray(grey[above : above + rows, cut : cut + keep]))
     large = np.asarray(part.resize((panel.width, panel.height), Image.Resampling.BICUBIC))
     bright = (large / 255) ** layout.gamma
     return np.round(bright[:, :, None] * np.array(layout.tint)).astype(np.uint8)
@@ -104,15 +107,24 @@ def map_over(
 def coloured(field: NDArray[np.float32], layout: Layout) -> NDArray[np.uint8]:
     """Turns stiffness `field` [h, w] in kPa into the overlay's colours [h, w, 3].
 
-    A bar in m/s is even in speed: E = 3c².
+    A bar in m/s is even in speed: E = 3c². What is drained has lost its colour to grey, then what is washed to white.
     """
     value = np.sqrt(field / kpa_from_speed(1.0)) if layout.unit == "m/s" else field
-    return COLOUR_MAPS[layout.colours][np.clip(np.round(value / layout.scale * 255), 0, 255).astype(np.uint8)]
+    found = COLOUR_MAPS[layout.colours][np.clip(np.round(value / layout.scale * 255), 0, 255).astype(np.uint8)]
+    if not layout.washed and not layout.drained:
+        return found
+    pale = found + layout.drained * (found.mean(axis=2, keepdims=True) - found)
+    return np.round(pale + layout.washed * (255 - pale)).astype(np.uint8)
 
 
 def full_scale(layout: Layout) -> float:
     """Returns the stiffest kPa that the colours can show."""
     return kpa_from_speed(layout.scale) if layout.unit == "m/s" else layout.scale
+
+
+def mm_per_pixel(layout: Layout, panel: Rectangle) -> float:
+    """Returns the spacing in mm of what a panel shows."""
+    return MM_PER_PIXEL * HEIGHT / panel.height / layout.zoom
 
 
 def around(
@@ -153,15 +165,18 @@ def overlay(
     places: Places,
     stiffness: tuple[float, float, float],
     rng: np.random.Generator,
-) -> tuple[Rectangle, NDArray[np.float32]]:
-    """Draws the elastogram into the screen `pixels` [H, W, 3]; returns its bounding rectangle and what is seen there.
+) -> tuple[Rectangle, NDArray[np.float32], NDArray[np.bool_]]:
+    """Draws the elastogram into the screen `pixels` [H, W, 3]; returns its bounding rectangle, what is seen there, and
+    its shape [h, w].
 
     What is seen is the stiffness [h, w] in kPa, NaN where it is not shown. `stiffness` is the kPa in the middle of the
     map, its variation, and the share of the box that is shown.
     """
     panel = places.panels[-1]
     mask = box_mask(layout, panel, rng)
-    inside = mask if layout.frame is None else binary_erosion(mask, np.ones((3, 3)), iterations=layout.thickness)
+    if layout.leaves:
+        mask = pushed(mask, layout.leaves, rng)
+    inside = mask if layout.frame is None else within_line(mask, layout)
     whole = bounds(mask)
     field, shown = map_over(whole, panel, *stiffness, rng)
     part = np.s_[whole.y : whole.y + whole.height, whole.x : whole.x + whole.width]
@@ -175,11 +190,15 @@ def overlay(
         if layout.frame is not None and (last or layout.twin_frame):
             area[line_of(mask & ~inside, layout)] = layout.frame
     field = np.where(shown, field, np.nan).astype(np.float32)
-    seen = whole if layout.frame is not None else bounds(shown)
-    if layout.frame is None:
-        field = field[seen.y : seen.y + seen.height, seen.x : seen.x + seen.width]
-        seen = Rectangle(whole.x + seen.x, whole.y + seen.y, seen.width, seen.height)
-    return Rectangle(panel.x + seen.x, panel.y + seen.y, seen.width, seen.height), field
+    shape = shown if layout.frame is None else mask[part]
+    seen = bounds(shape)  # all of it where a line goes around
+    return moved(moved(seen, whole), panel), field[seen.part], shape[seen.part]
+
+
+def within_line(mask: NDArray[np.bool_], layout: Layout) -> NDArray[np.bool_]:
+    """Returns a box's mask [h, w] without its line; a box that leaves the panel has none along the panel's border."""
+    steps = np.ones((3, 3))
+    return binary_erosion(mask, steps, iterations=layout.thickness, border_value=int(bool(layout.leaves)))
 
 
 def line_of(ring: NDArray[np.bool_], layout: Layout) -> NDArray[np.bool_]:
@@ -208,7 +227,7 @@ def over(
     low = rng.random() < 0.4
     for panel in places.panels:
         if layout.ruler != "none":
-            interface.ruler(draw, panel, layout, MM_PER_PIXEL * HEIGHT / panel.height)
+            interface.ruler(draw, panel, layout, mm_per_pixel(layout, panel))
         if layout.logo is not None:
             interface.orientation_mark(draw, panel, layout.logo, layout.letters)
         if layout.focus is not None:
@@ -243,9 +262,9 @@ def render(
     places = arrange(layout)
     barred = layout.bar != "none" and (kpa is not None or bool(rng.random() < BAR_WITHOUT_BOX))
     pixels = around(layout, places, grey, name, barred, rng)
-    box, field, median = None, None, None
+    box, field, shape, median = None, None, None, None
     if kpa is not None:
-        box, field = overlay(pixels, layout, places, (kpa, cv, fill), rng)
+        box, field, shape = overlay(pixels, layout, places, (kpa, cv, fill), rng)
     done = over(pixels, layout, places, box, kpa or 0.0, grey.ndim == 3, rng)
     if box is not None and field is not None:
         part = np.s_[box.y : box.y + box.height, box.x : box.x + box.width]
@@ -260,8 +279,9 @@ def render(
         grey_bar=places.grey_bar,
         kpa=median,
         field=field,
+        shape=shape,
         scale=layout.scale,
         unit=layout.unit,
         opacity=layout.opacity,
-        mm_per_pixel=MM_PER_PIXEL * HEIGHT / places.panels[0].height,
+        mm_per_pixel=mm_per_pixel(layout, places.panels[0]),
     )

@@ -5,16 +5,18 @@ The box stays inside the sector that the probe sees: its sides follow the probe'
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fibrostage.ground.geometry import Rectangle
+from fibrostage.ground.geometry import Rectangle, clipped
 from fibrostage.phantom.bmode import HALF_ANGLE, HEIGHT
 from fibrostage.phantom.vendors import Layout
 
 APEX = -79.0  # picture row where the convex probe's rays meet, at the middle of its depths
+OUTSIDE = (0.15, 0.5)  # of the height or width of a box that leaves its panel
 ASPECTS = (0.72, 1.25)  # of a panel; a narrow one shows the middle of the picture
 
 
@@ -98,6 +100,25 @@ def box_mask(layout: Layout, panel: Rectangle, rng: np.random.Generator) -> NDAr
     if layout.shape == "sector":
         rows = (radius >= top - APEX) & (radius < top + high - APEX)
     return np.asarray(rows & (angle >= ends[0]) & (angle <= ends[1]))
+
+
+def pushed(mask: NDArray[np.bool_], leaves: Sequence[str], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Returns a box's mask on a panel [h, w], moved so far past each of the sides that it `leaves` ("top", "right",
+    "bottom", "left") that between a seventh and a half of its height or width is outside."""
+    box, (height, width) = bounds(mask), mask.shape
+    down = across = 0
+    for side in leaves:
+        share = rng.uniform(*OUTSIDE)
+        if side in ("top", "bottom"):
+            out = round(share * box.height)
+            down = -box.y - out if side == "top" else height - box.bottom + out
+        else:
+            out = round(share * box.width)
+            across = -box.x - out if side == "left" else width - box.right + out
+    seen = clipped(Rectangle(box.x + across, box.y + down, box.width, box.height), width, height)
+    result = np.zeros_like(mask)
+    result[seen.part] = mask[seen.y - down : seen.bottom - down, seen.x - across : seen.right - across]
+    return result
 
 
 def bounds(mask: NDArray[np.bool_]) -> Rectangle:

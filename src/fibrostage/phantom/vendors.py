@@ -31,6 +31,9 @@ class Layout:
     Widths and heights are in pixels, `bar_height` is a share of the panel's. `dual` puts plain B-mode on the left of
     the elastogram, with the same frame line when `twin_frame`. `bar_inset` is a bar inside the tissue panel. `gamma`
     above 1 darkens the grey levels, `tint` is what their white becomes.
+
+    `leaves` are the sides of the panel that the box goes past, `zoom` enlarges the middle of the picture; `washed` is
+    the share of white in the overlay's colours, `drained` the share of their colour that is grey instead.
     """
 
     name: str
@@ -70,6 +73,10 @@ class Layout:
     circle: bool = True
     thumbnails: bool = False
     icons: bool = True
+    leaves: tuple[str, ...] = ()
+    zoom: float = 1.0
+    washed: float = 0.0
+    drained: float = 0.0
 
     @property
     def letters(self) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fibrostage.bench.intake import bench_boxes, make_screen
+from fibrostage.bench.boxes import bench_boxes, make_screen
 from fibrostage.ground.geometry import Rectangle, iou
 from fibrostage.intake.find.box_finder import find_box
 from fibrostage.intake.find.masks import cell_sums, dilated, eroded, filled, like, paired

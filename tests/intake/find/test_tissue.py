@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fibrostage.bench.intake import make_screen
+from fibrostage.bench.boxes import make_screen
 from fibrostage.ground.geometry import shared
 from fibrostage.intake.find.tissue import find_tissue
 from tests.dicom.real_files import opened, real

@@ -242,14 +242,17 @@ def bench_box_finder(
     drawn: Annotated[
         bool, typer.Option("--drawn", help="Layouts drawn at random, instead of the ten named ones.")
     ] = False,
+    kind: Annotated[
+        str, typer.Option(help="'whole' boxes, boxes 'leaving' the panel, 'cropped' pictures, or 'pale' maps.")
+    ] = "whole",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Elastogram boxes and stiffness found on scanner-like screens, beside the truth."""
-    from fibrostage.bench.intake import bench_boxes
+    from fibrostage.bench.boxes import bench_boxes
     from fibrostage.bench.tables import boxes_view
 
-    content = bench_boxes(screens, drawn, seed, make_progress())
+    content = bench_boxes(screens, drawn, seed, make_progress(), kind)
     if as_json:
         print_json(content)
     else:

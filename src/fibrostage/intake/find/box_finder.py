@@ -19,6 +19,7 @@ from scipy import ndimage
 from fibrostage.ground.geometry import Rectangle, around, between, clipped, gap, moved
 from fibrostage.intake.find.box_frames import SMALLEST, straight_frame
 from fibrostage.intake.find.colour import COLOURED, Tint, colour_strength, is_icon, share_that_varies, tint_of
+from fibrostage.intake.find.colour_bar import WIDEST
 from fibrostage.intake.find.masks import cell_sums, codes_of, dilated, eroded, filled, like, paired, without_specks
 
 LEAST = 0.004  # of the picture, an overlay
@@ -32,6 +33,10 @@ DASH = 9  # pixels; shorter gaps in a frame are closed
 SPECK = 5  # pixels; less in one colour is chance
 THIN = 5  # pixels; thinner things are lines that lead elsewhere
 TISSUE = 0.4  # share of what surrounds an overlay that varies
+APART = 3  # pixels, between which tissue varies where it is enlarged
+
+Sides = tuple[bool, bool, bool, bool]  # top, right, bottom, left
+NO_SIDES: Sides = (False, False, False, False)
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,9 @@ def around_overlay(look: Look) -> FoundBox | None:
     if look.lossy:  # subsampled colour leaks over its border; half its strength is where the border is
         strength = look.strength[window.part]
         overlay &= strength > 0.5 * np.median(strength[overlay])
-    frame = frame_around(np.ascontiguousarray(look.pixels[window.part]), overlay, look.lossy)
+    height, width = look.coloured.shape
+    ends = window.y == 0, window.right == width, window.bottom == height, window.x == 0
+    frame = frame_around(np.ascontiguousarray(look.pixels[window.part]), overlay, look.lossy, ends)
     if frame is not None:
         return FoundBox(moved(moved(frame, window), look.area), 0.95, "frame")
     if patch.solidity < SOLID and not look.lossy:  # the colour of blood flow; a map fills its box, but for drop-outs
@@ -145,9 +152,12 @@ def near_cells(cells: NDArray[np.bool_], window: Rectangle) -> NDArray[np.bool_]
     return np.asarray(wide[np.ix_(rows, columns)])
 
 
-def frame_around(pixels: NDArray[np.uint8], overlay: NDArray[np.bool_], lossy: bool) -> Rectangle | None:
-    """Returns the extent of the closed line of one colour around an overlay, in pixels of the window; None where there
-    is none. `pixels` [h, w, 3] and `overlay` [h, w] are of the window."""
+def frame_around(
+    pixels: NDArray[np.uint8], overlay: NDArray[np.bool_], lossy: bool, open_sides: Sides = NO_SIDES
+) -> Rectangle | None:
+    """Returns the extent of the line of one colour around an overlay, in pixels of the window; None where there is
+    none. `pixels` [h, w, 3] and `overlay` [h, w] are of the window. The line is closed, but for the `open_sides` on
+    which the window ends where the picture does: there the overlay may end with the picture."""
     whole = filled(eroded(dilated(overlay, DASH), DASH))
     rim = dilated(whole, 2 * RIM + 1) & ~eroded(whole, 2 * RIM + 1)
     colour = rim_colour(pixels, rim, overlay, lossy)
@@ -156,20 +166,60 @@ def frame_around(pixels: NDArray[np.uint8], overlay: NDArray[np.bool_], lossy: b
     line = like(pixels, colour, LIKE_LOSSY if lossy else 0)
     if not lossy:
         line = without_specks(line, SPECK)
-    ring = eroded(dilated(line, DASH), DASH)
-    solid = dilated(eroded(filled(ring), THIN), THIN)
-    labels, _ = ndimage.label(solid)
-    inside = np.bincount(labels[overlay & solid], minlength=1)
-    inside[:1] = 0
-    if inside.any() and inside.max() >= 0.8 * np.count_nonzero(overlay):
-        solid = labels == int(inside.argmax())
-        core = eroded(solid, 2 * DASH + 1)
-        if np.count_nonzero(line & core) <= 0.5 * np.count_nonzero(line & solid):
-            return extent_of(solid)
+    solid = inside_of(line, overlay)
+    if solid is None and any(reached := reaches(whole, open_sides)):
+        solid = inside_of(line, overlay, closed_at(line & rim, whole, reached))
+    if solid is not None:
+        return extent_of(solid)
     line &= rim
     if np.count_nonzero(line) < DRAWN * around_of(overlay):
         return None
     return extent_of(line | whole)
+
+
+def inside_of(
+    line: NDArray[np.bool_], overlay: NDArray[np.bool_], closed: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_] | None:
+    """Returns what a line goes around [h, w], itself included; None where that does not hold most of the overlay, or is
+    full of the line's colour. `line` and `overlay` are [h, w]; `closed` [h + 2·DASH, w + 2·DASH] is the line with what
+    closes it outside the picture."""
+    padded = np.pad(line, DASH) if closed is None else closed
+    ring = eroded(dilated(padded, DASH), DASH)
+    solid = dilated(eroded(filled(ring), THIN), THIN)[DASH:-DASH, DASH:-DASH]
+    labels, _ = ndimage.label(solid)
+    inside = np.bincount(labels[overlay & solid], minlength=1)
+    inside[:1] = 0
+    if not inside.any() or inside.max() < 0.8 * np.count_nonzero(overlay):
+        return None
+    solid = labels == int(inside.argmax())
+    core = eroded(solid, 2 * DASH + 1)
+    return solid if np.count_nonzero(line & core) <= 0.5 * np.count_nonzero(line & solid) else None
+
+
+def reaches(whole: NDArray[np.bool_], open_sides: Sides) -> Sides:
+    """Says of each of the `open_sides` whether a mask [h, w] comes within RIM pixels of it."""
+    edges = whole[:RIM], whole[:, -RIM:], whole[-RIM:], whole[:, :RIM]
+    top, right, bottom, left = (ends and bool(edge.any()) for ends, edge in zip(open_sides, edges, strict=True))
+    return top, right, bottom, left
+
+
+def closed_at(line: NDArray[np.bool_], whole: NDArray[np.bool_], reached: Sides) -> NDArray[np.bool_]:
+    """Returns a line [h, w] padded by DASH on each side, and closed outside the picture on the sides that its overlay
+    `whole` [h, w] has reached: from one end of the line to the other, or to the corner where the next side is open
+    too."""
+    result = np.pad(line, DASH)
+    turned, turned_whole = line, whole
+    for side in range(4):  # top first; then the right side is turned up, and so on
+        if reached[side]:
+            seen = np.flatnonzero((turned | turned_whole)[:RIM].any(axis=0))
+            start, stop = int(seen[0]) + DASH, int(seen[-1]) + DASH + 1
+            if reached[side - 1]:
+                start = 0
+            if reached[(side + 1) % 4]:
+                stop = result.shape[1]
+            result[DASH // 2 : DASH, start:stop] = True
+        result, turned, turned_whole = np.rot90(result), np.rot90(turned), np.rot90(turned_whole)
+    return np.ascontiguousarray(result)
 
 
 def rim_colour(
@@ -217,10 +267,7 @@ def overlay_of(pixels: NDArray[np.uint8], coloured: NDArray[np.bool_], lossy: bo
     pieces = []
     for index, (rows, columns) in enumerate(ndimage.find_objects(patches), start=1):
         cells = patches[rows, columns] == index
-        cornered = (rows.start == 0 or rows.stop >= len(patches)) and (
-            columns.start == 0 or columns.stop >= patches.shape[1]
-        )
-        if cells.sum() < 6 or is_bar(cells) or cornered:
+        if cells.sum() < 6 or is_bar(cells):
             continue
         roi = Rectangle(columns.start * CELL, rows.start * CELL, cells.shape[1] * CELL, cells.shape[0] * CELL)
         if not is_icon(pixels[roi.part][coloured[roi.part] & enlarged(cells)], lossy):
@@ -253,23 +300,19 @@ def enlarged(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def on_tissue(pixels: NDArray[np.uint8], roi: Rectangle) -> bool:
-    """Says whether what surrounds a patch of pixels [h, w, 3] varies from pixel to pixel, as a picture does and an
-    interface does not."""
+    """Says whether what surrounds a patch of pixels [h, w, 3] varies over a few pixels, as a picture does, enlarged or
+    not, and an interface does not."""
     height, width = pixels.shape[:2]
     strips = []
     for distance in (8, 12, 16):
         left, right = max(0, roi.x - distance), min(width - 1, roi.right + distance)
         top, bottom = max(0, roi.y - distance), min(height - 1, roi.bottom + distance)
-        strips += [
-            pixels[top, left:right],
-            pixels[bottom, left:right],
-            pixels[top:bottom, left],
-            pixels[top:bottom, right],
-        ]
+        strips += [pixels[y, left:right:APART] for y in (top, bottom) if not roi.y <= y < roi.bottom]
+        strips += [pixels[top:bottom:APART, x] for x in (left, right) if not roi.x <= x < roi.right]
     return share_that_varies(strips) > TISSUE
 
 
 def is_bar(cells: NDArray[np.bool_]) -> bool:
-    """Says whether the cells [r, c] of a patch make a narrow, full strip."""
+    """Says whether the cells [r, c] of a patch make a narrow, full strip, no wider than colour bars are."""
     h, w = cells.shape
-    return max(h, w) > 3.5 * min(h, w) and float(cells.mean()) > 0.8
+    return max(h, w) > 3.5 * min(h, w) and min(h, w) * CELL <= WIDEST and float(cells.mean()) > 0.8
