@@ -19,13 +19,13 @@ from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.plan.run_plan import Plan
 from tests.clusters import two_nodes
-from tests.services import orthanc, postgres
+from tests.services import bucket, object_store, orthanc, postgres
 from tests.trained import hospital, pictures_run
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 PLUGGED = str(Path(__file__).parent / "plugged")  # where the backbone "tiny" is
 
-__all__ = ["hospital", "orthanc", "pictures_run", "postgres", "two_nodes"]
+__all__ = ["bucket", "hospital", "object_store", "orthanc", "pictures_run", "postgres", "two_nodes"]
 
 STAGES = ("F0", "F1", "F2", "F3", "F4")
 

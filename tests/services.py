@@ -1,9 +1,11 @@
-"""Services that tests start for themselves on 127.0.0.1: a PostgreSQL server, a browser, an archive of pictures."""
+"""Services that tests start for themselves on 127.0.0.1: a PostgreSQL server, an archive, an object store."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -13,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,3 +135,83 @@ def orthanc(tmp_path: Path) -> Iterator[Orthanc]:
         yield archive
     finally:
         archive.kill()
+
+
+@dataclass
+class BucketOfTests:
+    """An empty bucket of the tests' own store, asked past what is tested."""
+
+    name: str
+    client: Any
+
+    @property
+    def address(self) -> str:
+        return f"s3://{self.name}"
+
+    def named(self, name: str) -> BucketOfTests:
+        """Another bucket of the store, as a document calls it."""
+        self.client.create_bucket(Bucket=name)
+        return BucketOfTests(name, self.client)
+
+    def put(self, key: str, content: bytes = b"x") -> None:
+        self.client.put_object(Bucket=self.name, Key=key, Body=content)
+
+    def put_folder(self, folder: Path, prefix: str) -> None:
+        """Every file below a folder, under a prefix."""
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                self.put(f"{prefix}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+
+    def keys(self, prefix: str = "") -> list[str]:
+        found = self.client.list_objects_v2(Bucket=self.name, Prefix=prefix)
+        return [one["Key"] for one in found.get("Contents", ())]
+
+    def forbid(self, *actions: str) -> None:
+        """Lets nobody do something in this bucket any more."""
+        where = [f"arn:aws:s3:::{self.name}", f"arn:aws:s3:::{self.name}/*"]
+        statement = {"Effect": "Deny", "Principal": "*", "Action": list(actions), "Resource": where}
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        self.client.put_bucket_policy(Bucket=self.name, Policy=json.dumps(policy))
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """A store that speaks S3, by its address, and a client that is let in."""
+
+    address: str
+    client: Any
+
+
+KEY_ID, SECRET = "AKIATESTER", "not-to-be-shown"
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """An object store, begun once for all tests that ask for it."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    who = {"aws_access_key_id": KEY_ID, "aws_secret_access_key": SECRET, "region_name": "us-east-1"}
+    yield ObjectStore(f"http://{host}:{port}", boto3.client("s3", endpoint_url=f"http://{host}:{port}", **who))
+    server.stop()
+
+
+@pytest.fixture
+def bucket(object_store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BucketOfTests:
+    """A bucket, with the environment that leads to it and lets us in; nothing of the user's own is read."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    setting = {
+        "AWS_ENDPOINT_URL": object_store.address, "AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+    }  # fmt: skip
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
+    name = f"tests-{secrets.token_hex(6)}"
+    object_store.client.create_bucket(Bucket=name)
+    return BucketOfTests(name, object_store.client)

@@ -1,4 +1,4 @@
-"""Studies pulled from an archive make the cohort that their files make, and what was fetched is not fetched again."""
+"""Sources elsewhere, of an archive or a bucket, make the cohort that their files make, and are fetched once."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.take_in import take_in
 from fibrostage.intake.pulled import pulled
+from tests.conftest import make_source
 from tests.intake.hospital import PLAN, put, table
-from tests.services import Orthanc
+from tests.services import BucketOfTests, Orthanc
 
 TOML = """
 [[modality]]
@@ -147,3 +148,40 @@ def test_sources_without_an_archive_are_paths_and_what_is_wrong_is_said_first(or
     (tmp_path / "full" / "mine").write_text("")
     with pytest.raises(CohortError, match="exists and is not empty"), pulled([orthanc.web], tmp_path / "full"):
         pass
+
+
+def test_a_bucket_gives_the_cohort_that_its_files_give(
+    bucket: BucketOfTests, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = make_source(tmp_path / "source", patients=3, lacking=())
+    bucket.put_folder(source.folder, "hospital/2021")
+    bucket.put("hospital/2021/notes.txt", b"no picture")
+    kinds = (("LSTE", "elastogram"), ("LUS", "bmode"))
+    plan = "".join(f'[[modality]]\nname = "{name}"\nkind = "{kind}"\nsize = 32\n' for name, kind in kinds)
+    (tmp_path / "plan.toml").write_text(plan)
+    tables = ("--patients", str(source.patients), "--images", str(source.images), "--plan", str(tmp_path / "plan.toml"))
+    address = f"{bucket.address}/hospital/2021"
+    seen: list[str] = []
+    kept = r"later What was fetched.* is kept for the next call in .*\.out\.pulled"
+
+    def look_and_refuse() -> None:
+        with pulled([address], tmp_path / "out") as (folder,):
+            seen.extend(path.name for path in folder.rglob("*") if path.is_file())
+            raise IntakeError("later")
+
+    with pytest.raises(IntakeError, match=kept):
+        look_and_refuse()
+    assert len(seen) == 15
+    assert "notes.txt" not in seen
+    intake(address, *tables, "--out", str(tmp_path / "out"), "--yes")
+    intake(str(source.folder), *tables, "--out", str(tmp_path / "files"), "--yes")
+    assert open_cohort(tmp_path / "out").fingerprint == open_cohort(tmp_path / "files").fingerprint
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == [], "nothing fetched stays"
+    capsys.readouterr()
+    people = ("--patients", str(source.patients), "--images", str(source.images), "--json")
+    app(["survey", address, *people], standalone_mode=False)
+    there = capsys.readouterr().out
+    app(["survey", str(source.folder), *people], standalone_mode=False)
+    assert there == capsys.readouterr().out
+    with pytest.raises(IntakeError, match="nothing at s3://.*/hospital/1999 that may hold a picture"):
+        intake(f"{bucket.address}/hospital/1999", *tables, "--dry-run")

@@ -8,7 +8,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from polars.testing import assert_frame_equal
 
+from fibrostage.api.answers import predict
 from fibrostage.cohort.store import Cohort, taken_in_with
 from fibrostage.ground.errors import IntakeError, RunError
 from fibrostage.intake.privacy import VARIABLE
@@ -19,6 +21,7 @@ from fibrostage.learn.train import train
 from tests.conftest import make_source, write_rows
 from tests.intake.hospital import PLAN, put, screen
 from tests.loop import SMALL
+from tests.services import BucketOfTests
 from tests.trained import TrainedHospital
 
 
@@ -114,3 +117,13 @@ def test_what_was_measured_comes_with_the_files(
     found, _ = predict_files(tmp_path / "run", Exams((source,), listed, patients=measured))
     assert [one.pictures for one in found.staged] == [{"LSTE": 1, "table": 1}, {"LSTE": 1, "table": 0}]
     assert "no measurement (table)" in found.staged[1].reasons
+
+
+def test_exams_in_a_bucket_are_staged_as_their_files_are(bucket: BucketOfTests, hospital: TrainedHospital) -> None:
+    one = hospital.source / "3" / "map.dcm"
+    bucket.put("today/map.dcm", one.read_bytes())
+    there = predict(hospital.run, f"{bucket.address}/today", key=hospital.key)
+    same = predict(hospital.run, f"{bucket.address}/today/map.dcm", key=hospital.key)
+    here = predict(hospital.run, one, key=hospital.key)
+    assert_frame_equal(there.table, here.table)
+    assert_frame_equal(same.table, here.table)

@@ -13,13 +13,15 @@ from fibrostage.api.data import SourcesGiven
 from fibrostage.api.plans import PathGiven
 from fibrostage.api.progress import default_progress
 from fibrostage.api.runs import opened_cohort
-from fibrostage.cohort.store import Cohort, is_cohort
+from fibrostage.cohort.in_bucket import is_cohort_given
+from fibrostage.cohort.store import Cohort
 from fibrostage.deploy.answers import Wanted, asked_of, write_answers
 from fibrostage.ground.errors import PlanError
 from fibrostage.ground.files import check_new
 from fibrostage.ground.progress import Progress
 from fibrostage.ground.shards import RayShards
 from fibrostage.intake.given_ids import ids_from_key, ids_from_link
+from fibrostage.intake.pulled import pulled
 from fibrostage.learn.heat_maps import HeatMaps
 from fibrostage.learn.hub import located
 from fibrostage.learn.model import open_model
@@ -103,8 +105,10 @@ def predict(
             found = stage_cohort(opened, taken.cohort, told, given, asked=decision, next_exam=next_exam, engine=engine)
         else:
             tables = as_path(images), as_path(key), as_path(write_link)
-            exams = Exams(files_of(sources), *tables, accept_unmasked, as_path(patients))
-            taken = stack.enter_context(taken_exams(reading_plan(run), exams, told, engine))
+            reading = reading_plan(run)
+            files = stack.enter_context(pulled(files_of(sources), None, reading.dicom.modalities, told))
+            exams = Exams(tuple(files), *tables, accept_unmasked, as_path(patients))
+            taken = stack.enter_context(taken_exams(reading, exams, told, engine))
             found = stage_taken(opened, taken, told, given, decision, next_exam, engine)
         write_table(found, csv)
         failed: Mapping[str, str] = {}
@@ -120,16 +124,16 @@ def as_path(given: PathGiven | None) -> Path | None:
     return None if given is None else Path(given)
 
 
-def files_of(sources: Cohort | SourcesGiven) -> tuple[Path, ...]:
-    """The files and folders of sources that are no cohort."""
+def files_of(sources: Cohort | SourcesGiven) -> tuple[PathGiven, ...]:
+    """The files and folders of sources that are no cohort, and where others lie."""
     if isinstance(sources, Cohort):
         return ()
-    return (Path(sources),) if isinstance(sources, str | Path) else tuple(map(Path, sources))
+    return (sources,) if isinstance(sources, str | Path) else tuple(sources)
 
 
-def cohort_of(sources: Cohort | SourcesGiven) -> Cohort | Path | None:
-    """The cohort that sources are, opened or as its folder; None where they are files."""
+def cohort_of(sources: Cohort | SourcesGiven) -> Cohort | PathGiven | None:
+    """The cohort that sources are, opened or where it lies; None where they are files."""
     if isinstance(sources, Cohort):
         return sources
     files = files_of(sources)
-    return files[0] if len(files) == 1 and is_cohort(files[0]) else None
+    return files[0] if len(files) == 1 and is_cohort_given(files[0]) else None

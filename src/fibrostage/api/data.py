@@ -11,8 +11,8 @@ import polars as pl
 
 from fibrostage.api.plans import PathGiven, PlanGiven, read_plan
 from fibrostage.api.progress import default_progress
+from fibrostage.cohort.in_bucket import folder_here, open_given
 from fibrostage.cohort.store import Cohort
-from fibrostage.cohort.store import open_cohort as open_folder
 from fibrostage.ground.errors import PlanError, Problems, nearest
 from fibrostage.ground.files import Json
 from fibrostage.ground.notebook import show_as
@@ -36,7 +36,8 @@ show_as(Cohort, cohort_html)
 def open_cohort(folder: PathGiven) -> Cohort:
     """Opens a cohort folder; its tables are polars frames and its pixels stay on disk until they are asked for.
 
-    Raises `CohortError` where there is none, or it is damaged.
+    A cohort at "s3://BUCKET/PREFIX" is copied into the cache first. Raises `CohortError` where there is none, or it is
+    damaged, and `ArchiveError` where the store does not give it.
 
     >>> cohort = open_cohort("COHORT")
     >>> cohort.modality_names
@@ -44,7 +45,7 @@ def open_cohort(folder: PathGiven) -> Cohort:
     >>> cohort.patients.height, cohort.simulated
     (20, True)
     """
-    return open_folder(Path(folder))
+    return open_given(folder)
 
 
 def simulate(
@@ -104,8 +105,9 @@ def take_in(
 ) -> Cohort:
     """Takes a hospital's own files in as a cohort at `out`, whole or not at all, without names.
 
-    `sources` are folders, files, or studies of an archive ("dicomwebs://…"). `patients` and `images` are CSVs; without
-    `images` the plan's rules say what a file is, and `confirm` is shown what they made of the files.
+    `sources` are folders, files, studies of an archive ("dicomwebs://…"), or "s3://BUCKET/PREFIX". `patients` and
+    `images` are CSVs; without `images` the plan's rules say what a file is, and `confirm` is shown what they made of
+    the files.
     Raises `IntakeError` with every problem that was found, `PlanError` for a plan that cannot be followed, and
     `CohortError` where `out` is not empty or cannot be written.
 
@@ -149,9 +151,9 @@ def dry_run(
     """
     told = default_progress(progress)
     tables = table_paths(patients, images, boxes)
-    encodings, cohort = (encoding, images_encoding), None if onto is None else Path(onto)
+    encodings, cohort = (encoding, images_encoding), None if onto is None else folder_here(onto, told)
     if cohort is not None:
-        choices = replace(choices, before=before_of(open_folder(cohort)))
+        choices = replace(choices, before=before_of(open_given(cohort)))
     with read_sources(sources, plan, overrides, tables, encodings, None, told, cohort) as (found, parsed):
         return look_at(found, parsed, choices, told)
 
@@ -174,7 +176,8 @@ def extend_cohort(
 ) -> Growth:
     """Takes later exams in and makes a cohort at `out` of them and that at `onto`, which stays as it is; without a plan
     they are read by the cohort's own. The rest is as for `take_in`, and raises what it raises."""
-    told, target, cohort = default_progress(progress), Path(out), Path(onto)
+    told, target = default_progress(progress), Path(out)
+    cohort = folder_here(onto, told)
     encodings, tables = (encoding, images_encoding), table_paths(patients, images, boxes)
     with read_sources(sources, plan, overrides, tables, encodings, target, told, cohort) as (found, parsed):
         asked = confirm if images is None else None
@@ -209,7 +212,7 @@ def read_sources(
     else:
         data, name = read_plan(plan, INTAKE, progress)
         parsed = Plan.parse(data, overrides, name)
-    named = [str(one) for one in ([given] if isinstance(given, str | Path) else given)]
+    named = [given] if isinstance(given, str | Path) else list(given)
     patients, images, boxes = tables
     with pulled(named, out, parsed.dicom.modalities, progress) as (first, *others):
         yield Sources(first, patients, images, encodings[0], tuple(others), encodings[1], boxes), parsed

@@ -12,7 +12,8 @@ import polars as pl
 from fibrostage.api.frames import read_predictions
 from fibrostage.api.plans import PathGiven, PlanGiven, plan_to_run
 from fibrostage.api.progress import default_progress
-from fibrostage.cohort.store import Cohort, open_cohort
+from fibrostage.cohort.in_bucket import open_given
+from fibrostage.cohort.store import Cohort
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.notebook import show_as
 from fibrostage.ground.progress import Progress
@@ -96,5 +97,5 @@ def train(
 
 
 def opened_cohort(cohort: CohortGiven) -> Cohort:
-    """A cohort, opened where it is given by its folder; raises `CohortError` where that is none."""
-    return cohort if isinstance(cohort, Cohort) else open_cohort(Path(cohort))
+    """A cohort, opened where it is given by its folder or place in a bucket; raises as `open_given` does."""
+    return cohort if isinstance(cohort, Cohort) else open_given(cohort)

@@ -7,7 +7,11 @@ from typing import Annotated
 
 import typer
 
-CohortFolder = Annotated[Path, typer.Argument(metavar="COHORT", help="A cohort folder made by 'fibrostage intake'.")]
+CohortFolder = Annotated[
+    Path,
+    typer.Argument(metavar="COHORT", help="A cohort folder made by 'fibrostage intake', or s3://BUCKET/PREFIX of one."),
+]
+OwnCohort = Annotated[Path, typer.Argument(metavar="COHORT", help="A cohort folder made by 'fibrostage intake'.")]
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="A plan, TOML (or a run's plan.json).")]
 RecipeName = Annotated[
     str | None,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from fibrostage.cohort.in_bucket import open_given
 from fibrostage.cohort.store import Cohort, open_cohort, whole_or_absent
 from fibrostage.cohort.tables import EXCLUSIONS
 from fibrostage.cohort.written import write_copied
@@ -47,11 +48,11 @@ class Narrowed:
 
 
 def narrow(folder: Path, out: Path, wanted: KeptPart, progress: Progress = SILENT) -> Cohort:
-    """Makes a cohort at `out` of what is wanted of that in `folder`, whole or not at all.
+    """Makes a cohort at `out` of what is wanted of that in `folder`, or in a bucket, whole or not at all.
 
     Raises `CohortError` where a condition, an id or a modality is unknown, nothing is left, or `out` is not empty.
     """
-    cohort = open_cohort(folder)
+    cohort = open_given(folder, progress)
     left = narrowed(cohort, wanted)
     modalities = [cohort.modality(name) for name in wanted.modalities or cohort.modality_names]
     with whole_or_absent(out) as work:

@@ -26,8 +26,9 @@ from fibrostage import __version__
 from fibrostage.cohort.parts import open_pixels
 from fibrostage.cohort.tables import GOOD, check_images, check_patients
 from fibrostage.csv_tables.writer import write_csv
+from fibrostage.ground.buckets import is_bucket
 from fibrostage.ground.errors import CohortError, nearest
-from fibrostage.ground.files import Json, read_json, renamed_to, unfinished_beside
+from fibrostage.ground.files import Json, read_json, refuse_bucket, renamed_to, unfinished_beside
 from fibrostage.ground.notebook import html_in_notebook
 from fibrostage.ground.stage import UNLABELLED, Staging
 
@@ -202,6 +203,11 @@ def is_cohort(path: Path) -> bool:
 
 def open_cohort(path: Path) -> Cohort:
     """Opens a cohort folder; raises `CohortError` when it is none, is damaged, or was changed after intake."""
+    if is_bucket(path):
+        raise CohortError(
+            "here a cohort in an object store cannot be used where it lies: 'fibrostage cohort filter "
+            "s3://BUCKET/PREFIX --out COHORT' makes a folder of it"
+        )
     if not is_cohort(path):
         reason = "no such folder" if not path.exists() else f"no {MARKER} in it"
         raise CohortError(f"{path} is not a cohort ({reason}); make one with 'fibrostage intake'")
@@ -247,7 +253,8 @@ def hash_pixels(image: NDArray[np.uint8]) -> str:
 
 
 def check_free(target: Path) -> None:
-    """Raises `CohortError` where `target` exists and is not an empty folder."""
+    """Raises `CohortError` where `target` exists and is not an empty folder, or is no folder here."""
+    refuse_bucket(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise CohortError(f"{target} exists and is not empty; a cohort is never overwritten, choose another --out")
 

@@ -12,7 +12,7 @@ import numpy as np
 from fibrostage import __version__
 from fibrostage.deploy.card import card
 from fibrostage.ground.errors import RunError
-from fibrostage.ground.files import Json, new_folder, write_json, write_text
+from fibrostage.ground.files import Json, new_folder, refuse_bucket, write_json, write_text
 from fibrostage.learn.model import Model, open_model
 from fibrostage.report.read_results import read_run
 from fibrostage.results.model_folder import CARD, Package, is_packaged, seal
@@ -33,6 +33,7 @@ def package(run: Path, out: Path, name: str | None = None, onnx: bool = False) -
     source = RunFolder(run)
     if is_packaged(run):
         raise RunError(f"{run} is packed already; copy the folder")
+    refuse_bucket(out)
     if out.exists():
         raise RunError(f"{out} exists; choose another --out")
     if not source.finished:

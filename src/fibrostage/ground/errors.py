@@ -48,7 +48,7 @@ class RunError(FibrostageError):
 
 
 class ArchiveError(FibrostageError):
-    """An archive of pictures (PACS) that cannot be reached, refuses, or does not answer as it must."""
+    """An archive (PACS) or an object store that cannot be reached, refuses, or does not answer as it must."""
 
 
 class StatisticsError(FibrostageError):

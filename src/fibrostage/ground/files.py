@@ -93,10 +93,20 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 def check_new(target: Path) -> None:
     """Raises `RunError` where there is something at `target`, or no folder to write it in."""
+    refuse_bucket(target)
     if target.exists():
         raise RunError(f"{target} exists; choose another --out")
     if not target.parent.is_dir():
         raise RunError(f"cannot write {target}: there is no folder {target.parent}")
+
+
+def refuse_bucket(target: Path) -> None:
+    """Raises `RunError` for an address in an object store: as a path it would be a folder with an odd name here."""
+    if target.parts[:1] == ("s3:",):
+        raise RunError(
+            "what is made is written to a folder of this machine, where you can look at it first; then 'fibrostage "
+            "cohort send COHORT s3://BUCKET/PREFIX' sends a cohort"
+        )
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:

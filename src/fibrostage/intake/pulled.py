@@ -1,4 +1,5 @@
-"""Studies of an archive as a source: pulled over DICOMweb into a folder that lasts as long as the intake.
+"""Sources elsewhere: studies of an archive (DICOMweb) and objects of a bucket (S3), in a folder that lasts as long as
+the intake.
 
 The folder is hidden beside the cohort. It stays where an intake is cut or refused, so that the next one fetches only
 what is missing; it holds the patients' own files, and goes away once the cohort is there.
@@ -15,8 +16,10 @@ from pathlib import Path
 
 from fibrostage.cohort.store import check_free
 from fibrostage.dicom.web import WebArchive, fetch_study, make_folder, parse_archive, studies
+from fibrostage.ground.buckets import BucketPlace, is_bucket, opened, parse_place
 from fibrostage.ground.errors import ArchiveError, CohortError, IntakeError, RunError
 from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.intake.build.find_files import is_passed_over
 
 ARCHIVES = ("dicomweb://", "dicomwebs://")
 
@@ -26,17 +29,28 @@ def is_archive(source: str) -> bool:
     return source.startswith(ARCHIVES)
 
 
+Elsewhere = tuple[WebArchive, str] | BucketPlace  # an archive and its query, or a place in a bucket
+
+
+def elsewhere(source: str | Path) -> Elsewhere | None:
+    """What is to be pulled of a source, None for a folder or file. Raises `ArchiveError` for an address that is
+    none."""
+    if is_bucket(source):
+        return parse_place(source)
+    return parse_archive(str(source)) if is_archive(str(source)) else None
+
+
 @contextmanager
 def pulled(
-    sources: Sequence[str], out: Path | None, modalities: Collection[str] = (), progress: Progress = SILENT
+    sources: Sequence[str | Path], out: Path | None, modalities: Collection[str] = (), progress: Progress = SILENT
 ) -> Iterator[list[Path]]:
-    """The paths of sources, archives among them as folders with the files of the studies that match their queries, of
-    these modalities where some are given. `out` is the cohort to be made; without it nothing stays.
+    """The paths of sources: of an archive the files of the studies that match its query, of these modalities where some
+    are given; of a bucket what may hold pictures. `out` is what is to be made of them; without it nothing stays.
 
-    Raises `ArchiveError` where an archive does not give them, `IntakeError` where no study matches, `CohortError` where
-    something is at `out`, `RunError` where the files cannot be written.
+    Raises `ArchiveError` where archive or bucket do not give them, `IntakeError` where there are none, `CohortError`
+    where something is at `out`, `RunError` where the files cannot be written.
     """
-    archives = {source: parse_archive(source) for source in sources if is_archive(source)}
+    archives = {str(source): found for source in sources if (found := elsewhere(source)) is not None}
     if not archives:
         yield [Path(source) for source in sources]
         return
@@ -67,7 +81,7 @@ def remove(folder: Path) -> None:
         shutil.rmtree(folder)
     except OSError as error:
         raise RunError(
-            f"the cohort is whole, but patients' files in {folder} cannot be removed: {error.strerror}"
+            f"what was made is whole, but patients' files in {folder} cannot be removed: {error.strerror}"
         ) from None
 
 
@@ -80,22 +94,37 @@ def any_file(folder: Path) -> bool:
 
 
 def pull_each(
-    sources: Sequence[str],
-    archives: dict[str, tuple[WebArchive, str]],
+    sources: Sequence[str | Path],
+    archives: dict[str, Elsewhere],
     folder: Path,
     modalities: Collection[str],
     progress: Progress,
 ) -> list[Path]:
-    """Pulls what archives have, and returns the path of every source in its place."""
+    """Pulls what archives and buckets have, and returns the path of every source in its place."""
     paths = []
     for source in sources:
-        if source not in archives:
+        found = archives.get(str(source))
+        own = folder / hashlib.sha256(str(source).encode()).hexdigest()[:16]
+        if found is None:
             paths.append(Path(source))
-            continue
-        own = folder / hashlib.sha256(source.encode()).hexdigest()[:16]
-        pull(*archives[source], own, modalities, progress)
-        paths.append(own)
+        elif isinstance(found, BucketPlace):
+            paths.append(pull_bucket(found, own, progress))
+        else:
+            pull(*found, own, modalities, progress)
+            paths.append(own)
     return paths
+
+
+def pull_bucket(place: BucketPlace, folder: Path, progress: Progress) -> Path:
+    """Pulls what a bucket has of files that may hold pictures, and returns their folder, or the one file that the place
+    names; what is no longer there goes away."""
+    with opened(place) as bucket:
+        found = [one for one in bucket.listed() if not is_passed_over(one.name.rpartition("/")[2])]
+        if not found:
+            raise IntakeError(f"there is nothing at {place} that may hold a picture")
+        make_folder(folder.parent)
+        bucket.fetch(found, folder, progress)
+    return folder / found[0].name if [one.key for one in found] == [place.prefix] else folder
 
 
 def pull(archive: WebArchive, query: str, folder: Path, modalities: Collection[str], progress: Progress) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from fibrostage.ground.errors import RunError, StatisticsError
-from fibrostage.ground.files import PARTIAL, Json, JsonObject, read_json, replace_file, sweep, write_json
+from fibrostage.ground.files import PARTIAL, Json, JsonObject, read_json, refuse_bucket, replace_file, sweep, write_json
 from fibrostage.results.metrics import Metrics, read_metrics, write_metrics
 from fibrostage.stats.calling import Calling, calling_from
 
@@ -205,6 +205,7 @@ class RunFolder:
     def check_free(self) -> None:
         """Raises `RunError` when something is there already, unless a run was killed before its plan was whole."""
         out = self.path
+        refuse_bucket(out)
         if out.exists() and (not out.is_dir() or any(not stillborn(file) for file in out.iterdir())):
             raise RunError(f"{out} is not empty; a run is never overwritten, choose another --out")
 

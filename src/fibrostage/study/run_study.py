@@ -13,6 +13,7 @@ import polars as pl
 
 from fibrostage.cohort.store import open_cohort
 from fibrostage.ground.errors import RunError
+from fibrostage.ground.files import refuse_bucket
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.results.run_folder import RunFolder
 from fibrostage.results.study_folder import (
@@ -43,6 +44,7 @@ def run_study(
     Raises `RunError` where `out` holds something else, `PlanError` for a study that cannot be followed, and
     `FibrostageError` where every run failed.
     """
+    refuse_bucket(out)
     folder = StudyFolder(out)
     if out.is_dir() and any(out.iterdir()) and not folder.runs_folder.is_dir():
         raise RunError(f"{out} holds something else than a study; choose another --out")

@@ -31,9 +31,9 @@ def active(
 ) -> None:
     """One retrospective active-learning run."""
     from fibrostage.api.asking import run_active
-    from fibrostage.cohort.store import open_cohort
+    from fibrostage.cohort.in_bucket import open_given
 
-    opened = open_cohort(cohort)
+    opened = open_given(cohort, make_progress())
     made = run_active(
         opened, target, plan, recipe=recipe, overrides=sets or [], resume=resume, labels=labels, ledger=url,
         progress=make_progress(),

@@ -83,9 +83,9 @@ def bench_probabilities(
     """Whether probabilities mean what they say: before and after calibration, beside a logistic regression."""
     from fibrostage.bench.calibration import bench_calibration
     from fibrostage.bench.tables import calibration_view
-    from fibrostage.cohort.store import open_cohort
+    from fibrostage.cohort.in_bucket import open_given
 
-    opened = open_cohort(cohort)
+    opened = open_given(cohort, make_progress())
     content = bench_calibration(opened, seeds, tuple(sets or ()), make_progress())
     show_caveats(opened.caveats, opened.simulated)
     if as_json:
@@ -118,13 +118,13 @@ def bench_what_is_said(
 ) -> None:
     """Whether what is said of a new patient can be believed: sets of stages, ruling in and out, pictures told far."""
     from fibrostage.bench.answers import Simulated, bench_answers, bench_answers_of
-    from fibrostage.cohort.store import open_cohort
+    from fibrostage.cohort.in_bucket import open_given
 
     asked, overrides = Simulated(cohorts, patients, new, tuple(modality or ("LSTE",)), seed, closer), tuple(sets or ())
     if cohort is None:
         content = bench_answers(asked, overrides, data, make_progress())
     else:
-        content = bench_answers_of(open_cohort(cohort), overrides, data, make_progress())
+        content = bench_answers_of(open_given(cohort, make_progress()), overrides, data, make_progress())
     show_caveats(content.caveats, content.simulated)
     if as_json:
         print_json(content.as_dict())

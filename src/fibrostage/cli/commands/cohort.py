@@ -9,12 +9,13 @@ import typer
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import make_progress, out, print_json, show_caveats, tell
-from fibrostage.cli.options import AsJson, CohortFolder
+from fibrostage.cli.options import AsJson, CohortFolder, OwnCohort
 from fibrostage.cli.render import show as show_table
 from fibrostage.cli.shown import show_description
 
 cohort = typer.Typer(
-    help="Put cohorts together, keep a part of one, compare two, or write one for other programs.", no_args_is_help=True
+    help="Put cohorts together, keep a part of one, compare two, write one for other programs or send one.",
+    no_args_is_help=True,
 )
 
 NewCohort = Annotated[Path, typer.Option("--out", metavar="NEW", help="The cohort folder to make.")]
@@ -88,10 +89,10 @@ def diff(
 ) -> None:
     """What differs between two cohorts: patients, their stages and values, pictures, and how they are kept."""
     from fibrostage.cohort.differences import difference
-    from fibrostage.cohort.store import open_cohort
+    from fibrostage.cohort.in_bucket import open_given
     from fibrostage.views.cohort import changes_view, difference_view
 
-    found = difference(open_cohort(first), open_cohort(second))
+    found = difference(*(open_given(one, make_progress()) for one in (first, second)))
     if as_json:
         print_json(found.as_dict())
         return
@@ -122,14 +123,33 @@ def export(
     """Write a cohort's pictures as PNG, with tables that other programs read."""
     from fibrostage.cohort.exported import ExportChoices
     from fibrostage.cohort.exported import export as export_cohort
-    from fibrostage.cohort.store import open_cohort
+    from fibrostage.cohort.in_bucket import open_given
 
-    opened = open_cohort(folder)
+    opened = open_given(folder, make_progress())
     show_caveats(opened.caveats, opened.simulated)
     count = export_cohort(opened, target, layout, ExportChoices(test, seed), make_progress())
     if as_json:
         print_json({"pictures": count, "layout": layout, "simulated": opened.simulated, "folder": str(target)})
     tell(f"{count} pictures in {target}; ids are those of the cohort: guard them as you guard it")
+
+
+@cohort.command()
+def send(
+    folder: OwnCohort,
+    target: Annotated[str, typer.Argument(metavar="s3://BUCKET/PREFIX", help="Where in a bucket nothing lies yet.")],
+    as_json: AsJson = False,
+) -> None:
+    """Send a cohort to an object store, whole or not at all; credentials are those of the environment."""
+    from fibrostage.cohort.in_bucket import send_cohort
+    from fibrostage.cohort.store import open_cohort
+    from fibrostage.ground.buckets import parse_place
+
+    place, opened = parse_place(target), open_cohort(folder)
+    show_caveats(opened.caveats, opened.simulated)
+    count = send_cohort(opened, place, make_progress())
+    if as_json:
+        print_json({"files": count, "fingerprint": opened.fingerprint, "place": str(place)})
+    tell(f"{count} files at {place}; next: fibrostage describe {place}")
 
 
 def ids_in(path: Path, key: Path | None) -> list[str]:

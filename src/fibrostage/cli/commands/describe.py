@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fibrostage.cli.commands.spec import Command
-from fibrostage.cli.console import print_json, tell
+from fibrostage.cli.console import make_progress, print_json, tell
 from fibrostage.cli.options import AsJson, CohortFolder
 from fibrostage.cli.shown import show_description
 
@@ -26,12 +26,13 @@ def describe(
 ) -> None:
     """Patients, images and candidates by stage and modality, and who lacks what."""
     from fibrostage.cohort.describe import describe as describe_cohort
-    from fibrostage.cohort.store import open_cohort, verify_pixels
+    from fibrostage.cohort.in_bucket import open_given
+    from fibrostage.cohort.store import verify_pixels
     from fibrostage.ground.files import check_new, write_text
 
     if sheet is not None:
         check_new(sheet)
-    opened = open_cohort(cohort)
+    opened = open_given(cohort, make_progress())
     if verify:
         verify_pixels(opened)
     if sheet is not None:

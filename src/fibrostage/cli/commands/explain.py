@@ -37,13 +37,13 @@ def explain(
     Raises `PlanError` where --examples stands beside what is for pictures alone.
     """
     from fibrostage.analysis.attributions import inside_box
-    from fibrostage.cohort.store import open_cohort
+    from fibrostage.cohort.in_bucket import open_given
     from fibrostage.ground.errors import PlanError
     from fibrostage.learn.examples import SHOWN, explain_patients
     from fibrostage.learn.explain import PICTURES, explain_run
     from fibrostage.views.attribution import examples_text, inside_text
 
-    opened = open_cohort(cohort)
+    opened = open_given(cohort, make_progress())
     if examples:
         if (by, modality) != ("occlusion", None):
             raise PlanError("--examples are of all modalities, by gradients: leave --by and --modality out")

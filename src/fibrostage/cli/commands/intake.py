@@ -41,7 +41,7 @@ def intake(
         list[str],
         typer.Argument(
             help="Folders (or files); the files of I.csv are relative to one of them. Or studies of an archive: "
-            "'dicomwebs://HOST:PORT/PATH?StudyDate=20250101-20251231'."
+            "'dicomwebs://HOST:PORT/PATH?StudyDate=20250101-20251231'. Or objects of a bucket: s3://BUCKET/PREFIX."
         ),
     ],
     target: Annotated[Path | None, typer.Option("--out", help="The cohort folder to make.")] = None,

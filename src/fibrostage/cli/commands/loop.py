@@ -10,7 +10,7 @@ import typer
 
 from fibrostage.cli.commands.spec import Command
 from fibrostage.cli.console import err, make_progress, print_json, show_caveats, tell
-from fibrostage.cli.options import AsJson, CohortFolder, Encoding, PlanFile, RecipeName, Sets
+from fibrostage.cli.options import AsJson, Encoding, OwnCohort, PlanFile, RecipeName, Sets
 from fibrostage.cli.render import show as show_table
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Url = Annotated[
 
 @loop.command()
 def new(
-    cohort: CohortFolder,
+    cohort: OwnCohort,
     target: Annotated[Path, typer.Option("--out", metavar="LOOP", help="A new folder.")],
     plan: PlanFile = None,
     recipe: RecipeName = None,
@@ -157,7 +157,7 @@ def status(folder: LoopFolder, url: Url = None, as_json: AsJson = False) -> None
 @loop.command()
 def add(
     folder: LoopFolder,
-    cohort: CohortFolder,
+    cohort: OwnCohort,
     recut: Annotated[
         bool,
         typer.Option("--recut", help="Its pictures take the place of those cut from the same frames before."),

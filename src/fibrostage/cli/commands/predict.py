@@ -24,7 +24,10 @@ def predict(
     run: Annotated[Path, typer.Argument(metavar="MODEL", help="A run's or a model's folder, or a model on the hub.")],
     src: Annotated[
         list[Path],
-        typer.Argument(metavar="SRC…", help="A cohort; or files and folders, read as the training pictures were."),
+        typer.Argument(
+            metavar="SRC…",
+            help="A cohort; or files and folders, read as the training pictures were. Also s3://BUCKET/PREFIX.",
+        ),
     ],
     target: Annotated[
         Path | None, typer.Option("--out", help="A new folder, or a new .csv of the table alone; or give --json.")

@@ -23,7 +23,10 @@ MOST_REASONS = 12
 
 
 def survey(
-    src: Annotated[list[str], typer.Argument(help="Folders or files: whatever there is. Nothing in them is changed.")],
+    src: Annotated[
+        list[str],
+        typer.Argument(help="Folders, files, s3://BUCKET/PREFIX: whatever there is. Nothing in them is changed."),
+    ],
     target: Annotated[
         Path | None, typer.Option("--out", help="A new folder for the page, survey.json and the draft plan.toml.")
     ] = None,
@@ -45,16 +48,18 @@ def survey(
     """
     from fibrostage.ground.files import check_new
     from fibrostage.intake.build.find_files import Sources
+    from fibrostage.intake.pulled import pulled
     from fibrostage.intake.survey.survey import survey as look
     from fibrostage.report.survey_page import write_survey
 
     if target is not None:
         check_new(target)
-    first, *more = [Path(one) for one in src]
-    sources = Sources(first, patients, images, encoding, tuple(more))
-    found = look(sources, make_progress(), workers, tuple(modality or ("US",)))
-    if target is not None:
-        write_survey(found, target)
+    wanted, progress = tuple(modality or ("US",)), make_progress()
+    with pulled(src, target, wanted, progress) as (first, *more):
+        sources = Sources(first, patients, images, encoding, tuple(more))
+        found = look(sources, progress, workers, wanted)
+        if target is not None:
+            write_survey(found, target)
     if as_json:
         print_json(found.as_dict(named=True))
     else:

@@ -29,10 +29,10 @@ def train(
 ) -> None:
     """One supervised run, evaluated on held-out patients (on every fold, with kfold or column)."""
     from fibrostage.api.runs import train as run
-    from fibrostage.cohort.store import open_cohort
+    from fibrostage.cohort.in_bucket import open_given
     from fibrostage.ground.shards import shards_by
 
-    opened = open_cohort(cohort)
+    opened = open_given(cohort, make_progress())
     made = run(
         opened, target, plan, recipe=recipe, overrides=sets or [], everybody=everybody,
         engine=shards_by(engine, address, gpus), progress=make_progress(),

@@ -27,7 +27,7 @@ def validate(
 ) -> None:
     """Judge a model on a cohort it has never seen: figures, drift, and what recalibration would do."""
     from fibrostage.cli.render import show
-    from fibrostage.cohort.store import open_cohort
+    from fibrostage.cohort.in_bucket import open_given
     from fibrostage.deploy.answers import asked_of
     from fibrostage.deploy.validate import validate as judge
     from fibrostage.learn.hub import located
@@ -39,8 +39,9 @@ def validate(
     folder = located(model)
     opened = open_model(folder)
     name = asked_of(folder, opened.plan, opened.plan.decision).name
-    known = None if training is None else open_cohort(training)
-    found = judge(opened, name, open_cohort(cohort), out, known, leave_out_trained, make_progress())
+    progress = make_progress()
+    known = None if training is None else open_given(training, progress)
+    found = judge(opened, name, open_given(cohort, progress), out, known, leave_out_trained, progress)
     page = write_report(out, figures=figures)
     metrics, staging = found.metrics, opened.staging
     if as_json:

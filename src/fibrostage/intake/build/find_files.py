@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from fibrostage.dicom.file import is_dicom
 from fibrostage.ground.errors import IntakeError, Problems
@@ -119,7 +119,7 @@ def files_under(folder: Path, prefix: str, problems: Problems) -> Iterator[Path]
             problems.add(linked, "is a link to a folder, which is not followed; name that folder too", file=linked)
         for name in sorted(names):
             path = Path(parent) / name
-            if name.startswith(".") or name.lower() in INDEXES or path.suffix.lower() in PASSED_OVER:
+            if is_passed_over(name):
                 continue
             try:
                 reason = None if path.is_file() else "is no file, or a link that leads nowhere"
@@ -129,6 +129,11 @@ def files_under(folder: Path, prefix: str, problems: Problems) -> Iterator[Path]
                 yield path
             else:
                 problems.add(name_of(path), reason, file=name_of(path))
+
+
+def is_passed_over(name: str) -> bool:
+    """Whether a file's name says that it holds no picture."""
+    return name.startswith(".") or name.lower() in INDEXES or PurePath(name).suffix.lower() in PASSED_OVER
 
 
 def any_dicom(jobs: Sequence[ReadingJob]) -> bool:

@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fibrostage.cohort.confounding import check_confounding
+from fibrostage.cohort.in_bucket import open_given
 from fibrostage.cohort.joined import CAME, JoinedCohort, check_alike, joined_images, put_together
 from fibrostage.cohort.splits import GROUP
 from fibrostage.cohort.store import (
@@ -58,13 +59,13 @@ class MergeChoices:
 def merge(
     folders: Sequence[Path], out: Path, choices: MergeChoices | None = None, progress: Progress = SILENT
 ) -> Cohort:
-    """Makes one cohort at `out` of those in `folders`, whole or not at all.
+    """Makes one cohort at `out` of those in `folders`, or in buckets, whole or not at all.
 
     Raises `CohortError` where they do not go together, with what each differs in, or `out` is not empty.
     """
     choices = choices or MergeChoices()
     check_free(out)
-    cohorts = [open_cohort(folder) for folder in folders]
+    cohorts = [open_given(folder, progress) for folder in folders]
     plan = shared_plan(cohorts)
     if plan is None:
         progress.say("the cohorts were taken in by different plans: models of this one stage cohorts, not files")

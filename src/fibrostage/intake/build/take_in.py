@@ -19,6 +19,7 @@ import polars as pl
 from fibrostage.cohort.store import Cohort, open_cohort, whole_or_absent
 from fibrostage.csv_tables.reader import read_csv
 from fibrostage.ground.errors import CohortError, IntakeError, Problems
+from fibrostage.ground.files import refuse_bucket
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.quantities import Quantity
 from fibrostage.intake.build.choices import Choices, CohortBefore, Intake
@@ -53,6 +54,7 @@ def take_in(
 
     An intake that was interrupted or refused leaves a journal beside `out`, and the next one goes on from it.
     """
+    refuse_bucket(out)
     own, plan = own_columns(plan), plan.without_tables
     choices = replace(choices or Choices(), skip_bad=skip_bad or bool(choices and choices.skip_bad))
     intake = begin(sources, plan, choices, out, own)
