@@ -13,7 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from fibrostage.bench import answers, calibration, intake, next_exam, pool, predict, scale, serve, stats, train
+from fibrostage.bench import (
+    answers,
+    calibration,
+    intake,
+    next_exam,
+    one_machine,
+    pool,
+    predict,
+    scale,
+    serve,
+    stats,
+    train,
+)
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
@@ -39,7 +51,9 @@ BENCHMARKS = (
     "bench_next_exam",
     "bench_serve",
     "bench_scale",
+    "bench_one_machine",
 )
+MODULES = (answers, calibration, intake, next_exam, one_machine, pool, predict, scale, serve, stats, train)
 ELSEWHERE = (
     ["pip", "install", "."],
     ["pip", "install", ".[dicom,video]"],
@@ -87,7 +101,7 @@ def bench_is_called(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         raise InsteadError
 
     with monkeypatch.context() as patch:
-        for module in (answers, calibration, intake, next_exam, pool, predict, scale, serve, stats, train):
+        for module in MODULES:
             for name in BENCHMARKS:
                 patch.setattr(module, name, stands_in, raising=False)
         with pytest.raises(InsteadError):

@@ -70,6 +70,7 @@ def bench_scale(patients: int, nodes: Sequence[int], seed: int = 0, progress: Pr
         source = folder / "source"
         write_phantom(source, Recipe(patients, seed, format="dicom"), progress)
         ways = (0, *nodes)
+        in_own_process(measured, 0, source, source / "dicom", folder / "untimed")  # compiles what is kept for all ways
         with progress.task("ways", len(ways) + 1) as advance:
             rows = []
             for count in ways:
