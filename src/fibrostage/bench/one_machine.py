@@ -7,7 +7,6 @@ twins, by the way that compares all pairs and by the index, on one core, in turn
 from __future__ import annotations
 
 import csv
-import resource
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fibrostage import SIMULATED
-from fibrostage.bench.timing import in_own_process, machine, side_by_side
+from fibrostage.bench.timing import in_own_process, machine, peak_memory, side_by_side
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.choices import Choices
@@ -73,7 +72,7 @@ def memory_of_intake(count: int, folder: Path, seed: int) -> float:
     plan = Plan.parse({"modality": [{"name": "LUS", "kind": "bmode", "size": SIDE}]})
     sources = Sources(source, source / "patients.csv", source / "images.csv")
     take_in(sources, folder / "cohort", plan, choices=Choices(workers=1))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_memory()
 
 
 def write_table(path: Path, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
