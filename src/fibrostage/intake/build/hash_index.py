@@ -24,9 +24,9 @@ from fibrostage.ground.kernels import compiled
 BITS = 120
 WAYS = (5, 6, 8, 10, 12)  # parts that 120 bits can be cut into, of at most 24
 SAMPLE = 200  # hashes that say how many each would be compared with
-WORTH = 20_000  # hashes for which a kernel is worth loading
+WORTH = 100_000  # hashes for which it is worth planning; below, a second or two is all there is to gain
 AT_ONCE = 2**16  # pairs that the kernel hands out at a time
-STEP, LOOK, SCANNED = 2.0, 4.0, 1.3  # nanoseconds of a part looked up, a hash compared there, and one in a row
+STEP, LOOK, SCANNED = 4.0, 8.0, 1.3  # nanoseconds, no less, of a part looked up, a hash compared there, one in a row
 
 
 @dataclass(frozen=True)
