@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from fibrostage.bench import scale
+from fibrostage.bench import one_machine, scale
+from fibrostage.bench.one_machine import bench_one_machine, slope
 from fibrostage.bench.scale import bench_scale
-from fibrostage.bench.tables import scale_view
+from fibrostage.bench.tables import one_machine_views, scale_view
 from fibrostage.ground.shards import RayShards
 from fibrostage.phantom.recipe import Recipe
 
@@ -32,3 +33,17 @@ def test_every_way_sees_the_same(two_nodes: str, monkeypatch: pytest.MonkeyPatch
     assert here["pictures"] == there["pictures"] > content["half"]["pictures"] > 0
     assert min(row[of] for row in (here, there) for of in ("files_per_s", "pictures_per_s", "peak_mb")) > 0
     assert "SIMULATED" in scale_view(content).title
+
+
+def test_what_stays_on_one_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_machine, "in_own_process", lambda work, *arguments: work(*arguments))
+    content = bench_one_machine((20, 40), (300,), rounds=1)
+    assert [row["pictures"] for row in content["memory"]] == [20, 40]
+    assert min(row["peak_mb"] for row in content["memory"]) > 0
+    (row,) = content["twins"]
+    assert row["chosen"] == "all pairs"
+    assert min(row["cpu_s"].values()) > 0
+    memory, twins = one_machine_views(content)
+    assert "SIMULATED" in memory.title
+    assert "SIMULATED" in twins.title
+    assert slope([{"pictures": 1000, "peak_mb": 10.0}, {"pictures": 2000, "peak_mb": 20.0}]) == 10.24

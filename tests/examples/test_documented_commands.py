@@ -20,6 +20,7 @@ from fibrostage.bench import (
     intake,
     next_exam,
     oracle,
+    one_machine,
     pool,
     predict,
     scale,
@@ -55,7 +56,9 @@ BENCHMARKS = (
     "bench_next_exam",
     "bench_serve",
     "bench_scale",
+    "bench_one_machine",
 )
+MODULES = (answers, calibration, intake, next_exam, one_machine, pool, predict, scale, serve, stats, train)
 ELSEWHERE = (
     ["pip", "install", "."],
     ["pip", "install", ".[dicom,video]"],

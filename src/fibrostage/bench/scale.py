@@ -7,7 +7,6 @@ is: a cluster that is there already has them.
 from __future__ import annotations
 
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ import numpy as np
 
 from fibrostage import SIMULATED
 from fibrostage.bench.setting import same_start
-from fibrostage.bench.timing import in_own_process, machine
+from fibrostage.bench.timing import in_own_process, machine, peak_memory
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.shards import RayShards
@@ -70,6 +69,7 @@ def bench_scale(patients: int, nodes: Sequence[int], seed: int = 0, progress: Pr
         source = folder / "source"
         write_phantom(source, Recipe(patients, seed, format="dicom"), progress)
         ways = (0, *nodes)
+        in_own_process(measured, 0, source, source / "dicom", folder / "untimed")  # compiles what is kept for all ways
         with progress.task("ways", len(ways) + 1) as advance:
             rows = []
             for count in ways:
@@ -105,7 +105,7 @@ def measured(nodes: int, source: Path, folder: Path, out: Path) -> ShardsTiming:
             for _ in feature_parts(cohort, name, spec, backbone, keep=False, engine=engine):
                 pass
         ended = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     files = sum(path.is_file() for path in folder.rglob("*"))
     return ShardsTiming(nodes, files, len(cohort.images), read - began, ended - read, peak)
 

@@ -222,6 +222,30 @@ def scale_view(content: dict[str, Any]) -> TableView:
     return table.view()
 
 
+def one_machine_views(content: dict[str, Any]) -> Iterator[TableView]:
+    where = f"{content['machine']['cpu']}, {content['machine']['cores']} cores"
+    if content["memory"]:
+        more = content["kb_a_picture"]
+        grown = "" if more is None else f"; {more:.1f} KB more a picture"
+        table = Growing(title=f"SIMULATED: the memory of an intake{grown}; {where}")
+        for column in ("pictures", "memory [MB]"):
+            table.add_column(column)
+        for row in content["memory"]:
+            table.add_row(f"{row['pictures']:,}", f"{row['peak_mb']:.0f}")
+        yield table.view()
+    if content["twins"]:
+        table = Growing(
+            title=f"SIMULATED: the search for twins, CPU s of one core; median of {content['rounds']}; {where}"
+        )
+        for column in ("pictures", "all pairs", "index", "parts", "taken"):
+            table.add_column(column)
+        for row in content["twins"]:
+            seconds = row["cpu_s"]
+            figures = f"{seconds['all pairs']:.2f}", f"{seconds['index']:.2f}", str(row["parts"]), row["chosen"]
+            table.add_row(f"{row['prints']:,}", *figures)
+        yield table.view()
+
+
 def serve_view(content: dict[str, Any]) -> TableView:
     where = content["machine"]
     table = Growing(

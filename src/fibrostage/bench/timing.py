@@ -110,6 +110,16 @@ def in_own_process(work: Callable[..., T], *arguments: Any) -> T:
         return pool.submit(work, *arguments).result()
 
 
+def peak_memory() -> float:
+    """The most memory [MB] that this process held since its program began: what `getrusage` says begins with what the
+    process held that started it."""
+    try:
+        with open("/proc/self/status", encoding="utf-8") as file:
+            return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return psutil.Process().memory_info().rss / 2**20
+
+
 def machine() -> dict[str, Any]:
     """What a figure of speed belongs to."""
     return {

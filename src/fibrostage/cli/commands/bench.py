@@ -221,12 +221,31 @@ def bench_shards(
     nodes: Annotated[
         list[int] | None, typer.Option(min=1, help="Nodes of one core each (repeat for several); 1 and 2 by default.")
     ] = None,
+    pictures: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="No nodes: the memory of an intake of so many small PNGs (repeat for several)."),
+    ] = None,
+    prints: Annotated[
+        list[int] | None,
+        typer.Option(min=2, help="No nodes: the search for twins among so many pictures (repeat for several)."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each way to find twins is timed; the median.")] = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Intake and features on Ray nodes of this machine beside one process: speed, and memory of half and all."""
+    """Intake and features on Ray nodes of this machine beside one process: speed, and memory of half and all. With
+    --pictures or --prints, what stays on one machine instead."""
+    from fibrostage.bench.one_machine import bench_one_machine
     from fibrostage.bench.scale import bench_scale
-    from fibrostage.bench.tables import scale_view
+    from fibrostage.bench.tables import one_machine_views, scale_view
 
+    if pictures or prints:
+        content = bench_one_machine(pictures or (), prints or (), rounds, progress=make_progress())
+        if as_json:
+            print_json(content)
+        else:
+            for view in one_machine_views(content):
+                show(view)
+        return
     content = bench_scale(patients, tuple(nodes or (1, 2)), progress=make_progress())
     if as_json:
         print_json(content)
