@@ -172,11 +172,13 @@ def curves_tables(budgets: pl.DataFrame, first: str) -> tuple[FigureTable, Figur
     for row in budgets.iter_rows(named=True):
         name = first if row["strategy"] == RANDOM else row["strategy"]
         figures = [figure_in(row, one, RANDOM) for one in names]
-        reached.append((name, row["n_patients"], row["runs"], *(estimate_of(one and one.estimate) for one in figures)))
+        reached.append(
+            (name, row["n_patients"], row["runs"], *(estimate_of(one.estimate if one else None) for one in figures))
+        )
         if name != first:
             versus = [one.versus if one else None for one in figures]
             p = [one.p if one else None for one in versus]
-            cells = (estimate_of(one and one.difference) for one in versus)
+            cells = (estimate_of(one.difference if one else None) for one in versus)
             apart.append((name, row["n_patients"], row["starts"], *cells, "–" if p[-1] is None else f"{p[-1]:.3f}"))
     title = "Average AUC at shares of the pool, and along the curve; intervals over test patients and starts"
     return (

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from fibrostage.active.embedded_pool import Items, patient_means
 from fibrostage.active.strategies.spec import BatchStrategy
 from fibrostage.bench.curves import CurvesFound, Way, check_starts, compared, curves_tables, plan_of_way, play_ways
-from fibrostage.campaign.setting import CampaignSetting
+from fibrostage.campaign.setting import NOBODY, CampaignSetting
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.draws import Draws
 from fibrostage.ground.errors import PlanError
@@ -234,7 +234,8 @@ def trial_fits(setting: CampaignSetting) -> BatchStrategy:
             return [items.take(position) for position in range(len(patients))]
         learner.fit(told(learned), setting.plan.seed)
         for step in np.array_split(np.arange(count), min(STEPS, count)):
-            begun, best = learner_state(learner), (np.inf, np.empty(0, dtype=np.int64), {})
+            begun = learner_state(learner)
+            best: tuple[float, NDArray[np.int64], dict[str, torch.Tensor]] = (np.inf, NOBODY, {})
             free = np.setdiff1d(np.arange(len(patients)), chosen)
             for _ in range(TRIES):
                 group = rng.choice(free, len(step), replace=False)
