@@ -41,8 +41,8 @@ def test_what_stays_on_one_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [row["pictures"] for row in content["memory"]] == [20, 40]
     assert min(row["peak_mb"] for row in content["memory"]) > 0
     (row,) = content["twins"]
-    assert row["chosen"] == "all pairs"
-    assert min(row["cpu_s"].values()) > 0
+    assert row["prints"] == 300
+    assert row["cpu_s"] > 0
     memory, twins = one_machine_views(content)
     assert "SIMULATED" in memory.title
     assert "SIMULATED" in twins.title

@@ -1,7 +1,7 @@
 """What stays with the machine that asks, however many nodes there are: its memory a picture, and the search for twins.
 
 Memory is of intakes of many small pictures, each in a fresh process; the search is of random fingerprints, which are no
-twins, by the way that compares all pairs and by the index, on one core, in turn.
+twins, on one core.
 """
 
 from __future__ import annotations
@@ -13,23 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from fibrostage import SIMULATED
 from fibrostage.bench.timing import in_own_process, machine, peak_memory, side_by_side
-from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources
-from fibrostage.intake.build.hash_index import indexed_pairs, plan_index
-from fibrostage.intake.build.near_duplicates import DISTANCE, compared_pairs
+from fibrostage.intake.build.near_duplicates import DISTANCE, candidates
 from fibrostage.intake.build.take_in import take_in
+from fibrostage.intake.find.fingerprint import SIDE as PRINT
 from fibrostage.plan.run_plan import Plan
 
 SIDE = 32  # of a picture
 PER_PATIENT = 20  # pictures
-BITS = 120  # of a perceptual hash
+SEARCH = "search for twins"
 
 
 def bench_one_machine(
@@ -80,24 +78,8 @@ def write_table(path: Path, head: Sequence[str], rows: Sequence[Sequence[str]]) 
         csv.writer(file).writerows([head, *rows])
 
 
-def random_words(count: int, seed: int) -> NDArray[np.uint64]:
-    """Hashes [count, 2] of pictures that have nothing in common."""
-    bits = np.zeros((count, 128), dtype=bool)
-    bits[:, :BITS] = np.random.default_rng(seed).random((count, BITS)) < 0.5
-    return np.packbits(bits, axis=1).view(np.uint64)
-
-
 def twins_timed(count: int, rounds: int, seed: int) -> dict[str, Any]:
-    """CPU seconds of both ways to find the pairs of so many hashes, and how many pairs both found."""
-    words = random_words(count, seed)
-    plan = plan_index(words, DISTANCE)
-    parts = plan.parts or BITS // 20
-    ways = {
-        "all pairs": lambda: sum(len(first) for first, _ in compared_pairs(words, DISTANCE)),
-        "index": lambda: sum(len(first) for first, _ in indexed_pairs(words, DISTANCE, parts)),
-    }
-    times, found = side_by_side(ways, rounds)
-    if found["all pairs"] != found["index"]:
-        raise RunError(f"the index finds {found['index']} pairs of {found['all pairs']}")
-    seconds = {name: times[name].median_cpu for name in ways}
-    return {"prints": count, "parts": parts, "pairs": found["index"], "chosen": plan.way, "cpu_s": seconds}
+    """CPU seconds of looking for twins among so many pictures that have nothing in common."""
+    prints = np.random.default_rng(seed).integers(-127, 128, (count, PRINT, PRINT), dtype=np.int8)
+    times, found = side_by_side({SEARCH: lambda: sum(len(first) for first, _ in candidates(prints, DISTANCE))}, rounds)
+    return {"prints": count, "pairs": found[SEARCH], "cpu_s": times[SEARCH].median_cpu}

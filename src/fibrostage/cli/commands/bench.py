@@ -229,7 +229,7 @@ def bench_shards(
         list[int] | None,
         typer.Option(min=2, help="No nodes: the search for twins among so many pictures (repeat for several)."),
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each way to find twins is timed; the median.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="How often the search for twins is timed; the median.")] = 2,
     as_json: AsJson = False,
 ) -> None:
     """Intake and features on Ray nodes of this machine beside one process: speed, and memory of half and all. With

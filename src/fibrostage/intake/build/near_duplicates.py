@@ -18,7 +18,6 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from fibrostage.intake.build.hash_index import WORTH, IndexPlan, indexed_pairs, plan_index
 from fibrostage.intake.find.fingerprint import SIDE
 
 LOW = 11  # cosines a side, of which the first says nothing
@@ -27,7 +26,6 @@ ALIKE = 0.9  # correlation
 HOPELESS = (0.68, 0.85, 0.85)  # correlation before each step of moving; the twins of the measurements had more
 MOST = 1.2  # cells that a border may be moved
 BATCH = 4096  # pairs that wait for a second look
-MOST_AT_ONCE = 8192  # pairs that have it together
 CACHED = 512  # pairs whose fingerprints fit a processor's cache
 
 
@@ -50,39 +48,26 @@ def near_twins(prints: NDArray[np.int8], distance: int = DISTANCE, alike: float 
     for first, second in candidates(prints, distance):
         same = likeness(prints[first], prints[second]) >= alike
         found.append(np.stack([first[same], second[same]], axis=1))
-    pairs = np.concatenate(found) if found else np.empty((0, 2), dtype=np.intp)
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    return np.concatenate(found) if found else np.empty((0, 2), dtype=np.intp)
 
 
 def candidates(prints: NDArray[np.int8], distance: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Yields pairs (i, j), i < j, of fingerprints [N, 24, 24] whose hashes differ in at most `distance` bits, as [P]
-    and [P], some at a time, in no order; blank pictures pair with none."""
+    and [P], about BATCH at a time; blank pictures pair with none."""
     shown = np.flatnonzero(prints.any(axis=(1, 2)))
-    words = perceptual_hash(prints[shown])
-    plan = plan_index(words, distance) if len(words) >= WORTH else IndexPlan(0, 0.0)
-    found = indexed_pairs(words, distance, plan.parts) if plan.parts else compared_pairs(words, distance)
-    for first, second in found:
-        for start in range(0, len(first), MOST_AT_ONCE):
-            part = slice(start, start + MOST_AT_ONCE)
-            yield shown[first[part]], shown[second[part]]
-
-
-def compared_pairs(words: NDArray[np.uint64], distance: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Yields the pairs (i, j), i < j, of hashes [N, 2] that differ in at most `distance` bits, as [P] and [P], by
-    comparing each with all others."""
-    low, high = np.ascontiguousarray(words.T)
+    low, high = np.ascontiguousarray(perceptual_hash(prints[shown]).T)
     first: list[NDArray[np.intp]] = []
     second: list[NDArray[np.intp]] = []
     waiting = 0
-    for row in range(len(words) - 1):
+    for row in range(len(shown) - 1):
         bits = set_bits(low[row] ^ low[row + 1 :])
         bits += set_bits(high[row] ^ high[row + 1 :])
         near = np.flatnonzero(bits <= distance)
         if len(near):
-            first.append(np.full(len(near), row))
-            second.append(row + 1 + near)
+            first.append(np.full(len(near), shown[row]))
+            second.append(shown[row + 1 + near])
             waiting += len(near)
-        if waiting >= BATCH or (waiting and row == len(words) - 2):
+        if waiting >= BATCH or (waiting and row == len(shown) - 2):
             yield np.concatenate(first), np.concatenate(second)
             first, second, waiting = [], [], 0
 
