@@ -26,6 +26,7 @@ from fibrostage.phantom.recipe import Recipe
 from fibrostage.phantom.write import write_phantom
 from fibrostage.plan.run_plan import Plan
 
+
 def bench_intake(
     patients: int, video: float, rounds: int, seed: int = 0, progress: Progress = SILENT
 ) -> dict[str, Any]:
