@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fibrostage.bench import answers, calibration, intake, next_exam, pool, predict, scale, serve, stats, train
+from fibrostage.bench import answers, boxes, calibration, intake, next_exam, pool, predict, scale, serve, stats, train
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
@@ -87,7 +87,7 @@ def bench_is_called(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         raise InsteadError
 
     with monkeypatch.context() as patch:
-        for module in (answers, calibration, intake, next_exam, pool, predict, scale, serve, stats, train):
+        for module in (answers, boxes, calibration, intake, next_exam, pool, predict, scale, serve, stats, train):
             for name in BENCHMARKS:
                 patch.setattr(module, name, stands_in, raising=False)
         with pytest.raises(InsteadError):

@@ -9,7 +9,7 @@ from fibrostage.bench.boxes import KINDS, bench_boxes, make_screen
 from fibrostage.ground.errors import PlanError
 from fibrostage.ground.geometry import Rectangle, iou
 from fibrostage.intake.find.box_finder import PALE, closed_at, find_box
-from fibrostage.intake.find.colour_bar import bar_at
+from fibrostage.intake.find.colour_bar import bar_at, find_bar
 from fibrostage.intake.find.stiffness import MisfitError, Scale, read_stiffness
 
 
@@ -73,6 +73,14 @@ def test_washed_colours_are_no_stiffness() -> None:
         read_stiffness(screen.pixels, screen.box, bar, Scale(layout.scale, layout.unit))
 
 
+def test_a_bar_that_a_crop_may_have_cut_is_none() -> None:
+    _, screen = make_screen(0, drawn=False, seed=0)
+    assert screen.bar is not None
+    assert find_bar(screen.pixels, screen.box) is not None
+    assert find_bar(screen.pixels[screen.bar.y + 20 :]) is None
+    assert find_bar(screen.pixels[: screen.bar.bottom - 20]) is None
+
+
 def test_a_line_is_closed_only_where_its_box_leaves() -> None:
     whole = np.zeros((30, 40), bool)
     whole[:12, 10:20] = True
@@ -86,7 +94,7 @@ def test_a_line_is_closed_only_where_its_box_leaves() -> None:
     assert not closed[-9:].any()
 
 
-def test_screens_of_whole_boxes_stay_as_they_were_and_kinds_are_named() -> None:
+def test_kinds_of_screens_are_named_and_no_pale_map_is_misread() -> None:
     with pytest.raises(PlanError, match="leaving"):
         bench_boxes(4, drawn=False, kind="leavin")
     assert KINDS[0] == "whole"

@@ -86,7 +86,7 @@ def read_stiffness(
         raise MisfitError(f"{coloured.mean():.0%} of the box is coloured; at least {LEAST_FILLED:.0%} are needed")
     likely = likely_opacity(pixels, box, coloured, thinned)
     fitted = fitted_opacity(flat[coloured], curve, likely)
-    if not lossy and likely is not None and fitted < likely - WASHED:
+    if likely is not None and fitted < likely - WASHED:
         raise MisfitError(f"{NO_COLOUR}: its colours are those of opacity {fitted:.2f}, its grain that of {likely:.2f}")
     opacity = scale.opacity or fitted
     index, distance = looked_up(flat[coloured], curve, opacity)
