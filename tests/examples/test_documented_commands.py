@@ -28,6 +28,7 @@ from fibrostage.bench import (
     stats,
     train,
 )
+from fibrostage.bench import answers, boxes, calibration, intake, next_exam, pool, predict, scale, serve, stats, train
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
@@ -107,6 +108,7 @@ def bench_is_called(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as patch:
         for module in MODULES:
+        for module in (answers, boxes, calibration, intake, next_exam, pool, predict, scale, serve, stats, train):
             for name in BENCHMARKS:
                 patch.setattr(module, name, stands_in, raising=False)
         with pytest.raises(InsteadError):

@@ -18,7 +18,7 @@ from fibrostage.ground.errors import PlanError, nearest
 from fibrostage.ground.geometry import iou
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.find.bar_numbers import SURE, read_scale
-from fibrostage.intake.find.box_finder import find_box
+from fibrostage.intake.find.box_finder import PALE, find_box
 from fibrostage.intake.find.colour_bar import find_bar
 from fibrostage.intake.find.glyphs import FONTS, OWN, templates
 from fibrostage.intake.find.stiffness import MisfitError, Scale, read_stiffness
@@ -107,6 +107,8 @@ def judged(
             row[name] = (scale.top, scale.unit) == (layout.scale, layout.unit)
         else:
             row[name] = None
+    if box.by == PALE:
+        return row | {"refused": True}
     for name, opacity in (("fitted", None), ("given", layout.opacity)):
         try:
             found = read_stiffness(pixels, box.roi, bar, Scale(layout.scale, layout.unit, opacity), lossy)

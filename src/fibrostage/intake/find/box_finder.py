@@ -21,6 +21,7 @@ from fibrostage.intake.find.box_frames import SMALLEST, straight_frame
 from fibrostage.intake.find.colour import COLOURED, Tint, colour_strength, is_icon, share_that_varies, tint_of
 from fibrostage.intake.find.colour_bar import WIDEST
 from fibrostage.intake.find.masks import cell_sums, codes_of, dilated, eroded, filled, like, paired, without_specks
+from fibrostage.intake.find.pale_boxes import pale_frame
 
 LEAST = 0.004  # of the picture, an overlay
 ALONE = 0.012  # of the picture, an overlay without a frame
@@ -28,6 +29,7 @@ CELL = 4  # the overlay is first looked for on a grid this coarse
 RIM = 6  # pixels to either side of an overlay's border where its frame is
 SOLID = 0.55  # share of its extent that a map covers at least
 LIKE_LOSSY = 28  # by which a frame's colour may vary, after JPEG
+PALE = "pale"  # by which a box around a map without colour was found
 DRAWN = 0.8  # of height and width together, the least length of a frame that is not closed
 DASH = 9  # pixels; shorter gaps in a frame are closed
 SPECK = 5  # pixels; less in one colour is chance
@@ -45,7 +47,7 @@ class FoundBox:
 
     roi: Rectangle
     confidence: float
-    by: str  # "frame", "lines" or "overlay"
+    by: str  # "frame", "lines", "overlay" or, around a map without colour, "pale"
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def find_box(
     height, width = pixels.shape[:2]
     tint = tint or tint_of(pixels)
     looks = [look_in(pixels, area, lossy, tint) for area in within or [Rectangle(0, 0, width, height)]]
-    for search in (around_overlay, straight_lines):
+    for search in (around_overlay, straight_lines, around_pale):
         found = [box for look in looks if (box := search(look)) is not None]
         if found:
             return max(found, key=lambda box: (box.confidence, box.roi.area))
@@ -134,6 +136,13 @@ def straight_lines(look: Look) -> FoundBox | None:
     overlay = None if look.patch is None else look.patch.extent
     frame = straight_frame(look.pixels, look.coloured, overlay, look.lossy)
     return None if frame is None else FoundBox(moved(frame.roi, look.area), round(0.9 * frame.seen / 4, 3), "lines")
+
+
+def around_pale(look: Look) -> FoundBox | None:
+    """Returns the frame around a map that is white or grey; no more than its line and its calm tell of it, and JPEG
+    leaves neither."""
+    frame = None if look.lossy else pale_frame(look.pixels, look.strength)
+    return None if frame is None else FoundBox(moved(frame, look.area), 0.6, PALE)
 
 
 def grown(roi: Rectangle, shape: tuple[int, ...]) -> Rectangle:

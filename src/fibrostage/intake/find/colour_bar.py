@@ -60,6 +60,7 @@ def find_bar(pixels: NDArray[np.uint8], outside: Rectangle | None = None) -> Bar
     strips = strips_of(cells)
     tall = [strip for strip in stacked(strips) if strip.height >= SHORTEST - 2 * CELL]
     found = [bar for bar in (follow(pixels, strength, strip) for strip in tall) if bar is not None]
+    found = [bar for bar in found if bar.roi.y > 0 and bar.roi.bottom < len(pixels)]  # else a crop may have cut it
     return max(found, key=lambda bar: bar.roi.area, default=None)
 
 

@@ -31,6 +31,8 @@ EDGE = 3  # pixels of the box that its frame may take
 ENOUGH = 5000  # pixels of a map that its figures are taken from
 LEANING = 20.0  # how much the likely opacity counts, grey levels a unit squared
 SURE = 0.15  # a likely opacity farther off than this counts no more
+WASHED = 0.25  # by which colours may be weaker than the grain under them says
+NO_COLOUR = "the map in its box is white or nearly without colour"
 DARK = 16  # grey levels without grain
 OPACITIES = np.arange(0.2, 1.001, 0.02)
 
@@ -68,8 +70,8 @@ def read_stiffness(
 ) -> Stiffness:
     """Reads the stiffness of the map in `box` of RGB pixels [H, W, 3].
 
-    Raises `MisfitError` where the box is too small, too little of it is coloured, too many of its colours are not the
-    bar's, or its median is 0 kPa.
+    Raises `MisfitError` where the box is too small, too little of it is coloured, its colours are washed out, too many
+    of them are not the bar's, or its median is 0 kPa.
     """
     inner = pixels[box.y + EDGE : box.bottom - EDGE, box.x + EDGE : box.right - EDGE]
     if min(inner.shape[:2]) < 8:
@@ -82,7 +84,11 @@ def read_stiffness(
     coloured = np.hypot(flat[..., 0], flat[..., 1]) > FAINT
     if coloured.mean() < LEAST_FILLED:
         raise MisfitError(f"{coloured.mean():.0%} of the box is coloured; at least {LEAST_FILLED:.0%} are needed")
-    opacity = scale.opacity or fitted_opacity(flat[coloured], curve, likely_opacity(pixels, box, coloured, thinned))
+    likely = likely_opacity(pixels, box, coloured, thinned)
+    fitted = fitted_opacity(flat[coloured], curve, likely)
+    if likely is not None and fitted < likely - WASHED:
+        raise MisfitError(f"{NO_COLOUR}: its colours are those of opacity {fitted:.2f}, its grain that of {likely:.2f}")
+    opacity = scale.opacity or fitted
     index, distance = looked_up(flat[coloured], curve, opacity)
     fits = distance <= MISFIT
     if (~fits).mean() > MOST_MISFIT:

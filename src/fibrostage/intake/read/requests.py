@@ -20,10 +20,10 @@ from fibrostage.ground.errors import UnreadableImageError
 from fibrostage.ground.geometry import Rectangle, shared
 from fibrostage.ground.quantities import KPA
 from fibrostage.intake.find.bar_numbers import SURE, read_scale
-from fibrostage.intake.find.box_finder import FoundBox, find_box
+from fibrostage.intake.find.box_finder import PALE, FoundBox, find_box
 from fibrostage.intake.find.colour_bar import Bar, bar_at, find_bar, written
 from fibrostage.intake.find.fingerprint import fingerprint
-from fibrostage.intake.find.stiffness import MisfitError, Scale, Stiffness, read_stiffness
+from fibrostage.intake.find.stiffness import NO_COLOUR, MisfitError, Scale, Stiffness, read_stiffness
 from fibrostage.intake.find.tissue import find_tissue
 from fibrostage.intake.read.blanking import (
     ShownScreen,
@@ -129,7 +129,7 @@ def read_place(
     if kept is not shown.masked:
         outcome.note("lettering in what is stored was blanked")
         pictures = pictures_of(Image.fromarray(kept), medium.format, modality, roi, click)
-    read = map_of(shown, roi, request, setting, outcome)
+    read = map_of(shown, roi, box, request, setting, outcome)
     for crop, picture in enumerate(pictures):
         number = crop if modality.fit == "click" else place.panel
         record = record_of(medium, request, picture, place.frame, roi, setting)
@@ -207,7 +207,12 @@ def places_of(
 
 
 def map_of(
-    shown: ShownScreen, roi: Rectangle | None, request: Request, setting: ReadingRules, outcome: Outcome
+    shown: ShownScreen,
+    roi: Rectangle | None,
+    box: FoundBox | None,
+    request: Request,
+    setting: ReadingRules,
+    outcome: Outcome,
 ) -> ReadMap | None:
     """Returns the stiffness that a map's colours say, where the plan says what its bar means; else None. It never
     raises for a map that cannot be read: the reason goes to `outcome.refused`."""
@@ -218,6 +223,8 @@ def map_of(
         if meant.device is not None and not re.search(meant.device, device, re.IGNORECASE):
             continue
         try:
+            if box is not None and box.by == PALE:
+                raise MisfitError(NO_COLOUR)
             bar = bar_at(shown.whole, Rectangle(*meant.bar)) if meant.bar else find_bar(shown.whole, roi)
             if bar is None:
                 raise MisfitError("no colour bar was found beside the box")
