@@ -16,6 +16,7 @@ import pytest
 from fibrostage.bench import (
     active,
     answers,
+    boxes,
     calibration,
     intake,
     next_exam,
@@ -28,7 +29,6 @@ from fibrostage.bench import (
     stats,
     train,
 )
-from fibrostage.bench import answers, boxes, calibration, intake, next_exam, pool, predict, scale, serve, stats, train
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
@@ -41,7 +41,22 @@ CHEAPER = {
 }
 FROZEN = ["--set", "network.backbone=efficientnet_lite0", "--set", "training.finetune=head"]  # in place of ResNet-50
 FEWER = {"--patients": "8", "--excluded": "2", "--pictures": "1"}  # of a phantom
-MODULES = (active, answers, calibration, intake, next_exam, oracle, pool, predict, scale, serve, stats, train)
+MODULES = (
+    active,
+    answers,
+    boxes,
+    calibration,
+    intake,
+    next_exam,
+    one_machine,
+    oracle,
+    pool,
+    predict,
+    scale,
+    serve,
+    stats,
+    train,
+)
 BENCHMARKS = (
     "bench_active",
     "bench_oracle",
@@ -59,7 +74,6 @@ BENCHMARKS = (
     "bench_scale",
     "bench_one_machine",
 )
-MODULES = (answers, calibration, intake, next_exam, one_machine, pool, predict, scale, serve, stats, train)
 ELSEWHERE = (
     ["pip", "install", "."],
     ["pip", "install", ".[dicom,video]"],
@@ -108,7 +122,6 @@ def bench_is_called(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as patch:
         for module in MODULES:
-        for module in (answers, boxes, calibration, intake, next_exam, pool, predict, scale, serve, stats, train):
             for name in BENCHMARKS:
                 patch.setattr(module, name, stands_in, raising=False)
         with pytest.raises(InsteadError):
