@@ -24,8 +24,9 @@ from fibrostage.dicom.eight_bit import eight_bit
 from fibrostage.dicom.elements import quiet, require, text_of
 from fibrostage.dicom.header import Header, check_kind, check_size, header_of
 from fibrostage.dicom.identity import PatientIdentity, identity_of
+from fibrostage.dicom.jpeg_xl import JPEG_XL, decoded
 from fibrostage.dicom.own import is_own
-from fibrostage.dicom.pixel_streams import is_video, picture_of
+from fibrostage.dicom.pixel_streams import check_frames, is_video, picture_of
 from fibrostage.dicom.regions import MarkedRegions, Region, regions_of
 from fibrostage.dicom.simulated import is_untouched, says_simulated
 from fibrostage.dicom.sr_read import Measured, measurements_of
@@ -40,11 +41,7 @@ MAGIC = b"DICM"
 FIRST_TAGS = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0")  # little-endian
 WHOLE = 64 * 2**20  # bytes; a larger file is decoded from disk, frame by frame
 BASELINE = "1.2.840.10008.1.2.4.50"
-SYNTAXES_WITHOUT_DECODER = {  # that pydicom has no name for
-    "1.2.840.10008.1.2.4.110": "JPEG XL, lossless",
-    "1.2.840.10008.1.2.4.111": "JPEG XL, recompressed JPEG",
-    "1.2.840.10008.1.2.4.112": "JPEG XL",
-}
+LOSSY_JPEG_XL = tuple(JPEG_XL)[1:]
 JPEG = (BASELINE, "1.2.840.10008.1.2.4.51")  # baseline and extended: lossy, colour mostly subsampled
 
 
@@ -67,7 +64,7 @@ class Dicom:
 
     @property
     def lossy(self) -> bool:
-        return self.header.syntax in JPEG or self.header.lossy or is_video(self.dataset)
+        return self.header.syntax in (*JPEG, *LOSSY_JPEG_XL) or self.header.lossy or is_video(self.dataset)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -129,6 +126,11 @@ class Dicom:
                         raise UnreadableImageError(f"frame {index} is coded otherwise than the first")
                     yield picture
                 return
+        if header.syntax in JPEG_XL:
+            streams = self.streams or check_frames(pydicom.dcmread(self.path, force=True))
+            for index in indices:
+                yield eight_bit(decoded(streams[index]), self.dataset)
+            return
         for array in iter_pixels(self.source, indices=list(indices)):
             yield eight_bit(array, self.dataset)
 
@@ -140,12 +142,12 @@ class Dicom:
             return
         every = list(range(self.header.frames))
         indices = every if wanted is None else list(wanted)
-        decoded = 0
+        done = 0
         try:
             with quiet():
                 for array in [self.only] if indices == [0] == every else self.decode(indices):
-                    index = indices[decoded]
-                    decoded += 1
+                    index = indices[done]
+                    done += 1
                     yield index, None if seconds is None else seconds[index], array
         except UnreadableImageError:
             raise
@@ -153,14 +155,13 @@ class Dicom:
             raise UnreadableImageError("does not fit into memory") from None
         except NotImplementedError:
             syntax = str(self.dataset.file_meta.TransferSyntaxUID)
-            known = f" ({SYNTAXES_WITHOUT_DECODER[syntax]})" if syntax in SYNTAXES_WITHOUT_DECODER else ""
-            raise UnreadableImageError(f"transfer syntax '{syntax}'{known} has no decoder here") from None
+            raise UnreadableImageError(f"transfer syntax '{syntax}' has no decoder here") from None
         except Exception:
             raise UnreadableImageError(
-                f"frame {decoded} of {self.header.frames} cannot be decoded: it is damaged, or not as its tags say"
+                f"frame {done} of {self.header.frames} cannot be decoded: it is damaged, or not as its tags say"
             ) from None
-        if decoded < len(indices):
-            raise UnreadableImageError(f"says {self.header.frames} frames and holds {decoded}")
+        if done < len(indices):
+            raise UnreadableImageError(f"says {self.header.frames} frames and holds {done}")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fibrostage.dicom.elements import number_of, value_of
+from fibrostage.dicom.jpeg_xl import BARE, CONTAINER, JPEG_XL, is_jpeg_xl, size_said
 from fibrostage.ground.errors import UnreadableImageError
 
 with suppress(ImportError):  # the extra [dicom]
@@ -82,7 +83,8 @@ def check_frames(dataset: Any) -> list[bytes]:
     said = int(dataset.get("NumberOfFrames") or 1)
     height, width = int(dataset.Rows), int(dataset.Columns)
     try:
-        if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        syntax = dataset.file_meta.TransferSyntaxUID
+        if syntax not in JPEG_XL and not syntax.is_encapsulated:
             check_native(dataset, said)
             return []
         held = frames_held(dataset.PixelData, said)
@@ -125,12 +127,14 @@ def frames_held(data: bytes, said: int) -> int:
     if offsets:
         return len(offsets)
     starts = [bytes(fragment[:4]) for fragment in generate_fragments(data)][1:]
-    begun = sum(start.startswith((START_OF_IMAGE, CODESTREAM)) for start in starts)
+    begun = sum(start.startswith((START_OF_IMAGE, CODESTREAM, BARE, CONTAINER[:4])) for start in starts)
     return begun or (len(starts) if said > 1 else 1)
 
 
 def size_of(stream: bytes) -> tuple[int, int] | None:
-    """Width and height that a JPEG, JPEG-LS or JPEG 2000 stream says; None for anything else."""
+    """Width and height that a JPEG, JPEG-LS, JPEG 2000 or JPEG XL stream says; None for anything else."""
+    if is_jpeg_xl(stream):
+        return size_said(stream)
     if stream.startswith(CODESTREAM) and len(stream) >= 24:
         right, bottom, left, top = (int.from_bytes(stream[at : at + 4], "big") for at in (8, 12, 16, 20))
         return right - left, bottom - top
