@@ -167,6 +167,7 @@ def prepare(name: str, folder: Path) -> None:
     if name in (
         "active-learning.md",
         "methods-researcher.md",
+        "performance.md",
         "predict.md",
         "report.md",
         "report-forms.md",
