@@ -78,6 +78,17 @@ def test_a_run_is_named_by_what_it_reads(override: str, same: bool) -> None:
     assert says_the_same(plan.model_dump(mode="json"), other, TRAIN) is same
 
 
+def test_a_plan_that_asks_for_nothing_new_is_named_as_it_was() -> None:
+    """Studies and runs of earlier versions go on: a key that came later does not count where it says what was always
+    done (ADDED_LATER). The names are those of the version before `network.pooling`."""
+    modality = {"modality": [{"name": "LSTE", "kind": "elastogram", "size": 224}]}
+    frozen, trained = Plan.parse(modality), Plan.parse({**modality, "training": {"finetune": "last"}})
+    assert digest(frozen, TRAIN) == "a1ba35268205370de751cd77b435d8874ccee118a65b2d453e9f3e2c8cc37978"
+    assert digest(frozen, ACTIVE) == "f5da8bf6a6abe12a6267b8255af85cffed698eadffec0b8655215da96e0672ce"
+    assert digest(trained, TRAIN) == "a85d6466563c536c788302cc30b78b11dc4c99300e892b70c6f2831714fefa85"
+    assert digest(trained, ACTIVE) == "6e781f410e72be80fab79acc4492eb623ba1fb56d035a52648f5461d7a1f9157"
+
+
 def test_idle_keys_are_keys() -> None:
     for finetune in ("head", "last", "all"):
         plan = Plan.parse(plan_data(), [f"training.finetune={finetune}"])

@@ -66,6 +66,7 @@ ADDED_LATER: dict[tuple[str, str], Json] = {  # keys that do not count where the
     ("decision", "npv"): 0.9,
     ("decision", "ppv"): 0.9,
     ("decision", "false_alarms"): 0.01,
+    ("network", "pooling"): "pairs",
     ("split", "require"): [],
     ("training", "blocks"): None,
     ("training", "candidates"): 64,
