@@ -8,27 +8,14 @@ from __future__ import annotations
 
 import shutil
 from contextlib import nullcontext
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
-from fibrostage.bench import (
-    active,
-    answers,
-    boxes,
-    calibration,
-    intake,
-    next_exam,
-    one_machine,
-    oracle,
-    pool,
-    predict,
-    scale,
-    serve,
-    stats,
-    train,
-)
+from fibrostage import bench
 from fibrostage.bench.setting import shapes
 from fibrostage.cli.app import app
 from tests.examples import documented
@@ -41,22 +28,7 @@ CHEAPER = {
 }
 FROZEN = ["--set", "network.backbone=efficientnet_lite0", "--set", "training.finetune=head"]  # in place of ResNet-50
 FEWER = {"--patients": "8", "--excluded": "2", "--pictures": "1"}  # of a phantom
-MODULES = (
-    active,
-    answers,
-    boxes,
-    calibration,
-    intake,
-    next_exam,
-    one_machine,
-    oracle,
-    pool,
-    predict,
-    scale,
-    serve,
-    stats,
-    train,
-)
+MODULES = [import_module(f"{bench.__name__}.{one.name}") for one in iter_modules(bench.__path__)]
 BENCHMARKS = (
     "bench_active",
     "bench_oracle",

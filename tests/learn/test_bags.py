@@ -17,14 +17,14 @@ from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.deploy.onnx_export import export_onnx
 from fibrostage.ground.errors import PlanError, RunError
-from fibrostage.learn.contributions import a_stage_up, contributions, shared_out
+from fibrostage.learn.contributions import a_stage_up, contributions
 from fibrostage.learn.learner import make_learner, predict
 from fibrostage.learn.model import open_model
 from fibrostage.learn.task import examples_of, make_task
 from fibrostage.learn.train import train
 from fibrostage.networks.bags import bags_of, equal_weights, pictures_there
 from fibrostage.networks.fusion import Head
-from fibrostage.networks.stream import Path as StreamPath
+from fibrostage.networks.stream import ModalityPath
 from fibrostage.plan.run_plan import Plan
 from tests.conftest import plan_data
 
@@ -36,7 +36,7 @@ def bags_plan(pooling: str, *more: str) -> Plan:
     return Plan.parse(plan_data(), [f"network.pooling={pooling}", *more])
 
 
-def stream_of(pooling: str, stream: str) -> StreamPath:
+def stream_of(pooling: str, stream: str) -> ModalityPath:
     """A path of 6 features with opinions on how much pictures weigh."""
     torch.manual_seed(3)
     path = Head(("a",), {"a": 6}, 5, 8, 2, stream=stream, pooling=pooling).stream("a")
@@ -99,15 +99,16 @@ def test_pictures_add_up_to_what_their_modality_adds(cohort: Cohort, pooling: st
     space = space_of(cohort, names, in_bags=True)
     ids = space.draw(np.flatnonzero(space.per_patient > 0), 3, rng)
     assert len(ids) == len(cohort.patients), "a patient is one candidate"
-    found, own = contributions(head, bags, space, ids, {"LSTE": 0.25}), shared_out(head, bags, {"LSTE": 0.25})
+    found = contributions(head, bags, space, ids, {"LSTE": 0.25})
+    own = found.pictures
     for name in names:
         for index, patient in enumerate(found.rows):
             mine = cohort.owners(name) == patient
             if mine.any():
                 assert own[name][mine].sum() == pytest.approx(found.patients[name][index], abs=1e-5)
                 assert (np.ptp(own[name][mine]) > 1e-6) == (pooling == "attention")
-    each = head.stream("LUS").shares_of_each(bags["LUS"])
-    literal = (head.stream("LUS").weights(bags["LUS"])[..., None] * each.nan_to_num()).sum(dim=1)
+    each, weights = head.stream("LUS").shares_of_each(bags["LUS"])
+    literal = (weights[..., None] * each.nan_to_num()).sum(dim=1)
     assert np.allclose(a_stage_up(literal.detach()), a_stage_up(head.stream("LUS")(bags["LUS"]).detach()), atol=1e-5)
 
 
@@ -144,7 +145,7 @@ def test_bags_learn_and_ask_about_whole_patients(cohort: Cohort, tmp_path: Path)
     losses = [record["loss"] for record in learner.fit(examples, 0)]
     assert losses[-1] < 0.5 * losses[0]
     with torch.inference_mode():
-        weights = learner.head.stream("LUS").weights(learner.features["LUS"])
+        _, weights = learner.head.stream("LUS").opened(learner.features["LUS"])
     assert float((weights - equal_weights(pictures_there(learner.features["LUS"]))).abs().max()) > 0.01
     assert predict(learner, task.space.all_ids(fold.test)).shape == (len(fold.test), 5)
 

@@ -12,6 +12,7 @@ from fibrostage.active.embedded_pool import Embedding, Items, Tables
 from fibrostage.active.query_units.spec import QueryUnit
 from fibrostage.active.top_items import Choosable
 from fibrostage.learn.learner import Learner, blocks_of, probabilities_of, probabilities_of_rows
+from fibrostage.networks.bags import mean_of_each
 from fibrostage.networks.fusion import ABSENT
 from fibrostage.plan.asking import CostPlan
 from fibrostage.stats.evaluate import per_patient
@@ -27,7 +28,7 @@ def image_tables(learner: Learner, fitted: bool) -> Tables:
     tables = []
     for name in learner.head.modalities:
         z = learner.features[name]
-        v = (learner.head.stream(name).embed(z) if fitted else z.nanmean(dim=1) if z.ndim == 3 else z).numpy()
+        v = (learner.head.stream(name).embed(z) if fitted else mean_of_each(z)).numpy()
         tables.append(np.concatenate([v, v.mean(axis=0, keepdims=True)]).astype(np.float32))
     return tuple(tables)
 

@@ -24,7 +24,7 @@ from fibrostage.dicom.eight_bit import eight_bit
 from fibrostage.dicom.elements import quiet, require, text_of
 from fibrostage.dicom.header import Header, check_kind, check_size, header_of
 from fibrostage.dicom.identity import PatientIdentity, identity_of
-from fibrostage.dicom.jpeg_xl import JPEG_XL, decoded
+from fibrostage.dicom.jpeg_xl import JPEG_XL, LOSSY_JPEG_XL, decoded
 from fibrostage.dicom.own import is_own
 from fibrostage.dicom.pixel_streams import check_frames, is_video, picture_of
 from fibrostage.dicom.regions import MarkedRegions, Region, regions_of
@@ -41,7 +41,6 @@ MAGIC = b"DICM"
 FIRST_TAGS = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0")  # little-endian
 WHOLE = 64 * 2**20  # bytes; a larger file is decoded from disk, frame by frame
 BASELINE = "1.2.840.10008.1.2.4.50"
-LOSSY_JPEG_XL = tuple(JPEG_XL)[1:]
 JPEG = (BASELINE, "1.2.840.10008.1.2.4.51")  # baseline and extended: lossy, colour mostly subsampled
 
 

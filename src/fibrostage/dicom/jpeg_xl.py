@@ -16,11 +16,8 @@ from PIL import Image
 
 from fibrostage.ground.errors import UnreadableImageError
 
-JPEG_XL = {
-    "1.2.840.10008.1.2.4.110": "JPEG XL, lossless",
-    "1.2.840.10008.1.2.4.111": "JPEG XL, recompressed JPEG",
-    "1.2.840.10008.1.2.4.112": "JPEG XL",
-}
+LOSSY_JPEG_XL = ("1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.112")  # recompressed JPEG, and any
+JPEG_XL = ("1.2.840.10008.1.2.4.110", *LOSSY_JPEG_XL)
 BARE = b"\xff\x0a"
 CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 HOLDS = {b"jxlc": 0, b"jxlp": 4}  # boxes that hold the stream, and how many bytes come before it

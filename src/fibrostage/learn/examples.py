@@ -6,7 +6,7 @@ seen them, over the very candidates of its prediction, so that what is added up 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from fibrostage.cohort.store import Cohort
 from fibrostage.cohort.tables import BOX
 from fibrostage.ground.errors import RunError
 from fibrostage.ground.progress import SILENT, Progress
-from fibrostage.learn.contributions import Contributions, contributions, shared_out
+from fibrostage.learn.contributions import Contributions, contributions
 from fibrostage.learn.explain import unseen_patients
 from fibrostage.learn.heat_maps import HeatMaps
 from fibrostage.learn.model import Model, inputs_of, open_model
@@ -84,10 +84,7 @@ def told_of(run: RunFolder, model: Model, cohort: Cohort, found: Scores, patient
         features = inputs_of(network, own, seen)
         for name in sorted(name for name, at in members.items() if at == member):
             ids = predictions.filter(patient_id=name, fold=fold_of[name])["candidate"].to_numpy()
-            baseline = baseline_of(model, member)
-            added[name] = contributions(network.head, features, space, ids, baseline)
-            if plan.sees_bags:
-                added[name] = replace(added[name], pictures=shared_out(network.head, features, baseline))
+            added[name] = contributions(network.head, features, space, ids, baseline_of(model, member))
     return ChosenTold(model, seen, found, added, members)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
 from pathlib import Path
@@ -22,7 +22,7 @@ from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.shards import RayShards
 from fibrostage.ground.stage import Staging
 from fibrostage.learn.checkpoint import calling_of, known_by, load_network, picture_name, told_by, training_pictures
-from fibrostage.learn.contributions import Contributions, contributions_by, shared_out, weights_in
+from fibrostage.learn.contributions import Contributions, contributions_by
 from fibrostage.learn.features import feature_parts, measured_features
 from fibrostage.learn.known import KnownPictures
 from fibrostage.learn.lacking import Member
@@ -34,7 +34,7 @@ from fibrostage.learn.telling import tell
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.bags import bags_of
 from fibrostage.networks.fusion import MMFN, Head
-from fibrostage.networks.stream import Path as StreamPath
+from fibrostage.networks.stream import ModalityPath
 from fibrostage.plan.calibration import DecisionPlan
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.model_folder import check_package, digest_of, is_packaged
@@ -168,8 +168,8 @@ class Model:
             all_know = len(told) == len(found)
             strange: list[float | None] = np.max(told, axis=0).tolist() if all_know else [None] * len(far)
             weights: list[float | None] = [None] * len(far)
-            if all(one.weights for one in found):
-                weights = np.mean([one.weights[name] for one in found], axis=0).tolist()
+            if all(one.shares.weights for one in found):
+                weights = np.mean([one.shares.weights[name] for one in found], axis=0).tolist()
             for row, owner in enumerate(pictures.owners(name).tolist()):
                 seen = SeenPicture(name, row, float(shares[row]), strange[row], bool(far[row]), weights[row])
                 result.setdefault(owner, []).append(seen)
@@ -217,14 +217,13 @@ def is_simulated(model: Model) -> bool | None:
 class MemberAnswer:
     """What one network sees of patients, in the order of `rows` [P]: pooled `probabilities` [P, K]; by modality which
     pictures [n] lie `far` outside what it was trained on, how `strange` they are [n] (None where it cannot tell); and
-    what everything adds. Of a network that sees bags `weights` are by modality those of the pictures [n]."""
+    what everything adds."""
 
     rows: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     far: Mapping[str, NDArray[np.bool_]]
     strange: Mapping[str, NDArray[np.float64] | None]
     shares: Contributions
-    weights: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def look(
@@ -240,24 +239,20 @@ def look(
     """Looks at all patients' pictures, over at most `evaluation.candidates` candidates each. Of features only a part is
     in memory at a time."""
     head = network.head
-    tables, far, strange, bags = {}, {}, {}, {}
+    seen = {}
     for name in plan.fused:
         parts = input_parts(network, plan, pictures, name, progress, keep, engine)
         owners = pictures.owners(name) if plan.sees_bags else None
-        found = seen_in(head, name, parts, blank_of(pictures, name), false_alarms, owners)
-        tables[name], far[name], strange[name] = found.table, found.far, found.strange
-        if found.bags is not None:
-            bags[name] = found.bags
+        seen[name] = seen_in(head, name, parts, blank_of(pictures, name), false_alarms, owners)
+    tables = {name: one.table for name, one in seen.items()}
+    bags = {name: one.bags for name, one in seen.items() if one.bags is not None}
     space = space_for(pictures, plan)
     usable = np.flatnonzero(space.per_patient > 0)
     ids = space.draw(usable, plan.evaluation.candidates, Draws.EVALUATED.of(plan.seed))
     rows, pooled = POOLINGS[plan.evaluation.pooling](space.patient_of(ids), probabilities_by(head, tables, space, ids))
-    shares = contributions_by(head, tables, space, ids, known.baseline)
-    if bags:
-        shares = replace(shares, pictures=shared_out(head, bags, known.baseline))
-    return MemberAnswer(
-        rows, pooled, far, strange, shares, {name: weights_in(head, name, own) for name, own in bags.items()}
-    )
+    shares = contributions_by(head, tables, space, ids, known.baseline, bags)
+    far, strange = {name: one.far for name, one in seen.items()}, {name: one.strange for name, one in seen.items()}
+    return MemberAnswer(rows, pooled, far, strange, shares)
 
 
 @dataclass(frozen=True)
@@ -333,7 +328,7 @@ def input_parts(
 
 @torch.inference_mode()
 def unlikeness(
-    stream: StreamPath, z: Tensor, blank: NDArray[np.bool_], false_alarms: float
+    stream: ModalityPath, z: Tensor, blank: NDArray[np.bool_], false_alarms: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
     """Which images [n] lie far from those of training, by features z [n, C], or are `blank` [n]; and how strange they
     are [n]. Of a stream without bounds only the blank ones are known."""

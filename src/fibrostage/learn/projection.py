@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fibrostage.ground.draws import Draws
-from fibrostage.networks.stream import Bounds, Path, PlainStream, Stream, distance
+from fibrostage.networks.stream import Bounds, ModalityPath, PlainStream, Stream, distance
 
 PARTS = 10  # of the training patients, each measured from the others
 KEPT_DISTANCES = 512  # at most, evenly among those in order
@@ -137,7 +137,7 @@ def distances_of(features: NDArray[np.float32], owners: NDArray[np.int64]) -> ND
     return found[kept]
 
 
-def fold(stream: Path, projection: Projection) -> Path:
+def fold(stream: ModalityPath, projection: Projection) -> ModalityPath:
     """The stream on raw features that equals `stream` on projected ones, as long as they lie within the bounds."""
     matrix = torch.from_numpy(projection.matrix)
     if isinstance(stream, PlainStream):

@@ -47,6 +47,16 @@ def equal_weights(there: Tensor) -> Tensor:
     return there / there.sum(dim=1, keepdim=True)
 
 
+def weighted(each: Tensor, weights: Tensor) -> Tensor:
+    """The weighted sum [N, C] of what each picture of bags has [N, B, C], by weights [N, B]."""
+    return (weights[..., None] * each).sum(dim=1)
+
+
+def mean_of_each(z: Tensor) -> Tensor:
+    """Features z [N, C] as they are; of bags [N, B, C] the mean of each one's pictures [N, C]."""
+    return z.nanmean(dim=1) if z.ndim == 3 else z
+
+
 def pictures_there(bags: Tensor) -> Tensor:
     """Which pictures [N, B] bags [N, B, C] have."""
     return ~bags.isnan().all(dim=2)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from fibrostage.networks.heads import HEADS
 from fibrostage.networks.heads.spec import HeadKind, Link
-from fibrostage.networks.stream import Path, PlainStream, Stream, dropout_mask
+from fibrostage.networks.stream import ModalityPath, PlainStream, Stream, dropout_mask
 from fibrostage.plan.network import NetworkPlan
 
 ABSENT = -1
@@ -53,7 +53,7 @@ class Head(nn.Module):
         self.link: Link = self.kind.make(classes)  # type: ignore[assignment]
         outputs = self.link.outputs
 
-        def path(width: int) -> Path:
+        def path(width: int) -> ModalityPath:
             attends = pooling == "attention"
             if stream == "plain":
                 return PlainStream(width, outputs, attends)
@@ -62,10 +62,10 @@ class Head(nn.Module):
 
         self.streams = nn.ModuleDict({slot(name): path(features[name]) for name in modalities})
 
-    def stream(self, modality: str) -> Path:
+    def stream(self, modality: str) -> ModalityPath:
         """The path of a modality after its backbone."""
         stream = self.streams[slot(modality)]
-        assert isinstance(stream, Path)
+        assert isinstance(stream, ModalityPath)
         return stream
 
     def tables(self, features: Mapping[str, Tensor], rng: np.random.Generator | None = None) -> dict[str, Tensor]:

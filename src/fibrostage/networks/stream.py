@@ -9,12 +9,14 @@ Notation of the paper: u = W z + b, s = σ(W₁ ReLU(W₀ u)), v = s ⊗ u, and 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fibrostage.networks.bags import GatedAttention, equal_weights, pictures_there
+from fibrostage.networks.bags import GatedAttention, equal_weights, pictures_there, weighted
 
 MOST = 50.0  # spreads of a feature, that no image counts as further away
 
@@ -88,7 +90,7 @@ def distance(z: Tensor, centre: Tensor, scale: Tensor, axes: Tensor | None = Non
     return (squares / (scale > 0).sum().clamp(min=1)).sqrt()
 
 
-class Path(nn.Module):
+class ModalityPath(nn.Module, ABC):
     """What a modality's paths have in common: pooled features z [N, C] → shares of the logits [N, K].
 
     `offset` [K] stands in for the whole path where a patient lacks the modality. Bags of pictures [N, B, C] give the
@@ -109,9 +111,9 @@ class Path(nn.Module):
         self.offset = nn.Parameter(torch.zeros(classes))
         self.attention = GatedAttention(self.width) if attends else None
 
+    @abstractmethod
     def embed_each(self, z: Tensor) -> Tensor:
         """Features z [..., C] within their bounds → v [..., W], before dropout."""
-        raise NotImplementedError
 
     def within(self, z: Tensor) -> Tensor:
         """Features z [..., C], each brought within its bounds, where it has some."""
@@ -121,24 +123,27 @@ class Path(nn.Module):
         """Pooled features z [N, C], or those of bags [N, B, C] → v [N, W], before dropout."""
         if z.ndim == 2:
             return self.embed_each(self.within(z))
-        each = self.within(z).nan_to_num()
-        if self.attention is None:
-            return self.embed_each((self.weights(z)[..., None] * each).sum(dim=1))
-        return (self.weights(z)[..., None] * self.embed_each(each)).sum(dim=1)
+        mean = weighted(*self.opened(z))
+        return self.embed_each(mean) if self.attention is None else mean
 
-    def weights(self, bags: Tensor) -> Tensor:
-        """How much each picture of bags [N, B, C] weighs in its patient's v, [N, B]; a bag's weights add up to 1."""
-        there = pictures_there(bags)
+    def opened(self, bags: Tensor) -> tuple[Tensor, Tensor]:
+        """What is averaged of each picture of bags [N, B, C], features [N, B, C] or with attention v [N, B, W]; and how
+        much each weighs [N, B]. A bag's weights add up to 1."""
+        each, there = self.within(bags).nan_to_num(), pictures_there(bags)
         if self.attention is None:
-            return equal_weights(there)
-        return self.attention(self.embed_each(self.within(bags).nan_to_num()), there)
+            return each, equal_weights(there)
+        v = self.embed_each(each)
+        return v, self.attention(v, there)
 
-    def shares_of_each(self, bags: Tensor) -> Tensor:
-        """What each picture of bags [N, B, C] says for itself, [N, B, K]: by their weights they add up to the patient's
-        shares. Where features are averaged no picture says anything for itself, and each counts as its patient."""
-        if self.attention is None:
-            return self.shares(self.embed(bags))[:, None].expand(-1, bags.shape[1], -1)
-        return self.shares(self.embed_each(self.within(bags).nan_to_num()))
+    def shares_of_each(self, bags: Tensor) -> tuple[Tensor, Tensor]:
+        """What each picture of bags [N, B, C] says for itself, [N, B, K], and how much it weighs [N, B]: so weighted
+        they add up to the patient's shares. Where features are averaged no picture says anything for itself, and each
+        counts as its patient."""
+        each, weights = self.opened(bags)
+        if self.attention is not None:
+            return self.shares(each), weights
+        whole = self.shares(self.embed_each(weighted(each, weights)))
+        return whole[:, None].expand(-1, bags.shape[1], -1), weights
 
     def shares(self, v: Tensor, keep: Tensor | None = None) -> Tensor:
         """The path's share of the logits, A v [..., K], from v [..., W].
@@ -156,7 +161,7 @@ class Path(nn.Module):
         return self.shares(self.embed(z), keep)
 
 
-class Stream(Path):
+class Stream(ModalityPath):
     """Pooled features z [N, C] → shares of the logits [N, K].
 
     What the reduction and the squeeze-excitation bring is measured without them: not `reduces`, u = z, and not `gated`,
@@ -191,7 +196,7 @@ class Stream(Path):
         return gate * u
 
 
-class PlainStream(Path):
+class PlainStream(ModalityPath):
     """Pooled features z [N, C] → shares of the logits [N, K] by one linear layer, for networks that end in one.
 
     v = z − `centre`, which is zero unless the layer was fitted on centred features.

@@ -13,6 +13,7 @@ from fibrostage.cli.options import AsJson, CohortFolder, Sets
 from fibrostage.cli.render import show
 
 if TYPE_CHECKING:
+    from fibrostage.bench.answers import AnswersBench
     from fibrostage.bench.curves import CurvesFound
 
 bench = typer.Typer(no_args_is_help=True, help="Ours beside others, on the same inputs in one run.")
@@ -125,13 +126,7 @@ def bench_what_is_said(
         content = bench_answers(asked, overrides, data, make_progress())
     else:
         content = bench_answers_of(open_given(cohort, make_progress()), overrides, data, make_progress())
-    show_caveats(content.caveats, content.simulated)
-    if as_json:
-        print_json(content.as_dict())
-        return
-    tell(content.title)
-    for table in content.tables:
-        show(table.view(content.simulated))
+    show_found(content, as_json)
 
 
 @bench.command("next-exam")
@@ -323,8 +318,8 @@ def bench_service(
         show(serve_view(content))
 
 
-def show_found(content: CurvesFound, as_json: bool) -> None:
-    """Shows what a benchmark of learning curves found."""
+def show_found(content: AnswersBench | CurvesFound, as_json: bool) -> None:
+    """Shows what a benchmark found."""
     show_caveats(content.caveats, content.simulated)
     if as_json:
         print_json(content.as_dict())
