@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from fibrostage.cohort.store import MARKER, Cohort, is_cohort, open_cohort, verify_pixels
-from fibrostage.ground.buckets import BucketPlace, OpenBucket, is_bucket, opened, parse_place
+from fibrostage.ground.buckets import BucketPlace, OpenBucket, is_bucket, open_bucket, parse_place
 from fibrostage.ground.cache import cache_folder
 from fibrostage.ground.errors import CohortError
 from fibrostage.ground.progress import SILENT, Progress
@@ -35,21 +35,19 @@ def folder_here(given: str | Path, progress: Progress = SILENT) -> Path:
     `open_given` does."""
     if not is_bucket(given):
         return Path(given)
-    with opened(parse_place(given)) as bucket:
-        name = fingerprint_there(bucket)
-        if name is None:
-            raise CohortError(
-                f"{bucket.place} is not a cohort (no {MARKER} in it); send one with 'fibrostage cohort send'"
-            )
-        return copied(bucket, name, progress)
+    bucket = open_bucket(parse_place(given))
+    name = fingerprint_there(bucket)
+    if name is None:
+        raise CohortError(f"{bucket.place} is not a cohort (no {MARKER} in it); send one with 'fibrostage cohort send'")
+    return copied(bucket, name, progress)
 
 
 def is_cohort_given(given: str | Path) -> bool:
     """Whether a folder, or a place in a bucket, holds a cohort; raises `ArchiveError` where the store does not say."""
     if not is_bucket(given):
         return is_cohort(Path(given))
-    with opened(parse_place(given)) as bucket:
-        return bucket.read(MARKER) is not None
+    bucket = open_bucket(parse_place(given))
+    return bucket.read(MARKER) is not None
 
 
 def fingerprint_there(bucket: OpenBucket) -> str | None:
@@ -101,11 +99,11 @@ def send_cohort(cohort: Cohort, place: BucketPlace, progress: Progress = SILENT)
 
     Raises `CohortError` where its pixels were changed or there is a cohort already, `ArchiveError` and `RunError`.
     """
-    with opened(place) as bucket:
-        if bucket.read(MARKER) is not None:
-            raise CohortError(f"there is a cohort at {place}; a cohort is never overwritten, choose another place")
-        verify_pixels(cohort)
-        files = [(path.relative_to(cohort.path).as_posix(), path) for path in cohort.path.rglob("*") if path.is_file()]
-        bucket.send(sorted(one for one in files if one[0] != MARKER), progress)
-        bucket.send(sorted(files), progress)
-        return len(files)
+    bucket = open_bucket(place)
+    if bucket.read(MARKER) is not None:
+        raise CohortError(f"there is a cohort at {place}; a cohort is never overwritten, choose another place")
+    verify_pixels(cohort)
+    files = [(path.relative_to(cohort.path).as_posix(), path) for path in cohort.path.rglob("*") if path.is_file()]
+    bucket.send(sorted(one for one in files if one[0] != MARKER), progress)
+    bucket.send(sorted(files), progress)
+    return len(files)

@@ -14,9 +14,9 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -175,10 +175,9 @@ class OpenBucket:
                 raise ArchiveError(f"{self.place} has another {name}; nothing is overwritten, choose another place")
 
 
-@contextmanager
-def opened(place: BucketPlace) -> Iterator[OpenBucket]:
+def open_bucket(place: BucketPlace) -> OpenBucket:
     """A place to ask. Raises `ArchiveError` where obstore is not installed, or settings cannot be used."""
-    yield OpenBucket(place, open_store(place.bucket))
+    return OpenBucket(place, open_store(place.bucket))
 
 
 def stored(one: Any, name: str) -> StoredObject:

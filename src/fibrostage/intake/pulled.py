@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fibrostage.cohort.store import check_free
 from fibrostage.dicom.web import WebArchive, fetch_study, make_folder, parse_archive, studies
-from fibrostage.ground.buckets import BucketPlace, is_bucket, opened, parse_place
+from fibrostage.ground.buckets import BucketPlace, is_bucket, open_bucket, parse_place
 from fibrostage.ground.errors import ArchiveError, CohortError, IntakeError, RunError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.find_files import is_passed_over
@@ -118,12 +118,12 @@ def pull_each(
 def pull_bucket(place: BucketPlace, folder: Path, progress: Progress) -> Path:
     """Pulls what a bucket has of files that may hold pictures, and returns their folder, or the one file that the place
     names; what is no longer there goes away."""
-    with opened(place) as bucket:
-        found = [one for one in bucket.listed() if not is_passed_over(one.name.rpartition("/")[2])]
-        if not found:
-            raise IntakeError(f"there is nothing at {place} that may hold a picture")
-        make_folder(folder.parent)
-        bucket.fetch(found, folder, progress)
+    bucket = open_bucket(place)
+    found = [one for one in bucket.listed() if not is_passed_over(one.name.rpartition("/")[2])]
+    if not found:
+        raise IntakeError(f"there is nothing at {place} that may hold a picture")
+    make_folder(folder.parent)
+    bucket.fetch(found, folder, progress)
     return folder / found[0].name if [one.key for one in found] == [place.prefix] else folder
 
 
