@@ -21,6 +21,7 @@ from fibrostage.ledger.export import export
 from fibrostage.ledger.ledger import read_events
 from fibrostage.ledger.state import replay
 from fibrostage.plan.run_plan import Plan
+from fibrostage.results.predictions import scores_of
 from fibrostage.results.run_folder import RunFolder
 
 Build = Callable[..., Plan]
@@ -53,6 +54,13 @@ def test_a_loop_is_deterministic_and_its_curve_counts(
     assert len(set(labels)) == len(labels)
     assert {"round", "candidates", "images", "patients", "accuracy", "auc_macro", "auc_at_F2"} <= set(curve.columns)
     assert pl.read_parquet(tmp_path / "a" / "curve.parquet").equals(curve)
+    run = RunFolder(tmp_path / "a")
+    withheld, told = pl.read_parquet(run.by_modality_file), run.read_predictions()
+    assert set(withheld["method"]) == {"LSTE+LUS", "LSTE", "LUS"}
+    staging = run.read_metrics().staging("METAVIR")
+    whole, each = scores_of(withheld.filter(method="LSTE+LUS"), staging), scores_of(told, staging)
+    both = np.isin(each.patients, whole.patients)
+    assert whole.probabilities == pytest.approx(each.probabilities[both], abs=1e-5)
 
 
 @pytest.mark.parametrize("unit", ["image", "patient"])

@@ -18,13 +18,16 @@ from fibrostage.campaign.setting import CampaignSetting, retrospective
 from fibrostage.cohort.store import Cohort
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.checkpoint import save_network
+from fibrostage.learn.lacking import Member
 from fibrostage.learn.participants import participants_of
 from fibrostage.learn.patient_predictions import method_name, test_predictions
 from fibrostage.learn.run_metrics import evaluate_predictions, metrics_of, participant_flow
+from fibrostage.learn.without import without_modalities
 from fibrostage.ledger.state import State
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.rounds import curve_table
 from fibrostage.results.run_folder import RunFolder, write_parquet
+from fibrostage.stats.calling import Calling
 
 
 def run_active(
@@ -80,14 +83,17 @@ def play_round(campaign: Campaign, archive: Archive, carried: Carried | None) ->
 
 
 def finish(setting: CampaignSetting, state: State) -> pl.DataFrame:
-    """The files of a finished run: the curve, who was asked about and who tests, and the last round's predictions,
-    figures and network."""
+    """The files of a finished run: the curve, who was asked about and who tests, and of the last round the predictions,
+    also where modalities are withheld, the figures and the network."""
     plan, task, run, learner = setting.plan, setting.task, setting.run, setting.learner
     strategy = plan.active.strategy
     curve = curve_table(state.closed, strategy, method_name(plan), plan.seed, setting.fold.label)
     write_parquet(run.curve_file, curve)
     predictions = test_predictions(learner, task, setting.fold)
     write_parquet(run.predictions_file, predictions)
+    withheld = without_modalities(learner, Member(learner.head, Calling(), None), task, setting.fold)
+    if withheld is not None:
+        write_parquet(run.by_modality_file, withheld)
     write_parquet(run.participants_file, participants_of(task, [setting.fold]))
     taught = np.union1d(np.unique(setting.units.patient_of(state.items)), setting.aside)
     save_network(run.model_file(), learner.network(), plan, task.cohort, taught)

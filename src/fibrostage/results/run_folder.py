@@ -53,8 +53,8 @@ class RunFolder:
 
     @property
     def by_modality_file(self) -> Path:
-        """What is said of test patients where modalities are withheld; runs of one modality, and those that ask, have
-        none."""
+        """What is said of test patients where modalities are withheld; runs of one modality, and those from before it
+        was kept, have none."""
         return self.path / "by_modality.parquet"
 
     @property

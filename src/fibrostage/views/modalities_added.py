@@ -17,9 +17,9 @@ PAIRED = (
 )
 WITHHELD = (
     "The same network, with a modality withheld from it: its offset for patients who lack the modality "
-    "stands in its place, as for a new patient who was never examined so, calibrated alike. It says how much this "
-    "network’s answers rest on the modality, of the patients who have it and something else; a network that had been "
-    "fitted without it would make more of the others. "
+    "stands in its place, as for a new patient who was never examined so, calibrated alike where the run calibrates. "
+    "It says how much this network’s answers rest on the modality, of the patients who have it and something else; a "
+    "network that had been fitted without it would make more of the others. "
 )
 FITTED = (
     "Networks fitted with and without it, of the patients whom both tested; only pairs that differ in nothing else. "
