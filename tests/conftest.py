@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -28,6 +29,11 @@ PLUGGED = str(Path(__file__).parent / "plugged")  # where the backbone "tiny" is
 __all__ = ["bucket", "hospital", "object_store", "orthanc", "pictures_run", "postgres", "two_nodes"]
 
 STAGES = ("F0", "F1", "F2", "F3", "F4")
+
+IN_MEMORY = Path("/dev/shm")  # tests write many small files whole, each waiting for the disk
+ROOM = 6 * 2**30  # bytes
+if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
 
 if PLUGGED not in sys.path:
     sys.path.append(PLUGGED)

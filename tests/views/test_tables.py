@@ -39,7 +39,7 @@ def test_figures(estimate: Estimate | None, text: str) -> None:
 
 
 def test_differences_and_chances() -> None:
-    assert signed_text(Estimate(-0.1, -0.2, 0.05)) == "-0.100 [-0.200, +0.050]"
+    assert signed_text(Estimate(-0.1, -0.2, 0.05)) == "−0.100 [−0.200, +0.050]"
     assert signed_text(None) == ""
     assert [p_text(p) for p in (None, 0.0001, 0.0421)] == ["", "< 0.001", "0.042"]
 

@@ -60,5 +60,5 @@ def cell_of(one: Added) -> Cell:
     told = Estimate(one.difference.value, one.difference.lo, one.difference.hi)
     areas = f"{number_text(one.with_it.value)} with, {number_text(one.without.value)} without"
     if one.difference.lo is None:
-        return Cell(signed_text(told).replace("-", "−"), (areas, one.difference.why))
-    return Cell(signed_text(told).replace("-", "−"), (areas, f"p {p_text(one.p_holm)}"))
+        return Cell(signed_text(told), (areas, one.difference.why))
+    return Cell(signed_text(told), (areas, f"p {p_text(one.p_holm)}"))

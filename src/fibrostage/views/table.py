@@ -116,7 +116,7 @@ def signed_text(difference: Estimate | None) -> str:
     interval = (
         "" if difference.lo is None or difference.hi is None else f" [{difference.lo:+.3f}, {difference.hi:+.3f}]"
     )
-    return f"{difference.value:+.3f}{interval}"
+    return f"{difference.value:+.3f}{interval}".replace("-", "−")
 
 
 def signed_short(difference: Estimate | Difference) -> str:
