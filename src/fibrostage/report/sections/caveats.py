@@ -22,4 +22,10 @@ def wanted(results: Results) -> bool:
     return bool(results.caveats or few_in(results))
 
 
-SECTION = Section("caveats", "Read this first", wanted, blocks, warns=True)
+NOTHING_FOUND = (
+    "Neither intake nor the run found anything that must be said before all else: test patients are enough, and no "
+    "file format, size, device, site or date was found that predicts the stage. What the study itself leaves open is "
+    "for its authors to say."
+)
+
+SECTION = Section("caveats", "Read this first", wanted, blocks, warns=True, why=lambda results: NOTHING_FOUND)
