@@ -23,9 +23,7 @@ def wanted(results: Results) -> bool:
 
 
 NOTHING_FOUND = (
-    "Neither intake nor the run found anything that must be said before all else: test patients are enough, and no "
-    "file format, size, device, site or date was found that predicts the stage. What the study itself leaves open is "
-    "for its authors to say."
+    "Neither intake nor the run warned of anything. What the study itself leaves open is for its authors to say."
 )
 
 SECTION = Section("caveats", "Read this first", wanted, blocks, warns=True, why=lambda results: NOTHING_FOUND)
