@@ -47,6 +47,7 @@ def test_every_new_figure_says_what_is_seen_how_many_and_the_interval() -> None:
     assert len(drawn) == 3
     for one in drawn:
         assert "100 test patients" in one.alt
+        assert re.search(r"sex f 0\.\d\d \[", one.alt), "what is drawn is said"
         assert one.counted == "100 test patients"
         assert "95 %" in one.interval
         assert one.alt in unescape(render(made, sections_of(made)))
@@ -100,6 +101,7 @@ def test_a_study_that_asks_tells_who_its_patients_are() -> None:
     page = render(made, sections_of(made))
     assert "all patients (n = 100)" in page
     assert made.beside_markers is not None
+    assert "LSTE+LUS RAND" not in page, "a method is written in one way"
     assert "LSTE ESD" not in set(made.beside_markers.scores["method"]), "strategies are not compared there"
     text = re.sub(r"<[^>]+>", " ", page)
     assert "LSTE with LUS, asking by RAND, tested on 60 patients" in text

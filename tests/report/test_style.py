@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from matplotlib.colors import to_rgb
 from fibrostage.ground.errors import PlanError
 from fibrostage.report.figures import FIGURES
 from fibrostage.report.inline import on_dark, to_svg, turned
-from fibrostage.report.style import COLOURS, FigureLook, looking
+from fibrostage.report.style import COLOURS, FigureLook, figure, looking
 from fibrostage.report.style_file import read_style
 from tests.report import made
 
@@ -106,3 +107,19 @@ def test_letters_that_no_font_has_stay_text() -> None:
 
     assert "<text" not in svg("fibrosis")
     assert "\U0001f9ec" in svg("\U0001f9ec")
+
+
+@pytest.mark.parametrize(("stretch", "width"), [(True, 182.0), (False, 101.6)])
+def test_a_small_figure_is_as_wide_as_a_journals_column_and_on_paper_as_it_is(stretch: bool, width: float) -> None:
+    with looking(FigureLook(width=182.0, stretch=stretch)):
+        made, _ = figure(4.0, 3.0)
+    assert made.get_figwidth() * 25.4 == pytest.approx(width)
+
+
+@pytest.mark.parametrize(("columns", "beside"), [(4, 2), (3, 3), (5, 3), (6, 3)])
+def test_the_panels_of_a_row_stay_together_on_a_phone(columns: int, beside: int) -> None:
+    with looking(FigureLook(width=89.0, tallest=math.inf)):
+        _, axes = figure(2.9 * columns, 4.6, columns, 2, 1.1)
+    place = axes[0].get_subplotspec()
+    assert place is not None
+    assert place.get_gridspec().ncols == beside

@@ -32,8 +32,8 @@ def conclusion(made: Comparison) -> str:
         better, worse = (pair.a, pair.b) if d.value > 0 else (pair.b, pair.a)
         lo, hi = sorted((abs(d.lo), abs(d.hi)))
         sentences.append(
-            f"{better} is better than {worse} by {abs(d.value):.3f} [{lo:.3f}–{hi:.3f}] on {pair.n} common rows "
-            f"({p_text(pair)})."
+            f"{better} is better than {worse} by {abs(d.value):.3f} [{lo:.3f}–{hi:.3f}] in {what} on {pair.n} "
+            f"common rows ({p_text(pair)})."
         )
     for pair in open_pairs:
         d = pair.difference
@@ -45,12 +45,13 @@ def conclusion(made: Comparison) -> str:
         assert d.hi is not None
         if d.p is not None and d.p < 1 - question.confidence:
             sentences.append(
-                f"{pair.a} and {pair.b} differ by {d.value:+.3f} [{d.lo:+.3f}, {d.hi:+.3f}] on {pair.n} common rows, "
-                f"p = {d.p:.3f} alone and {pair.p_holm:.3f} among {len(made.main.pairs)} comparisons: a lead only."
+                f"{pair.a} and {pair.b} differ by {d.value:+.3f} [{d.lo:+.3f}, {d.hi:+.3f}] in {what} on {pair.n} "
+                f"common rows, p = {d.p:.3f} alone and {pair.p_holm:.3f} among {len(made.main.pairs)} comparisons: "
+                "a lead only."
             )
             continue
         sentences.append(
-            f"{pair.n} common rows cannot tell {pair.a} from {pair.b}: the difference may be anything from "
+            f"{pair.n} common rows cannot tell {pair.a} from {pair.b}: the difference in {what} may be anything from "
             f"{d.lo:+.3f} to {d.hi:+.3f} ({p_text(pair)})."
         )
     return " ".join(sentences) or "No pair could be compared: " + made.main.pairs[0].difference.why + "."

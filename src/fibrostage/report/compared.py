@@ -21,12 +21,33 @@ from fibrostage.ground.files import new_folder, read_json, write_json, write_tex
 from fibrostage.ground.lists import and_
 from fibrostage.report.drawing import Drawing
 from fibrostage.report.roc import areas_said, roc_grid, scores_panels
+from fibrostage.report.sections import SECTIONS
+from fibrostage.report.sections.not_here import SECTION as NOT_HERE
 from fibrostage.report.sections.spec import Block, Bullets, Facts, Note, Section, ShownTable
-from fibrostage.views.comparison import comparison_views
+from fibrostage.views.comparison import comparison_views, pairs_at_cuts_view
+from fibrostage.views.table import TableView
 
 COMPARISON, SCORES = "comparison.json", "scores.csv"
 ORIGIN = "origin"  # the column that says which rows are simulated
 Sections = list[tuple[Section, list[Block]]]
+NOBODY_KNOWN = (
+    "The table holds scores and what is true, and nothing of who the patients are or how they were chosen; the report "
+    "of a run has both, as its cohort knows them."
+)
+NOBODY_TRAINS = (
+    "A threshold must be chosen on other patients than those it is judged on, and all of these are judged. The report "
+    "of a run has thresholds from training patients, and the published ones of markers, with predictive values and "
+    "the grey zone."
+)
+NO_PROBABILITY = (
+    "A score is no probability: nothing can be said of calibration or of net benefit. Net reclassification and IDI "
+    "need thresholds or probabilities too."
+)
+NO_STAGE = "A score calls nobody a stage, so there is no matrix, no kappa and no share within one stage."
+NOTHING_FITTED = (
+    "Nothing was fitted here. What the checklists ask is of the study that the scores come from, which its table does "
+    "not know."
+)
 
 
 @dataclass(frozen=True)
@@ -82,18 +103,39 @@ def compared_sections(compared: ScoresCompared) -> Sections:
     blocks: dict[tuple[str, str], list[Block]] = {
         ("caveats", "Read this first"): [Bullets(tuple(("", line) for line in made.caveats))] if made.caveats else [],
         ("conclusion", "What may be concluded"): [Note(conclusion(made), "lead")],
-        ("figures", "Results"): [ShownTable(one) for one in comparison_views(made)],
+        ("figures", "Results"): [ShownTable(one) for one in tables_of(made)],
         ("roc_curves", "ROC curves"): [
             curves_of(made),
             Note("One point a row. A score's curve is of rows that have it."),
         ],
         ("provenance", "How this was made"): [Facts(facts_of(made))],
+        ("not_here", NOT_HERE.title): [Facts(reasons())],
     }
     return [
         (Section(name, title, lambda _: True, lambda _: [], warns=name == "caveats"), own)
         for (name, title), own in blocks.items()
         if own
     ]
+
+
+def tables_of(made: Comparison) -> list[TableView]:
+    """The areas and the paired differences, of stages those at each cut too."""
+    at_cuts = pairs_at_cuts_view(made)
+    return [*comparison_views(made), *([at_cuts] if at_cuts.rows else [])]
+
+
+def reasons() -> tuple[tuple[str, str], ...]:
+    """The sections of a run's report that a comparison cannot have, by their titles, and why."""
+    return tuple(
+        (" · ".join(SECTIONS[name].title for name in names), why)
+        for names, why in (
+            (("table_one", "participants", "subgroups"), NOBODY_KNOWN),
+            (("operating_points",), NOBODY_TRAINS),
+            (("calibration", "decision_curves", "reclassification"), NO_PROBABILITY),
+            (("stages_called", "agreement"), NO_STAGE),
+            (("methods", "checklists"), NOTHING_FITTED),
+        )
+    )
 
 
 def curves_of(made: Comparison) -> Drawing:

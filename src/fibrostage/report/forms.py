@@ -54,7 +54,7 @@ class Form:
 
     def looks(self, look: FigureLook) -> FigureLook:
         """How its figures are drawn, where those of the journal's are drawn so."""
-        return look if self.drawn else FigureLook(look.style, self.wide)
+        return look if self.drawn else FigureLook(look.style, self.wide, stretch=self.wide is None)
 
 
 def as_page(out: Path, results: Headed, sections: Sections) -> Path:
@@ -67,7 +67,7 @@ def as_page(out: Path, results: Headed, sections: Sections) -> Path:
 
 def whole_page(results: Headed, sections: Sections) -> str:
     """The page as HTML, with wide figures drawn a second time for a phone."""
-    with looking(FigureLook({"font.size": 8, **LOOK.get().style}, PHONE, tallest=math.inf)):
+    with looking(FigureLook({"font.size": 8, **LOOK.get().style}, PHONE, tallest=math.inf, stretch=False)):
         narrow = narrow_pictures(sections, sections_again(results), results.simulated)
     return render(results, sections, narrow=narrow)
 
@@ -203,7 +203,7 @@ def write_forms(
     for form in wanted:
         form.check()
     written: dict[str, Path] = {}
-    for own in (FigureLook(look.style), FigureLook(look.style, PAPER), look):
+    for own in (FigureLook(look.style), FigureLook(look.style, PAPER, stretch=False), look):
         mine = [form for form in wanted if form.looks(look) == own and form.name not in written]
         if not mine:
             continue

@@ -92,10 +92,10 @@ def participants(results: Results, _: Plan) -> Iterator[Sentence]:
 
 def staging(_: Results, plan: Plan) -> Iterator[Sentence]:
     """The reference and the cuts."""
-    found = plan.staging.resolve()
-    cuts = ", ".join(f"≥{cut}" if cut != found.classes[-1] else cut for cut in found.cuts)
-    task = f"; the network learned {plan.staging.task} alone" if plan.staging.task else ""
-    yield Sentence(f"The reference was the {found.name} stage ({', '.join(found.classes)}), cut at {cuts}{task}.")
+    whole, task = plan.staging.whole(), plan.staging.task
+    cuts = ", ".join(whole.cut_name(cut) for cut in whole.cuts)
+    at = f"cut at {cuts}" if task is None else f"of which the network learned the cut at {whole.cut_name(task)} alone"
+    yield Sentence(f"The reference was the {whole.name} stage ({', '.join(whole.classes)}), {at}.")
 
 
 def division(results: Results, plan: Plan) -> Iterator[Sentence]:

@@ -213,7 +213,7 @@ class Results:
     def about(self) -> str:
         """What stands below the page's title."""
         runs = f"{len(self.metrics)} run{'s' if len(self.metrics) > 1 else ''}"
-        return f"{self.staging.name} · {', '.join(self.staging.classes)} · {runs} · cohort {self.first.cohort.name}"
+        return f"{self.staging.name} · {', '.join(self.staging.classes)} · {runs} · {cohort_text(self.first)}"
 
     @property
     def caveats(self) -> list[str]:
@@ -226,6 +226,12 @@ def staging_of(plan: Plan, where: Path) -> StagingPlan:
         return StagingPlan.model_validate(plan["staging"])
     except (KeyError, ValueError):
         raise RunError(f"{where} is damaged: its staging is missing or not what it must be") from None
+
+
+def cohort_text(metrics: Metrics) -> str:
+    """The name of the cohort, said to be one where it does not say so itself."""
+    name = metrics.cohort.name
+    return name if "cohort" in name.lower() else f"cohort {name}"
 
 
 def seen_of(method: str, title: str = "") -> Seen:

@@ -72,11 +72,13 @@ FIXED: dict[Any, Any] = {"svg.hashsalt": "fibrostage"}  # the same figure is the
 @dataclass(frozen=True)
 class FigureLook:
     """How figures are drawn: `style` are matplotlib's settings that lie over ours, `width` is that of a journal's
-    column [mm], None for the page's own, and `tallest` what such a column bears [mm]."""
+    column [mm], None for the page's own, and `tallest` what such a column bears [mm]. `stretch` says that a figure
+    that is narrower than the column is drawn as wide as that, which a journal wants; on a page it stays as it is."""
 
     style: Mapping[str, object] = field(default_factory=dict)
     width: float | None = None
     tallest: float = TALLEST
+    stretch: bool = True
 
 
 PLAIN = FigureLook()
@@ -113,12 +115,18 @@ def figure(
     """
     look, panels = LOOK.get(), rows * columns
     column = look.width
+    if column is not None and not look.stretch:
+        column = min(column, width / MM)
     if column is not None:
-        beside = max(1, min(columns, int(column * MM / least)))
-        below = -(-panels // beside)
-        shrunk = column * MM / beside / (width / columns)
-        tall = words + max(0.4, height / rows - words) * shrunk
-        width, height, columns, rows = column * MM, min(look.tallest * MM, tall * below), beside, below
+        fits = max(1, min(columns, int(column * MM / least)))
+        whole = max((k for k in range(2, fits + 1) if columns % k == 0), default=fits)  # a row's panels stay together
+        for beside in (whole, fits):
+            below = -(-panels // beside)
+            shrunk = column * MM / beside / (width / columns)
+            tall = (words + max(0.4, height / rows - words) * shrunk) * below
+            if tall <= look.tallest * MM:
+                break
+        width, height, columns, rows = column * MM, min(look.tallest * MM, tall), beside, below
     made = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(made)
     axes = list(made.subplots(rows, columns, squeeze=False).flat)

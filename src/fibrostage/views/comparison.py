@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from fibrostage.analysis.compare_scores import Comparison, Pair
-from fibrostage.views.table import NONE, TableView, marked, p_text, view
+from fibrostage.analysis.compare_scores import Area, Comparison, Pair
+from fibrostage.views.table import NONE, Cell, TableView, marked, p_text, view
+
+AT_CUTS = (
+    "AUC of the first minus AUC of the second, of the rows that have both, with DeLong’s interval (clustered by "
+    "patient where rows are of patients); p is after Holm within a column."
+)
 
 
 def comparison_views(made: Comparison) -> list[TableView]:
@@ -16,24 +21,51 @@ def comparison_views(made: Comparison) -> list[TableView]:
     staging = made.data.staging
     cuts = [f"AUC {staging.cut_name(cut.name) if staging else cut.name}" for cut in made.cuts]
     main = f"{'Obuchowski index' if made.question.ordinal else 'AUC'} {percent}"
-    rows = [
+    rows: list[list[str | Cell]] = [
         [
             name,
             str(area.n),
             str(made.missing.get(name, 0)),
             str(area.figure),
-            *(str(cut.areas[name].figure) for cut in made.cuts),
+            *(area_at_cut(cut.areas[name]) for cut in made.cuts),
         ]
         for name, area in made.main.areas.items()
     ]
     title = marked(f"{made.n} rows{people}{positives}{left}", made.simulated)
     views = [view(title, ("score", "n", "missing", main, *cuts), rows, numbers=(2,))]
     if made.main.pairs:
-        views.append(pairs_view(made.main.pairs, percent))
+        views.append(pairs_view(made.main.pairs, percent, made.simulated))
     return views
 
 
-def pairs_view(pairs: tuple[Pair, ...], percent: str) -> TableView:
+def area_at_cut(area: Area) -> Cell:
+    """A score's AUC at a cut, with how many of its rows are at or above it."""
+    return Cell(str(area.figure), (f"{area.positives} of {area.n} positive",))
+
+
+def pairs_at_cuts_view(made: Comparison) -> TableView:
+    """The paired differences of the AUCs at each cut, a column a cut; no rows where there is no cut or no pair."""
+    names = [(pair.a, pair.b) for pair in made.cuts[0].pairs] if made.cuts else []
+    rows: list[list[str | Cell]] = []
+    for at, (first, second) in enumerate(names):
+        own = [cut.pairs[at] for cut in made.cuts]
+        rows.append([Cell(f"{first} − {second}", (f"n = {own[0].n}",)), *map(pair_at_cut, own)])
+    staging = made.data.staging
+    cuts = (f"AUC {staging.cut_name(cut.name) if staging else cut.name}" for cut in made.cuts)
+    title = marked("paired differences at each cut", made.simulated)
+    return view(title, ("pair", *cuts), rows, AT_CUTS, range(1, len(made.cuts) + 1))
+
+
+def pair_at_cut(pair: Pair) -> Cell:
+    """A difference of AUCs with its interval and p, or why there is none."""
+    d = pair.difference
+    if d.value is None or d.lo is None or d.hi is None:
+        return Cell(f"{NONE} ({d.why})")
+    p = "" if pair.p_holm is None else f"p {p_text(pair.p_holm)}"
+    return Cell(f"{d.value:+.3f} [{d.lo:+.3f}, {d.hi:+.3f}]", (p or d.why,))
+
+
+def pairs_view(pairs: tuple[Pair, ...], percent: str, simulated: bool = False) -> TableView:
     """The paired differences on common rows, and why there is none where there is none."""
     rows = []
     for pair in pairs:
@@ -44,4 +76,4 @@ def pairs_view(pairs: tuple[Pair, ...], percent: str) -> TableView:
         shown = f"{d.value:+.3f} [{d.lo:+.3f}, {d.hi:+.3f}]"
         rows.append([names, str(pair.n), shown, f"{d.z:.2f}", p_text(d.p), p_text(pair.p_holm or 0.0)])
     columns = ("pair", "n", f"difference {percent}", "z", "p", "p (Holm)")
-    return view("paired differences on common rows", columns, rows)
+    return view(marked("paired differences on common rows", simulated), columns, rows)

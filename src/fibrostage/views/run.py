@@ -10,7 +10,11 @@ from fibrostage.views.table import BEST_READER, Cell, TableView, figure_text, ma
 
 PER_PATIENT = (
     "Per patient: a patient's probabilities are the mean over the patient's candidates, calibrated where the plan says "
-    "so. Accuracy and share within one stage with Wilson's interval, kappa weighted by squared distance, AUC at a cut "
+    "so. "
+)
+OF_TWO = "Accuracy with Wilson's interval, AUC with DeLong's."
+OF_STAGES = (
+    "Accuracy and share within one stage with Wilson's interval, kappa weighted by squared distance, AUC at a cut "
     "with DeLong's interval, the average AUC with a bootstrap over patients."
 )
 CALIBRATED = (
@@ -36,13 +40,15 @@ def figures_view(metrics: Metrics, staging: Staging) -> TableView:
 
     rows: list[list[str | Cell]] = [
         ["accuracy", cell("accuracy", metrics.accuracy), str(n), ""],
-        ["average one-vs-rest AUC", cell("auc_macro", metrics.auc_macro), str(n), ""],
     ]
+    several = len(staging.classes) > 2  # of two the average AUC is that of the cut
+    if several:
+        rows.append(["average one-vs-rest AUC", cell("auc_macro", metrics.auc_macro), str(n), ""])
     for name, title, figure in (
         ("kappa", "weighted kappa", metrics.kappa),
         ("within_one", "within one stage", metrics.within_one),
     ):
-        if figure is not None and (name == "kappa" or len(staging.classes) > 2):
+        if figure is not None and (name == "kappa" or several):
             rows.insert(1 if name == "kappa" else 2, [title, cell(name, figure), str(n), ""])
     rows += [
         [f"AUC {staging.cut_name(cut)}", cell(AT_CUT + cut, figure), str(n), str(positives[cut])]
@@ -56,7 +62,7 @@ def figures_view(metrics: Metrics, staging: Staging) -> TableView:
         if loss is not None:
             known = (f"{best[name]:.3f} the best reader's",) if name in best else ()
             rows.append([title, Cell(figure_text(loss), known), str(n), ""])
-    note = PER_PATIENT + (BEST_READER if best else "")
+    note = PER_PATIENT + (OF_STAGES if several else OF_TWO) + (BEST_READER if best else "")
     columns = ("figure", f"value [{round(100 * metrics.confidence)} % CI]", "test patients", "positive")
     return view(marked(f"{method_text(metrics.method)} · test patients", metrics.simulated), columns, rows, note)
 

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from fibrostage.analysis.stage_matrix import StageMatrix
 from fibrostage.views.table import Cell, TableView, marked, method_text, short_text, view
 
-AGREED = (
-    "Per patient, test patients only. Kappa weighs a call by its squared distance from the true stage: 0 is chance, 1"
-    " is perfect. Accuracy asks for the very stage, “within one” forgives a neighbour; both with Wilson’s interval. "
+KAPPA = (
+    "Per patient, test patients only. Kappa weighs a call by its squared distance from the true stage: 0 is chance, 1 "
+    "is perfect. "
+)
+VERY = "Accuracy asks for the very stage, with Wilson’s interval. "
+NEAR = "Accuracy asks for the very stage, “within one” forgives a neighbour; both with Wilson’s interval. "
+ORDERED = (
     "Obuchowski’s index is how often the patient with more fibrosis has the higher expected stage, pairs of stages "
     "weighed by how far they lie apart and how often they occur; 1 is perfect."
 )
@@ -32,8 +36,9 @@ def agreement_view(found: Sequence[StageMatrix], simulated: bool) -> TableView:
         ]
         for one in found
     ]
+    note = KAPPA + (NEAR if near else VERY) + ORDERED
     columns = ("method", "accuracy", "weighted kappa", *(("within one stage",) if near else ()), "Obuchowski")
-    return view(marked("agreement with the true stage", simulated), columns, rows, AGREED, range(1, len(columns)))
+    return view(marked("agreement with the true stage", simulated), columns, rows, note, range(1, len(columns)))
 
 
 def recalls_view(found: Sequence[StageMatrix], simulated: bool) -> TableView:

@@ -31,14 +31,17 @@ OVER_RUNS = (
     "Mean over runs, each of which divides the patients anew, with the corrected resampled interval (runs share most "
     "of their training patients; plain Student over runs would be far too narrow). It says how much divisions of "
     "the patients differ, not how sure we are of new patients (the ROC curves say that). The figures are those of the "
-    "last round, with every label of the pool that the plan allows. Test patients choose nothing."
+    "last round, with every label of the pool that the plan allows. Test patients choose nothing. A dash is where no "
+    "run tests enough patients on both sides of a cut; there is no interval where runs do not differ or one alone has "
+    "a figure."
 )
 BOUGHT = (
     "Area: mean average AUC along the learning curve from the first label to the last, each share of the pool "
     "weighing the same, so that it is high where labels help early; with the difference to RAND on the "
     "same folds and seeds and Holm’s p (corrected resampled t-test). Needs: share of the pool, and beside it "
     "candidates · images · patients, until a run’s curve, made rising, reaches a share of the AUC with all "
-    "labels; a run that never does counts with the whole pool."
+    "labels; a run that never does counts with the whole pool. A dash is where no run has every label: it takes the "
+    "strategy “all”, or rounds up to the whole pool."
 )
 PRINTED = (
     "The paper’s figures are of other patients, on one division, and stand here for the shape; ours are means over "

@@ -54,7 +54,10 @@ def panels_of(found: Diagnosis, staging: Staging, split: str, names: list[str]) 
             continue
         panel, data = panel_of(group, staging, cut, found.reference, found.confidence)
         drawn = panel_lines(panel, list(panel.areas), data, staging.at_or_above(data.truth, cut))
-        lines: dict[str, Line | None] = dict(zip(panel.areas, drawn, strict=True))
+        lines: dict[str, Line | None] = {
+            name: None if line is None else (method_text(name), *line[1:])
+            for name, line in zip(panel.areas, drawn, strict=True)
+        }
         panels.append((staging.cut_name(cut), [lines.get(name) for name in names], ""))
     return panels
 

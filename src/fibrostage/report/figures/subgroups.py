@@ -53,11 +53,17 @@ def forest_of(
         groups += len(drawn)
     cut = staging.cut_name(judged.cut)
     title = f"{cut}, {method_text(judged.method)}"
-    said = f"AUC at {cut} of {groups} subgroups beside that of all {len(judged)} test patients"
+    shown = "; ".join(f"{one.title} {text}" for one in found if (text := areas_in(one)))
+    said = f"AUC at {cut} of {groups} subgroups beside that of all {len(judged)} test patients, {short_text(whole)}"
     few = f", {small} group{'s' if small > 1 else ''} too small to be drawn" if small else ""
     made = forest_figure(rows, whole, title, "AUC", simulated)
     interval = f"{100 * confidence:g} % intervals by DeLong; p of interaction after Holm over the characteristics"
-    return Drawing(made, f"{cut}{few}", f"{said}{few}", f"{len(judged)} test patients", interval)
+    return Drawing(made, f"{cut}{few}", f"{said}: {shown}{few}.", f"{len(judged)} test patients", interval)
+
+
+def areas_in(one: Subgroups) -> str:
+    """The areas of the groups that are large enough, in words."""
+    return ", ".join(f"{group.name} {short_text(group.auc)}" for group in one.groups if group.auc is not None)
 
 
 FIGURE = FigureKind("subgroups", "In every kind of patient?", wanted, draw)

@@ -9,6 +9,6 @@ FILES = (
     "published", "failures", "roc_beside_markers", "reference_against_each", "over_pictures", "attributions",
     "roc_curves", "modalities_added", "operating_points", "stages_called", "agreement", "examples", "calibration",
     "decision_curves", "reclassification", "subgroups", "table_one", "participants", "methods", "provenance",
-    "checklists",
+    "not_here", "checklists",
 )  # fmt: skip
 SECTIONS: Registry[Section] = Registry("section", InFiles(__name__, "SECTION", FILES), "fibrostage.sections")

@@ -27,4 +27,15 @@ def blocks(results: Results) -> list[Block]:
     return shown
 
 
-SECTION = Section("attributions", "Where the network looks", lambda results: bool(results.attributions), blocks)
+def why(results: Results) -> str:
+    """Which command makes it, where there is a network to ask."""
+    if results.validation is not None:
+        return "The folder of a validation holds no network that could be asked."
+    name = "RUN" if results.single is None else results.name
+    each = "" if results.single is not None else ", for each run of the study"
+    return f"'fibrostage explain {name} COHORT' makes it{each}; the report needs neither network nor pictures."
+
+
+SECTION = Section(
+    "attributions", "Where the network looks", lambda results: bool(results.attributions), blocks, why=why
+)

@@ -22,4 +22,8 @@ def wanted(results: Results) -> bool:
     return bool(results.caveats or few_in(results))
 
 
-SECTION = Section("caveats", "Read this first", wanted, blocks, warns=True)
+NOTHING_FOUND = (
+    "Neither intake nor the run warned of anything. What the study itself leaves open is for its authors to say."
+)
+
+SECTION = Section("caveats", "Read this first", wanted, blocks, warns=True, why=lambda results: NOTHING_FOUND)

@@ -23,7 +23,7 @@ READ = (
     "where, not why."
 )
 MAKE = (
-    "Not made. 'fibrostage explain {name} COHORT --examples' makes them in some minutes: of each stage the surest "
+    "'fibrostage explain {name} COHORT --examples' makes them in some minutes: of each stage the surest "
     "right and the surest wrong test patient, with their pictures, where their weight lies, and what each modality "
     "adds. The page then holds pictures of patients."
 )
@@ -31,16 +31,26 @@ MAKE = (
 
 def blocks(results: Results) -> list[Block]:
     """What to know, and a figure a patient."""
-    if results.examples is None:
-        return [Note(MAKE.format(name=results.name))]
+    assert results.examples is not None
     holds = "The pictures are simulated. " if results.simulated else HOLDS
     return [Note(holds + CHOSEN), *FIGURES["examples"].draw(results), Note(READ)]
 
 
 def wanted(results: Results) -> bool:
-    """Of one run that has tested patients; a validation holds no model that could explain them."""
-    made_here = results.single is not None and results.validation is None and bool(results.kept)
-    return results.examples is not None or made_here
+    """Whether they were made."""
+    return results.examples is not None
 
 
-SECTION = Section("examples", "Patients called rightly and wrongly", wanted, blocks)
+def why(results: Results) -> str:
+    """Which command makes them, and whose report has them."""
+    if results.validation is not None:
+        return "The folder of a validation holds no network that could explain what it said."
+    if results.single is not None:
+        return MAKE.format(name=results.name)
+    return (
+        "Patients are shown in the report of a single run: 'fibrostage explain STUDY/runs/RUN COHORT --examples', then "
+        "'fibrostage report STUDY/runs/RUN'."
+    )
+
+
+SECTION = Section("examples", "Patients called rightly and wrongly", wanted, blocks, why=why)

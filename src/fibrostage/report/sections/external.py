@@ -20,4 +20,15 @@ def blocks(results: Results) -> list[Block]:
     return shown
 
 
-SECTION = Section("external", "A cohort the model has not seen", lambda results: results.validation is not None, blocks)
+WHY = (
+    "These patients are of the cohort that the networks were trained on. 'fibrostage validate {name} OTHER_COHORT "
+    "--out V' judges a model on another one, in a folder that has a report of its own."
+)
+
+SECTION = Section(
+    "external",
+    "A cohort the model has not seen",
+    lambda results: results.validation is not None,
+    blocks,
+    why=lambda results: WHY.format(name="RUN" if results.single is None else results.name),
+)

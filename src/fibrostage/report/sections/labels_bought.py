@@ -19,4 +19,12 @@ def wanted(results: Results) -> bool:
     return results.efficiency is not None and len(results.efficiency) > 0
 
 
-SECTION = Section("labels_bought", "What labels bought", wanted, blocks)
+def why(results: Results) -> str:
+    """What asked, and could not be compared."""
+    if results.curves is None:
+        return ""
+    here = "one run has nothing to be compared with" if results.single is not None else "this one has no two to compare"
+    return f"Strategies are compared over the runs of a study, RAND among them; {here}."
+
+
+SECTION = Section("labels_bought", "What labels bought", wanted, blocks, why=why)

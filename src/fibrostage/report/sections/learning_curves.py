@@ -17,4 +17,15 @@ def blocks(results: Results) -> list[Block]:
     return [*kind.draw(results)]
 
 
-SECTION = Section("learning_curves", "Learning curves", lambda results: results.curves is not None, blocks)
+NOT_ASKED = (
+    "Nothing was asked: every training patient’s stage was there from the beginning. 'fibrostage active COHORT --out "
+    "LOOP', or a study with strategies, says how well a network stages as more labels are bought, and what they cost."
+)
+
+SECTION = Section(
+    "learning_curves",
+    "Learning curves",
+    lambda results: results.curves is not None,
+    blocks,
+    why=lambda results: NOT_ASKED if results.validation is None else "",
+)

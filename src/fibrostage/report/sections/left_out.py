@@ -45,4 +45,21 @@ def wanted(results: Results) -> bool:
     return results.first.split.scheme == "column" and results.validation is None and any(divided(results))
 
 
-SECTION = Section("left_out", "Each left out in turn", wanted, blocks)
+def why(results: Results) -> str:
+    """By what patients were divided instead."""
+    if results.validation is not None:
+        return "No network was fitted here. The subgroups say how the model does at each site and on each device."
+    if results.first.strategy is not None:
+        return (
+            "Runs that ask test one division of the patients. 'fibrostage train' with split.scheme = \"column\" leaves "
+            "each site or device out in turn."
+        )
+    if results.first.split.scheme == "column":
+        return "The run does not say who was left out by which value; runs from before that must be made again."
+    return (
+        'Patients were divided by chance. With split.scheme = "column" and split.column = "site" (or "device") each '
+        "is left out in turn, and tested by networks that have seen nobody of it."
+    )
+
+
+SECTION = Section("left_out", "Each left out in turn", wanted, blocks, why=why)

@@ -13,4 +13,15 @@ def blocks(results: Results) -> list[Block]:
     return [ShownTable(made(results.added, results.staging, results.simulated))]
 
 
-SECTION = Section("modalities_added", "What each modality adds", lambda results: bool(results.added), blocks)
+def why(results: Results) -> str:
+    """What there is nothing to withhold from, or to compare."""
+    if results.validation is not None:
+        return "A validation keeps what the whole model says; the report of the run that made it has this section."
+    if results.single is None:
+        return "No two networks of this study differ in nothing but a modality that one of them sees."
+    if "+" not in results.first.method:
+        return "The network sees one modality, and there is nothing to withhold from it."
+    return "The run kept nothing that was said where modalities are withheld; runs from before that must be made again."
+
+
+SECTION = Section("modalities_added", "What each modality adds", lambda results: bool(results.added), blocks, why=why)

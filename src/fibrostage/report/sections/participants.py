@@ -12,4 +12,12 @@ def blocks(results: Results) -> list[Block]:
     return [*FIGURES["participants"].draw(results)]
 
 
-SECTION = Section("participants", "Participants", lambda results: results.flow is not None, blocks)
+SECTION = Section(
+    "participants",
+    "Participants",
+    lambda results: results.flow is not None,
+    blocks,
+    why=lambda results: (
+        "The run kept no count of who came and who was left out; it must be made again with its cohort."
+    ),
+)

@@ -22,4 +22,13 @@ def wanted(results: Results) -> bool:
     return bool(results.kept) and bool(reclassified(results.judged, results.first.confidence))
 
 
-SECTION = Section("reclassification", "Who would be called otherwise", wanted, blocks)
+SECTION = Section(
+    "reclassification",
+    "Who would be called otherwise",
+    wanted,
+    blocks,
+    why=lambda results: (
+        "Net reclassification and IDI take another network or a marker beside the first, of the same patients, and "
+        "there is none."
+    ),
+)

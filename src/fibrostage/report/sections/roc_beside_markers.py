@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fibrostage.analysis.few_patients import LEAST
 from fibrostage.report.figures import FIGURES
 from fibrostage.report.results import Results
 from fibrostage.report.sections.spec import Block, Note, Section
+from fibrostage.report.sections.table_one import NOT_KEPT
 
 
 def blocks(results: Results) -> list[Block]:
@@ -25,6 +27,20 @@ def blocks(results: Results) -> list[Block]:
     return [*FIGURES["roc_beside_markers"].draw(results), Note(note)]
 
 
+def why(results: Results) -> str:
+    """What of the markers is not known; paired tests need them too."""
+    if not results.kept or results.kept[0].participants is None:
+        return f"The markers of these patients are not known, and so no test against them. {NOT_KEPT}"
+    return (
+        f"No marker (APRI, FIB-4, stiffness and others) is known of at least {LEAST} test patients, and so there is no "
+        "paired test against one either; intake takes laboratory values and stiffness from patients.csv."
+    )
+
+
 SECTION = Section(
-    "roc_beside_markers", "ROC curves beside the markers", lambda results: results.beside_markers is not None, blocks
+    "roc_beside_markers",
+    "ROC curves beside the markers",
+    lambda results: results.beside_markers is not None,
+    blocks,
+    why=why,
 )

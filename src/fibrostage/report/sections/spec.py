@@ -67,10 +67,13 @@ Block = Drawing | Note | Heading | Bullets | Facts | Folded | ShownTable
 
 @dataclass(frozen=True)
 class Section:
-    """`blocks` is only called where `wanted`; `warns` sets the section apart, for what must be read first."""
+    """`blocks` is only called where `wanted`; `warns` sets the section apart, for what must be read first. Where it is
+    not wanted, `why` says in whole sentences why it is not on the page and how it is made, and nothing where nobody
+    would look for it."""
 
     name: str
     title: str
     wanted: Callable[[Results], bool]
     blocks: Callable[[Results], list[Block]]
     warns: bool = False
+    why: Callable[[Results], str] = lambda results: ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fibrostage.report.figures import FIGURES
 from fibrostage.report.results import Results
-from fibrostage.report.sections.spec import Block, Note, Section, ShownTable
+from fibrostage.report.sections.spec import Block, Section, ShownTable
 from fibrostage.report.sections.table_one import NOT_KEPT
 from fibrostage.views.subgroups import subgroups_view
 
@@ -14,12 +14,18 @@ ALONE = "Nothing is known of these patients in which two kinds of them could be 
 def blocks(results: Results) -> list[Block]:
     """Of a run its network, of a study the reference."""
     found = results.subgroups
-    if not found:
-        return [Note(NOT_KEPT)]
     tables = [own for _, own in found]
-    if not tables[0]:
-        return [Note(ALONE)]
     return [*FIGURES["subgroups"].draw(results), ShownTable(subgroups_view(tables, results.judging, results.simulated))]
 
 
-SECTION = Section("subgroups", "In every kind of patient?", lambda results: bool(results.kept), blocks)
+def wanted(results: Results) -> bool:
+    """Whether something is known in which two kinds of patients could be compared."""
+    return bool(results.subgroups) and bool(results.subgroups[0][1])
+
+
+def why(results: Results) -> str:
+    """What is not known of the patients."""
+    return ALONE if results.subgroups else NOT_KEPT
+
+
+SECTION = Section("subgroups", "In every kind of patient?", wanted, blocks, why=why)

@@ -16,11 +16,15 @@ NOT_KEPT = (
 def blocks(results: Results) -> list[Block]:
     """Two tables of the run's patients; of a study, of the reference's."""
     known = results.kept[0].participants
-    if known is None:
-        return [Note(NOT_KEPT)]
+    assert known is not None
     cohorts = table_one_view(by_cohort(known, results.whole), "by cohort", results.simulated)
     stages = table_one_view(by_stage(known, results.whole), "by stage", results.simulated)
     return [ShownTable(cohorts, titled=True), ShownTable(stages, titled=True), Note(TOLD)]
 
 
-SECTION = Section("table_one", "Who the patients are", lambda results: bool(results.kept), blocks)
+def wanted(results: Results) -> bool:
+    """Whether the run kept who its patients are."""
+    return bool(results.kept) and results.kept[0].participants is not None
+
+
+SECTION = Section("table_one", "Who the patients are", wanted, blocks, why=lambda results: NOT_KEPT)
