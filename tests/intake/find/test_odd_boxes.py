@@ -80,6 +80,17 @@ def test_washed_colours_are_no_stiffness() -> None:
         read_stiffness(screen.pixels, screen.box, bar, Scale(layout.scale, layout.unit))
 
 
+def test_colours_that_jpeg_made_of_a_white_map_are_no_stiffness() -> None:
+    layout, screen = make_screen(50, drawn=False, seed=1, kind="pale")
+    assert layout.washed == 1
+    pixels = as_jpeg(screen.pixels, 75)
+    assert screen.box is not None
+    assert screen.bar is not None
+    scale = Scale(layout.scale, layout.unit)
+    with pytest.raises(MisfitError, match="of the box is coloured; at least 50% are needed after JPEG"):
+        read_stiffness(pixels, screen.box, bar_at(pixels, screen.bar), scale, lossy=True)
+
+
 def test_a_bar_that_a_crop_may_have_cut_is_none() -> None:
     _, screen = make_screen(0, drawn=False, seed=0)
     assert screen.bar is not None
