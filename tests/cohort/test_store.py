@@ -57,11 +57,33 @@ def test_a_truncated_file_is_damage_not_a_crash(copy: Path, file: str) -> None:
         open_cohort(copy)
 
 
+@pytest.mark.parametrize("change", ["fewer", "floats", "flat", "cut", "no array"])
+def test_pixels_that_are_not_those_of_the_tables_are_damage(copy: Path, change: str) -> None:
+    path = copy / "pixels" / "LUS.npy"
+    before, pixels = path.read_bytes(), np.load(path)
+    path.unlink()
+    if change in ("fewer", "floats", "flat"):
+        np.save(path, {"fewer": pixels[:3], "floats": pixels.astype(float), "flat": pixels[..., 0]}[change])
+    else:
+        path.write_bytes(before[:-100] if change == "cut" else b"rubbish")
+    with pytest.raises(
+        CohortError, match=r"LUS are .*its tables say 57×32×32×1 of uint8|damaged, or cut short"
+    ) as caught:
+        open_cohort(copy).pixels("LUS")
+    assert "allow_pickle" not in str(caught.value)
+
+
 def test_a_missing_key_is_damage(copy: Path) -> None:
     head = json.loads((copy / "cohort.json").read_text())
     del head["staging"]
     (copy / "cohort.json").write_text(json.dumps(head))
     with pytest.raises(CohortError, match="damaged"):
+        open_cohort(copy)
+
+
+def test_exclusions_without_a_reason_are_damage(copy: Path) -> None:
+    pl.read_parquet(copy / "exclusions.parquet").drop("reason").write_parquet(copy / "exclusions.parquet")
+    with pytest.raises(CohortError, match=r"damaged: exclusions\.parquet has no column reason"):
         open_cohort(copy)
 
 
@@ -86,6 +108,12 @@ def test_a_folder_is_whole_or_absent(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "something").touch()
     with pytest.raises(CohortError, match="never overwritten"), whole_or_absent(tmp_path / "full"):
+        pass
+    (tmp_path / "full" / "cohort.json").touch()
+    with pytest.raises(CohortError, match="lies in the cohort .*full"), whole_or_absent(tmp_path / "full" / "a" / "b"):
+        pass
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(CohortError, match="is a link that leads nowhere"), whole_or_absent(tmp_path / "link"):
         pass
 
 

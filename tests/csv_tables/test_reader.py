@@ -68,6 +68,10 @@ def test_encodings_that_a_mark_tells_and_one_that_must_be_said(tmp_path: Path) -
     with pytest.raises(IntakeError, match=r'line 2 is not utf-8 text.*\[table\] encoding = "'):
         read(path)
     assert cells(read(path, encoding="cp1252")) == [(2, ["Müller", "F1"])]
+    path.write_bytes("patient_id,stage\nMüller,F1\n".encode("utf-16-le"))
+    with pytest.raises(IntakeError, match=r"line 1 holds signs of the value 0.*--encoding \(utf-16-le"):
+        read(path)
+    assert cells(read(path, encoding="utf-16-le")) == [(2, ["Müller", "F1"])]
 
 
 def test_the_line_that_would_name_a_column_is_proposed_and_reads_it(tmp_path: Path) -> None:

@@ -184,6 +184,7 @@ def test_addresses() -> None:
         "s3:bucket",
         "s3://bucket/a/../b",
         "s3://bucket/a//b",
+        "s3://bucket/a\nb",
     ):
         with pytest.raises(ArchiveError, match="s3://BUCKET/PREFIX") as caught:
             parse_place(wrong)

@@ -130,3 +130,9 @@ def test_a_task_is_what_the_network_tells_apart() -> None:
     plan = Plan.parse({"modality": [{"name": "LUS"}], "staging": {"task": "F2"}})
     assert plan.staging.resolve().classes == ("<F2", "≥F2")
     assert plan.staging.whole() == METAVIR
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "turned \u202eround", "a\0"])
+def test_a_cohorts_name_is_one_line(name: str) -> None:
+    with pytest.raises(PlanError, match=r"cohort.name = .*give one line"):
+        Plan.parse({"modality": [{"name": "LUS"}], "cohort": {"name": name}})

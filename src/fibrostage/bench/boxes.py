@@ -1,7 +1,8 @@
 """The box finder and the stiffness reader on simulated screens, beside the truth.
 
-Four kinds of screen: whole boxes; boxes that leave the panel, as an enlarged picture's do; whole boxes that a crop of
-the picture cut, without word of where tissue is; and maps that are white or hardly coloured.
+Five kinds of screen: whole boxes; boxes that leave the panel, as an enlarged picture's do; whole boxes that a crop of
+the picture cut, without word of where tissue is; maps that are white or hardly coloured; and such maps without a frame,
+which nothing tells of.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ from fibrostage.phantom.layouts import LAYOUTS, Layout, Screen, draw_layout, ren
 from fibrostage.phantom.odd_boxes import cropped, leaving, pale
 from fibrostage.stats.estimate import wilson
 
-KINDS = ("whole", "leaving", "cropped", "pale")
-QUALITY = 90  # of the JPEG that screens are saved as
+KINDS = ("whole", "leaving", "cropped", "pale", "bare")
+QUALITY = 90  # of the JPEG that screens are saved as, unless another is asked for
 ENOUGH = 0.95  # IoU
 FAR = 0.2  # of a stiffness, by which a reading of it is wrong
 UNSEEN = tuple(font for font in FONTS if font != OWN)  # without the one that simulated screens are written in
 
 
 def bench_boxes(
-    screens: int, drawn: bool, seed: int = 0, progress: Progress = SILENT, kind: str = "whole"
+    screens: int, drawn: bool, seed: int = 0, progress: Progress = SILENT, kind: str = "whole", quality: int = QUALITY
 ) -> dict[str, Any]:
     """Boxes and stiffness found on simulated screens of one of KINDS, of the named layouts or of randomly drawn ones.
 
-    Of many screens a quarter has no box. Each is read lossless, and saved as JPEG of quality 90 with subsampled colour.
-    Raises `PlanError` for another kind.
+    Of many screens a quarter has no box. Each is read lossless, and saved as JPEG of a `quality` from 1 to 100, with
+    subsampled colour. Raises `PlanError` for another kind.
     """
     if kind not in KINDS:
         raise PlanError(f"kind {kind!r}{nearest(kind, KINDS)}; boxes are {', '.join(KINDS)}")
@@ -49,11 +50,12 @@ def bench_boxes(
         for number in range(screens):
             layout, screen = make_screen(number, drawn, seed, kind)
             rows["lossless"].append(judged(screen, layout, screen.pixels, kind, lossy=False))
-            rows["jpeg"].append(judged(screen, layout, as_jpeg(screen.pixels), kind, lossy=True))
+            rows["jpeg"].append(judged(screen, layout, as_jpeg(screen.pixels, quality), kind, lossy=True))
             advance(1)
     return {
         SIMULATED: True,
         "kind": kind,
+        "quality": quality,
         "layouts": "drawn at random" if drawn else ", ".join(LAYOUTS),
         "rows": [{"saved": name, **summed(found)} for name, found in rows.items()],
     }
@@ -71,17 +73,17 @@ def make_screen(number: int, drawn: bool, seed: int, kind: str = "whole") -> tup
     turn = number // len(LAYOUTS) + number
     if kind == "leaving":
         layout = leaving(layout, turn, odd)
-    elif kind == "pale":
-        layout, middle, cv = pale(layout, turn, odd)
+    elif kind in ("pale", "bare"):
+        layout, middle, cv = pale(layout, turn, odd, bare=kind == "bare")
         kpa = None if plain else middle
     screen = render(layout, grey, kpa, cv, fill, "NAME 1", rng)
     return layout, cropped(screen, turn, odd) if kind == "cropped" else screen
 
 
-def as_jpeg(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A picture [H, W, 3] as it comes back from a JPEG of quality 90 with subsampled colour."""
+def as_jpeg(pixels: np.ndarray[Any, np.dtype[np.uint8]], quality: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A picture [H, W, 3] as it comes back from a JPEG of this quality with subsampled colour."""
     written = io.BytesIO()
-    Image.fromarray(pixels).save(written, "JPEG", quality=QUALITY)
+    Image.fromarray(pixels).save(written, "JPEG", quality=quality)
     return np.asarray(Image.open(written))
 
 

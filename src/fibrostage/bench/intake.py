@@ -7,7 +7,6 @@ else: finds boxes, reads stiffness, blanks, cuts, measures, hashes, writes. Both
 from __future__ import annotations
 
 import os
-import resource
 import tempfile
 import time
 import warnings
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fibrostage import SIMULATED
-from fibrostage.bench.timing import in_own_process, machine
+from fibrostage.bench.timing import in_own_process, machine, peak_memory
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.intake.build.take_in import Choices, Sources, take_in
 from fibrostage.intake.find.box_finder import find_box
@@ -86,5 +85,4 @@ def ours(source: Path, folder: Path, out: Path, workers: int) -> dict[str, float
     began = time.perf_counter()
     cohort = take_in(Sources(folder, source / "patients.csv"), out, plan, choices=choices)
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "pictures": len(cohort.images), "peak_mb": peak}
+    return {"seconds": seconds, "pictures": len(cohort.images), "peak_mb": peak_memory()}

@@ -37,7 +37,7 @@ from fibrostage.stats.clustered import crossed_share
 
 EACH = 60  # pictures of a kind
 OF_A_SCANNER = 20
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".jxl")
 SAMPLES = ("CT_small.dcm", "MR_small.dcm")
 
 

@@ -175,7 +175,8 @@ def intake_view(content: dict[str, Any]) -> TableView:
 
 
 def boxes_view(content: dict[str, Any]) -> TableView:
-    table = Growing(title=f"SIMULATED screens, {content['layouts']}")
+    title = f"SIMULATED screens, {content['layouts']}, {content['kind']}; JPEG of quality {content['quality']}"
+    table = Growing(title=title)
     for column in ("saved", "boxes", "IoU ≥ 0.95", "IoU ≥ 0.9", "false boxes", "kPa error, opacity fitted", "given",
                    "scales read (wrong) of bars", "font unseen"):  # fmt: skip
         table.add_column(column, justify="left" if column == "saved" else "right")

@@ -150,8 +150,10 @@ def open_pixels(folder: Path, modality: str) -> NDArray[np.uint8]:
         if places is not None:
             return stacked(folder, modality, places)
         return np.load(part_file(folder, modality, 0), mmap_mode="r")
-    except (OSError, ValueError, EOFError, pl.exceptions.PolarsError) as error:
+    except OSError as error:
         raise CohortError(f"cohort {folder}: cannot read pixels of {modality}: {error}") from None
+    except (ValueError, EOFError, pl.exceptions.PolarsError):  # NumPy's own words advise to trust the file
+        raise CohortError(f"cohort {folder}: cannot read pixels of {modality}: damaged, or cut short") from None
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from fibrostage import __version__
 from fibrostage.cohort.parts import open_pixels
-from fibrostage.cohort.tables import GOOD, check_images, check_patients
+from fibrostage.cohort.tables import EXCLUSIONS, GOOD, check_images, check_patients
 from fibrostage.csv_tables.writer import write_csv
 from fibrostage.ground.buckets import is_bucket
 from fibrostage.ground.errors import CohortError, nearest
@@ -146,11 +146,21 @@ class Cohort:
     def pixels(self, modality: str) -> NDArray[np.uint8]:
         """Opens a modality's pixels, uint8 [n, H, W, C], as a memory map that cannot be written.
 
-        Raises `CohortError` where the cohort has no such modality, it is a table, or its file cannot be read.
+        Raises `CohortError` where the cohort has no such modality, it is a table, its file cannot be read, or that
+        holds other pictures than the cohort's tables say.
         """
-        if self.modality(modality).kind == TABLE:
+        said = self.modality(modality)
+        if said.kind == TABLE:
             raise CohortError(f"{modality} is a table of measurements; it has no pixels")
-        return open_pixels(self.path, modality)
+        pixels = open_pixels(self.path, modality)
+        shape = (len(self.images_of(modality)), said.size, said.size, said.channels)
+        if pixels.dtype != np.uint8 or pixels.shape != shape:
+            held, wanted = ("×".join(map(str, one)) for one in (pixels.shape, shape))
+            raise CohortError(
+                f"cohort {self.path} is damaged: pixels of {modality} are {held} of {pixels.dtype}, its tables say "
+                f"{wanted} of uint8 (images, height, width, channels)"
+            )
+        return pixels
 
     def _repr_html_(self) -> str | None:
         return html_in_notebook(self)
@@ -216,6 +226,8 @@ def open_cohort(path: Path) -> Cohort:
         patients, images, exclusions = (
             pl.read_parquet(path / f"{table}.parquet") for table in ("patients", "images", "exclusions")
         )
+        if lacking := [column for column in EXCLUSIONS if column not in exclusions.columns]:
+            raise ValueError(f"exclusions.parquet has no column {lacking[0]}")
         staging = Staging(
             head["staging"]["name"],
             tuple(head["staging"]["classes"]),
@@ -240,8 +252,6 @@ def verify_pixels(cohort: Cohort) -> None:
     """Rehashes every stored image; raises `CohortError` naming the first that differs from the images table."""
     for modality in cohort.modality_names:
         pixels, table = cohort.pixels(modality), cohort.images_of(modality)
-        if len(pixels) != len(table):
-            raise CohortError(f"{modality}: {len(pixels)} images stored, {len(table)} in the table")
         for row, (image_id, expected) in enumerate(table.select("image_id", "sha256").iter_rows()):
             if hash_pixels(pixels[row]) != expected:
                 raise CohortError(f"{modality}: pixels of image {image_id} were changed after intake")
@@ -253,8 +263,14 @@ def hash_pixels(image: NDArray[np.uint8]) -> str:
 
 
 def check_free(target: Path) -> None:
-    """Raises `CohortError` where `target` exists and is not an empty folder, or is no folder here."""
+    """Raises `CohortError` where `target` exists and is not an empty folder, leads nowhere, lies in a cohort, or is no
+    folder here."""
     refuse_bucket(target)
+    around = next((folder for folder in target.absolute().parents if (folder / MARKER).is_file()), None)
+    if around is not None:
+        raise CohortError(f"{target} lies in the cohort {around}, which stays as it is; choose another --out")
+    if target.is_symlink() and not target.exists():
+        raise CohortError(f"{target} is a link that leads nowhere; choose another --out")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise CohortError(f"{target} exists and is not empty; a cohort is never overwritten, choose another --out")
 

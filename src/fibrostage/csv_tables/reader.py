@@ -153,20 +153,34 @@ def decoded(path: Path, data: bytes, encoding: str, asked: bool) -> str:
     """The text in a file's bytes, without a byte-order mark. A mark that tells an encoding is believed where none was
     named but UTF-8. `asked` says that there is a plan, whose line would name another.
 
-    Raises `IntakeError` where the encoding is unknown or does not fit.
+    Raises `IntakeError` where the encoding is unknown or does not fit, or the text holds NUL signs.
     """
     usual = encoding.lower() in ("utf-8", "utf8")
     told = next((name for mark, name in MARKS.items() if usual and data.startswith(mark)), encoding)
     try:
-        return data.decode("utf-8-sig" if told.lower() in ("utf-8", "utf8") else told)
+        text = data.decode("utf-8-sig" if told.lower() in ("utf-8", "utf8") else told)
     except LookupError:
         raise IntakeError(f"--encoding {encoding!r} is not an encoding Python knows") from None
     except UnicodeDecodeError as error:
+        check_no_nul(path, data.decode("latin-1"))
         line = data[: error.start].count(b"\n") + 1
         raise IntakeError(
             f"{path} line {line} is not {told} text; save it as UTF-8, or name its encoding with "
             f"--encoding (gb18030, cp1252, …){encoding_line(data) if asked else ''}"
         ) from None
+    check_no_nul(path, text)
+    return text
+
+
+def check_no_nul(path: Path, text: str) -> None:
+    """Raises `IntakeError` where a text holds signs of the value 0, as UTF-16 does that was taken for another encoding,
+    and damaged files do."""
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise IntakeError(
+            f"{path} line {line} holds signs of the value 0, which no text has: save it as UTF-8, or where it is "
+            "UTF-16 without a mark name that with --encoding (utf-16-le, utf-16-be)"
+        )
 
 
 def check_header(path: Path, columns: Sequence[str], needed: Sequence[str], asked: bool = False) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fibrostage.dicom.decoders import check_decoder
 from fibrostage.dicom.elements import number_of, value_of
 from fibrostage.dicom.pixel_streams import (
     CODESTREAM,
@@ -90,7 +91,8 @@ def mended_streams(dataset: Any, path: Path) -> tuple[list[bytes], list[str]]:
 
     Tags that are missing get what the standard takes for granted; tags that cannot be true of a stream get what it
     says. There are no streams of native data or a video, nor where the pixels were left in the file at `path`. Raises
-    `UnreadableImageError` where neither tag nor stream says how the pixels are coded, and as `check_frames` does.
+    `UnreadableImageError` where neither tag nor stream says how the pixels are coded, as `check_decoder` does, and as
+    `check_frames` does.
     """
     mended = Mended(dataset)
     if is_video(dataset):
@@ -100,6 +102,7 @@ def mended_streams(dataset: Any, path: Path) -> tuple[list[bytes], list[str]]:
         return [], mended.said
     items, first = first_frame(dataset, path)
     mend_syntax(mended, items, first)
+    check_decoder(str(dataset.file_meta.TransferSyntaxUID))
     mend_samples(mended)
     streams = check_frames(dataset) if "PixelData" in dataset else []
     syntax = dataset.file_meta.TransferSyntaxUID

@@ -26,7 +26,7 @@ from fibrostage.dicom.header import Header, check_kind, check_size, header_of
 from fibrostage.dicom.identity import PatientIdentity, identity_of
 from fibrostage.dicom.jpeg_xl import JPEG_XL, LOSSY_JPEG_XL, decoded
 from fibrostage.dicom.own import is_own
-from fibrostage.dicom.pixel_streams import check_frames, is_video, picture_of
+from fibrostage.dicom.pixel_streams import check_frames, check_streams_of, is_video, picture_of
 from fibrostage.dicom.regions import MarkedRegions, Region, regions_of
 from fibrostage.dicom.simulated import is_untouched, says_simulated
 from fibrostage.dicom.sr_read import Measured, measurements_of
@@ -98,10 +98,16 @@ class Dicom:
         if "PixelData" in self.dataset:
             return self.dataset
         if not self.mended:
-            return self.path
+            return self.checked_path
         whole = pydicom.dcmread(self.path, force=True)
         mended_streams(whole, self.path)
         return whole
+
+    @cached_property
+    def checked_path(self) -> Path:
+        """The file, once the streams in it were measured."""
+        check_streams_of(self.path, self.header.frames, self.header.width, self.header.height)
+        return self.path
 
     @cached_property
     def only(self) -> NDArray[np.uint8]:
@@ -152,9 +158,6 @@ class Dicom:
             raise
         except MemoryError:
             raise UnreadableImageError("does not fit into memory") from None
-        except NotImplementedError:
-            syntax = str(self.dataset.file_meta.TransferSyntaxUID)
-            raise UnreadableImageError(f"transfer syntax '{syntax}' has no decoder here") from None
         except Exception:
             raise UnreadableImageError(
                 f"frame {done} of {self.header.frames} cannot be decoded: it is damaged, or not as its tags say"

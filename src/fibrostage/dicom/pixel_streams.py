@@ -7,6 +7,7 @@ grey. So frames are counted, and each JPEG or JPEG 2000 stream must have the siz
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,8 @@ ITEM = b"\xfe\xff\x00\xe0"  # what compressed pixel data begin with
 PIXELS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")  # the tag of pixel data, little- and big-endian
 VIDEO = "1.2.840.10008.1.2.4.10"  # 100 to 108: MPEG-2, MPEG-4, HEVC
 CODESTREAM = b"\xff\x4f\xff\x51"  # JPEG 2000: start, and the marker of its size
+JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"  # a file around a codestream, which DICOM does not have and exporters write
+MOST_COMPONENTS = 4  # of a picture; decoders make all that a JPEG 2000 stream says, up to 16384
 SIZES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)  # start of frame
 
 
@@ -96,12 +99,32 @@ def check_frames(dataset: Any) -> list[bytes]:
     except Exception:
         raise UnreadableImageError("its frames cannot be told apart: its compressed data are damaged") from None
     for number, stream in enumerate(streams):
-        found = size_of(stream)
-        if found is not None and found != (width, height):
-            raise UnreadableImageError(f"says {width}×{height} pixels, and frame {number} is {found[0]}×{found[1]}")
-        if stream.startswith(START_OF_IMAGE) and not stream.rstrip(PADDING).endswith(END_OF_IMAGE):
-            raise UnreadableImageError(f"frame {number} breaks off")
+        check_stream(stream, number, width, height)
     return streams
+
+
+def check_stream(stream: bytes, number: int, width: int, height: int) -> None:
+    """Raises `UnreadableImageError` where the stream of a frame has another size, no end, or too many components."""
+    found = size_of(stream)
+    if found is not None and found != (width, height):
+        raise UnreadableImageError(f"says {width}×{height} pixels, and frame {number} is {found[0]}×{found[1]}")
+    if stream.startswith(START_OF_IMAGE) and not stream.rstrip(PADDING).endswith(END_OF_IMAGE):
+        raise UnreadableImageError(f"frame {number} breaks off")
+    at = start_2000(stream)
+    components = 0 if at is None else int.from_bytes(stream[at + 40 : at + 42], "big")
+    if components > MOST_COMPONENTS:
+        raise UnreadableImageError(f"frame {number} says {components} components; at most {MOST_COMPONENTS} are read")
+
+
+def check_streams_of(path: Path, frames: int, width: int, height: int) -> None:
+    """As `check_frames`, of compressed pixel data that are left in the file at `path`, one frame after the other."""
+    with path.open("rb") as file:
+        if not go_to_pixels(file) or file.read(4) != ITEM:
+            return
+        file.seek(-4, io.SEEK_CUR)
+        with suppress(ValueError, TypeError, EOFError, struct.error):  # what is wrong is said when they are decoded
+            for number, stream in enumerate(generate_frames(file, number_of_frames=frames)):
+                check_stream(stream, number, width, height)
 
 
 def counted(frames: int) -> str:
@@ -135,13 +158,23 @@ def size_of(stream: bytes) -> tuple[int, int] | None:
     """Width and height that a JPEG, JPEG-LS, JPEG 2000 or JPEG XL stream says; None for anything else."""
     if is_jpeg_xl(stream):
         return size_said(stream)
-    if stream.startswith(CODESTREAM) and len(stream) >= 24:
-        right, bottom, left, top = (int.from_bytes(stream[at : at + 4], "big") for at in (8, 12, 16, 20))
+    start = start_2000(stream)
+    if start is not None and len(stream) >= start + 24:
+        corners = (int.from_bytes(stream[start + at : start + at + 4], "big") for at in (8, 12, 16, 20))
+        right, bottom, left, top = corners
         return right - left, bottom - top
     for marker, body in segments(stream):
         if marker in SIZES and len(body) >= 5:
             return int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big")
     return None
+
+
+def start_2000(stream: bytes) -> int | None:
+    """Where the codestream of a JPEG 2000 picture begins, high throughput or not, bare or in a JP2 file."""
+    if stream.startswith(CODESTREAM):
+        return 0
+    at = stream.find(CODESTREAM) if stream.startswith(JP2) else -1
+    return None if at < 0 else at
 
 
 def segments(stream: bytes) -> Iterator[tuple[int, bytes]]:

@@ -25,6 +25,7 @@ from fibrostage.ground.bucket_access import KEY_SETTING, SCHEME, TRIES, StoreAns
 from fibrostage.ground.errors import ArchiveError, RunError
 from fibrostage.ground.files import written_whole
 from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.ground.words import is_one_line
 
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 AT_ONCE = 8  # objects under way
@@ -71,7 +72,11 @@ def parse_place(given: str | Path) -> BucketPlace:
     address = f"{SCHEME}{'/'.join(given.parts[1:])}" if isinstance(given, Path) and is_bucket(given) else str(given)
     bucket, _, prefix = address.removeprefix(SCHEME).partition("/")
     prefix = prefix.strip("/")
-    if not address.startswith(SCHEME) or not BUCKET.fullmatch(bucket) or (prefix and is_odd(prefix)):
+    if (
+        not address.startswith(SCHEME)
+        or not BUCKET.fullmatch(bucket)
+        or (prefix and (is_odd(prefix) or not is_one_line(prefix)))
+    ):
         raise ArchiveError(
             f"an address in an object store is s3://BUCKET/PREFIX, with nothing else in it: set {KEY_SETTING}, and "
             "AWS_ENDPOINT_URL for a store that is not Amazon's"

@@ -27,9 +27,14 @@ def oddity_of_id(text: str) -> str | None:
         return f"patient_id {shown} has {len(text)} signs; an id has at most {LONGEST_ID}"
     if TURNS & set(text):
         return f"patient_id {shown} has signs that turn the direction of writing, which an id cannot have; type it anew"
-    if any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") for sign in text):
+    if not is_one_line(text):
         return f"patient_id {shown} has a line break or another control character, which an id cannot have"
     return None
+
+
+def is_one_line(text: str) -> bool:
+    """Whether a text has neither a line break nor another control character."""
+    return all(unicodedata.category(sign) not in ("Cc", "Zl", "Zp") for sign in text)
 
 
 def tidy(text: str) -> str:

@@ -28,13 +28,14 @@ def leaving(layout: Layout, number: int, rng: np.random.Generator) -> Layout:
     return replace(layout, leaves=SIDES[number % len(SIDES)], zoom=float(rng.uniform(*ZOOMS)))
 
 
-def pale(layout: Layout, number: int, rng: np.random.Generator) -> tuple[Layout, float, float]:
+def pale(layout: Layout, number: int, rng: np.random.Generator, bare: bool = False) -> tuple[Layout, float, float]:
     """Returns a layout whose map shows hardly any colour, the kPa in the map's middle, and its variation.
 
     In turn by `number`: white all over, nearly white, nearly grey, a stiffness in the white middle of the colours
-    "ice-fire", and one at the white end of "hot". All have a frame, as nothing else tells where they are.
+    "ice-fire", and one at the white end of "hot". All have a frame, as nothing else tells where they are, unless they
+    are to be `bare`.
     """
-    layout = replace(layout, frame=layout.frame or YELLOW)
+    layout = replace(layout, frame=None if bare else layout.frame or YELLOW)
     kind = PALE[number % len(PALE)]
     kpa, cv = float(np.exp(rng.normal(2.1, 0.5))), float(rng.uniform(0.06, 0.25))
     if kind == "white":

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from fibrostage.ground.errors import PlanError
+from fibrostage.ground.words import TURNS, is_one_line
 from fibrostage.plan.section import PlanSection
 
 TABLE = "table"
@@ -78,9 +79,16 @@ class CohortPlan(PlanSection):
     """What intake writes into the cohort beside the data."""
 
     name: str | None = None
-    """The cohort's name in reports; without it the folder's."""
+    """The cohort's name in reports, one line; without it the folder's."""
     caveats: tuple[str, ...] = ()
     """Warnings that every command and report repeats."""
+
+    @field_validator("name")
+    @classmethod
+    def _line(cls, name: str | None) -> str | None:
+        if name is not None and (not is_one_line(name) or TURNS & set(name)):
+            raise ValueError("has a line break, or a sign that controls or turns the writing; give one line")
+        return name
 
 
 class QualityPlan(PlanSection):

@@ -60,7 +60,7 @@ BODY = {
                         "type": "array",
                         "minItems": 1,
                         "items": {"type": "string", "format": "binary"},
-                        "description": "DICOM files, PNG, JPEG, BMP or TIFF pictures, videos.",
+                        "description": "DICOM files, PNG, JPEG, BMP, TIFF or JPEG XL pictures, videos.",
                     },
                     IMAGES: {
                         "type": "string",

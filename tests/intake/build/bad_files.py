@@ -104,4 +104,4 @@ def check_refused(place: Path, name: str, reason: str, **given: Any) -> None:
     assert sorted(place.iterdir()) == sorted([*before, place / "cohort"])
 
 
-NOTHING = "not a readable PNG or JPEG, BMP, TIFF, DICOM or video file"
+NOTHING = "not a readable PNG or JPEG, BMP, TIFF, JPEG XL, DICOM or video file"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from fibrostage.cohort.store import Cohort, open_cohort, verify_pixels
 from fibrostage.ground.errors import CohortError, IntakeError
@@ -13,6 +15,7 @@ from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.grow import before_of, grow
 from fibrostage.intake.build.take_in import look_at, take_in
+from tests.conftest import write_rows
 from tests.intake.build.test_merge import held, tree
 from tests.intake.hospital import MODALITIES, PLAN, plan_with, put, table
 
@@ -127,3 +130,24 @@ def test_a_dry_run_knows_the_patients_who_are_there(tmp_path: Path, old: Cohort)
     assert [row["refused"] for row in rows] == [None] * 3
     rows, _ = look_at(sources, PLAN, Choices(workers=1))
     assert sum("not among the patients" in str(row["refused"]) for row in rows) == 1
+
+
+def test_a_new_id_that_is_nearly_an_old_one_stops_it(tmp_path: Path) -> None:
+    def exam(name: str, patient: str, seed: int) -> Sources:
+        source = tmp_path / name
+        shape = (120, 160)
+        pixels = np.random.default_rng(seed).integers(80, 120, shape, dtype=np.uint8)
+        source.mkdir()
+        Image.fromarray(pixels).save(source / "a.png")
+        write_rows(source / "i.csv", ["file", "patient_id", "modality"], [["a.png", patient, "B"]])
+        return Sources(source, table(source, [[patient, "F1"]]), source / "i.csv")
+
+    one = {"name": "B", "kind": "bmode", "size": 64, "region": "given"}
+    plan = plan_with(modality=[one], rule=[{"modality": "B"}])
+    looked = Choices(accept_unmasked=True)
+    old = take_in(exam("january", "a007", 1), tmp_path / "old", plan, choices=looked)
+    late = exam("february", "A007", 2)
+    with pytest.raises(IntakeError, match="A007 and a007 may be one person: their ids differ only by"):
+        grow(old.path, late, tmp_path / "new", choices=looked)
+    accepted = Choices(accept_unmasked=True, accept_identity=True)
+    assert grow(old.path, late, tmp_path / "new", choices=accepted).patients == 1

@@ -45,6 +45,8 @@ def test_a_target_is_of_one_intake(tmp_path: Path) -> None:
     with journal.alone_at(tmp_path / "cohort"):
         pass
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(CohortError, match="cannot write to /proc"), journal.alone_at(Path("/proc/cohort")):
+        pass
 
 
 SLOW = """

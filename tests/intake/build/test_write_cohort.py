@@ -35,6 +35,19 @@ def test_a_disk_that_fills_up_under_the_journal(place: Path, small_files: Callab
         assert sorted({*place.iterdir()} - {place / ".cohort.intake"}) == before
 
 
+def test_what_was_read_before_a_disk_filled_up_is_not_read_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "posix_fallocate", full)
+        with pytest.raises(CohortError, match=r"No space left on device.*\. What was read is kept .*\.cohort\.intake"):
+            take(place)
+    monkeypatch.setattr("fibrostage.intake.build.workers.read_file", None)  # nothing is left to read
+    assert len(take(place).images) == 2
+    assert not (place / ".cohort.intake").exists()
+
+
 def test_a_disk_that_fills_up_under_the_pixels(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -1,16 +1,23 @@
 """Boxes that leave the picture, boxes that a crop cut, and maps without colour."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fibrostage.bench.boxes import KINDS, bench_boxes, make_screen
+from fibrostage.bench.boxes import KINDS, as_jpeg, bench_boxes, make_screen
 from fibrostage.ground.errors import PlanError
 from fibrostage.ground.geometry import Rectangle, iou
 from fibrostage.intake.find.box_finder import PALE, closed_at, find_box
 from fibrostage.intake.find.colour_bar import bar_at, find_bar
 from fibrostage.intake.find.stiffness import MisfitError, Scale, read_stiffness
+from fibrostage.intake.privacy import Privacy
+from fibrostage.intake.read.outcome import Outcome, ReadingJob, ReadingRules
+from fibrostage.intake.read.read_file import read_file
+from fibrostage.phantom.dicom_files import TISSUE, DrawnRegion
+from tests.intake.build.bad_files import KEY, write
+from tests.intake.hospital import plan_with
 
 
 def test_boxes_that_leave_the_panel_are_found_to_the_pixel() -> None:
@@ -73,6 +80,17 @@ def test_washed_colours_are_no_stiffness() -> None:
         read_stiffness(screen.pixels, screen.box, bar, Scale(layout.scale, layout.unit))
 
 
+def test_colours_that_jpeg_made_of_a_white_map_are_no_stiffness() -> None:
+    layout, screen = make_screen(50, drawn=False, seed=1, kind="pale")
+    assert layout.washed == 1
+    pixels = as_jpeg(screen.pixels, 75)
+    assert screen.box is not None
+    assert screen.bar is not None
+    scale = Scale(layout.scale, layout.unit)
+    with pytest.raises(MisfitError, match="of the box is coloured; at least 50% are needed after JPEG"):
+        read_stiffness(pixels, screen.box, bar_at(pixels, screen.bar), scale, lossy=True)
+
+
 def test_a_bar_that_a_crop_may_have_cut_is_none() -> None:
     _, screen = make_screen(0, drawn=False, seed=0)
     assert screen.bar is not None
@@ -101,3 +119,38 @@ def test_kinds_of_screens_are_named_and_no_pale_map_is_misread() -> None:
     (row, _) = bench_boxes(4, drawn=False, kind="pale")["rows"]
     assert row["n"] == 4
     assert row["kpa_given"]["far"] == row["kpa_fitted"]["far"] == 0
+
+
+@pytest.mark.parametrize("quality", [75, 95])
+def test_a_coloured_frame_of_a_white_map_is_found_after_jpeg(quality: int) -> None:
+    for number in (0, 10, 14):
+        layout, screen = make_screen(number, drawn=False, seed=0, kind="pale")
+        assert layout.washed > 0.8
+        assert screen.box is not None
+        box = find_box(as_jpeg(screen.pixels, quality), screen.tissue, lossy=True)
+        assert box is not None
+        assert iou(box.roi, screen.box) >= 0.95
+
+
+def test_a_map_without_colour_and_frame_is_kept_out_or_marked_and_no_stiffness(tmp_path: Path) -> None:
+    layout, screen = make_screen(0, drawn=False, seed=0, kind="bare")
+    assert (layout.frame, layout.washed) == (None, 1)
+    assert find_bar(screen.pixels) is not None
+    regions = [DrawnRegion(TISSUE, one.x, one.y, one.width, one.height, 0.3) for one in screen.tissue]
+    path = write(tmp_path / "a.dcm", screen.pixels, regions=regions)
+    outcome = read(path, kind="elastogram")
+    assert not outcome.taken
+    assert "shows no colour box" in outcome.refused[0].reason
+    outcome = read(path, kind="bmode")
+    assert all(taken.record.get("kpa") is None for taken in outcome.taken)
+    assert "a colour bar stands beside it and no box was found" in outcome.facts["notes"]
+
+
+def read(path: Path, kind: str) -> Outcome:
+    """What is made of a file that the plan takes for a picture of this kind, its bar from 0 to 30 kPa."""
+    plan = plan_with(
+        modality=[{"name": "M", "kind": kind, "size": 64}],
+        rule=[{"modality": "M"}],
+        stiffness=[{"scale": 30, "unit": "kPa"}],
+    )
+    return read_file(ReadingJob(path, path.name, None), ReadingRules(plan, Privacy(KEY)))

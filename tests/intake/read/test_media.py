@@ -19,8 +19,6 @@ OTHERS = {
     b"\0\0\0\x18ftypheic": "is a HEIC photo",
     b"\0\0\0\x18ftypmif1": "is a HEIC photo",
     b"\0\0\0\x18ftypavif": "is an AVIF picture",
-    b"\xff\x0a": "is a JPEG XL picture",
-    b"\0\0\0\x0cJXL \r\n\x87\n": "is a JPEG XL picture",
     b"RIFF\0\0\0\0WEBP": "is a WebP picture",
     b"GIF89a": "is a GIF picture",
     b"%PDF-1.7": "is a PDF document",

@@ -257,8 +257,15 @@ def bench_box_finder(
         bool, typer.Option("--drawn", help="Layouts drawn at random, instead of the ten named ones.")
     ] = False,
     kind: Annotated[
-        str, typer.Option(help="'whole' boxes, boxes 'leaving' the panel, 'cropped' pictures, or 'pale' maps.")
+        str,
+        typer.Option(
+            help="'whole' boxes, boxes 'leaving' the panel, 'cropped' pictures, 'pale' maps, or 'bare' ones: pale and "
+            "without a frame."
+        ),
     ] = "whole",
+    quality: Annotated[
+        int, typer.Option("--jpeg", metavar="QUALITY", min=1, max=100, help="Of the JPEG that screens are saved as.")
+    ] = 90,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -266,7 +273,7 @@ def bench_box_finder(
     from fibrostage.bench.boxes import bench_boxes
     from fibrostage.bench.tables import boxes_view
 
-    content = bench_boxes(screens, drawn, seed, make_progress(), kind)
+    content = bench_boxes(screens, drawn, seed, make_progress(), kind, quality)
     if as_json:
         print_json(content)
     else:

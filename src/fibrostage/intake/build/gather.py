@@ -17,7 +17,7 @@ from fibrostage.csv_tables.headers import notes_on
 from fibrostage.ground.errors import IntakeError, nearest
 from fibrostage.ground.lists import and_
 from fibrostage.ground.progress import Progress
-from fibrostage.ground.words import parts_of, plain
+from fibrostage.ground.words import bare, parts_of, plain
 from fibrostage.intake.build.assemble import (
     PICTURES,
     PLACE,
@@ -118,12 +118,20 @@ def tell_people_apart(of: Gathered) -> None:
         odd.add(patient)
         reason = f"{patient}: {first!r} and {second!r} differ in {what}, and may be two people under one id; {advice}"
         of.intake.problems.add("patients", reason, patient_id=of.named.patients.get(patient), kind="patient")
-    for patients, why in coincidences(of.people, of.named.patients):
+    for patients, why in coincidences(of.people, {**of.named.patients, **alike_before(of)}):
         odd.update(patients)
         reason = f"{and_(patients)} may be one person: {why}; {advice}"
         of.intake.problems.add("patients", reason, patient_id=of.named.patients.get(patients[-1]), kind="patient")
     of.pictures = of.pictures.filter(~pl.col("patient_id").is_in(list(odd)))
     of.patients = of.patients.filter(~pl.col("patient_id").is_in(list(odd)))
+
+
+def alike_before(of: Gathered) -> dict[str, str]:
+    """Those of the cohort that is to be joined whose ids are nearly those of patients that it has not, as ids by
+    patient; hashes are like nobody's."""
+    before = frozenset() if of.choices.before is None else of.choices.before.patients
+    new = {bare(given) for patient, given in of.named.patients.items() if patient not in before}
+    return {patient: patient for patient in before if bare(patient) in new}
 
 
 def drop_copies(of: Gathered) -> None:

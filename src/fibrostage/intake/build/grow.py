@@ -65,6 +65,8 @@ def grow(
     before, choices = open_cohort(onto), choices or Choices()
     plan = plan or plan_of(onto)
     check_free(out)
+    for name in before.modality_names:
+        before.pixels(name)  # damage is said before the new files are read
     newcomer = out.parent / f".{out.name}.newcomer"
     with alone_at(out):
         shutil.rmtree(newcomer, ignore_errors=True)  # of one that was killed

@@ -89,6 +89,7 @@ def alone_at(target: Path) -> Iterator[None]:
     path = target.parent / f".{target.name}.intake.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()  # a lock that cannot be written looks to the library like one that another holds
         lock = FileLock(path, timeout=0)
         lock.acquire()
     except Timeout:

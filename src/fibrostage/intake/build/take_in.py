@@ -52,7 +52,8 @@ def take_in(
     """Makes the cohort at `out`, whole or not at all. Raises `IntakeError` with every problem that was found, and
     `CohortError` where `out` is not empty, cannot be written, or another intake is at it.
 
-    An intake that was interrupted or refused leaves a journal beside `out`, and the next one goes on from it.
+    An intake that was interrupted, refused or had no room leaves a journal beside `out`, and the next one goes on from
+    it.
     """
     refuse_bucket(out)
     own, plan = own_columns(plan), plan.without_tables
@@ -69,9 +70,13 @@ def take_in(
                 raise
             journal.close()
             raise IntakeError(f"{error} {KEPT} {journal.folder}.", error.problems) from None
-        except (CohortError, OSError, pl.exceptions.PolarsError):
-            journal.remove()
-            raise
+        except (CohortError, OSError, pl.exceptions.PolarsError) as error:  # mostly a full disk
+            if not journal.known:
+                journal.remove()
+                raise
+            journal.close()
+            reason = str(error) if isinstance(error, CohortError) else f"cannot write the cohort {out}: {error}"
+            raise CohortError(f"{reason.rstrip('.')}. {KEPT} {journal.folder}.") from None
         except BaseException:
             (journal.close if journal.known else journal.remove)()
             raise

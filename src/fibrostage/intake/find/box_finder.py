@@ -21,7 +21,7 @@ from fibrostage.intake.find.box_frames import SMALLEST, straight_frame
 from fibrostage.intake.find.colour import COLOURED, Tint, colour_strength, is_icon, share_that_varies, tint_of
 from fibrostage.intake.find.colour_bar import WIDEST
 from fibrostage.intake.find.masks import cell_sums, codes_of, dilated, eroded, filled, like, paired, without_specks
-from fibrostage.intake.find.pale_boxes import pale_frame
+from fibrostage.intake.find.pale_boxes import pale_frame, pale_frame_lossy
 
 LEAST = 0.004  # of the picture, an overlay
 ALONE = 0.012  # of the picture, an overlay without a frame
@@ -140,8 +140,8 @@ def straight_lines(look: Look) -> FoundBox | None:
 
 def around_pale(look: Look) -> FoundBox | None:
     """Returns the frame around a map that is white or grey; no more than its line and its calm tell of it, and JPEG
-    leaves neither."""
-    frame = None if look.lossy else pale_frame(look.pixels, look.strength)
+    leaves of the line only what is coloured."""
+    frame = (pale_frame_lossy if look.lossy else pale_frame)(look.pixels, look.strength)
     return None if frame is None else FoundBox(moved(frame, look.area), 0.6, PALE)
 
 

@@ -1,7 +1,8 @@
 """The frame of a map that has no colour of its own: white all over, washed out, or grey.
 
 Nothing but the line tells where such a map is, and a line alone may be a zoom or a twin's: what lies inside it must
-have less grain than what lies around it, as a map that is laid over tissue leaves less of it.
+have less grain than what lies around it, as a map that is laid over tissue leaves less of it. JPEG leaves no line of
+one colour; there the line must be coloured, as a vessel's wall or a capsule may look like a white one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from fibrostage.ground.geometry import Rectangle
 from fibrostage.intake.find.masks import codes_of, dilated, eroded, filled, paired, without_specks
 
 DRAWN = 50  # grey levels; a frame is brighter
+STRONG = (48, 32)  # grey levels of colour that are left of a line by JPEG
 CANDIDATES = 5  # colours, and as many greys, that are looked at
 SMALLEST = 40  # pixels, either side of such a box
 LEAST, MOST = 0.03, 0.5  # of the picture
@@ -42,6 +44,16 @@ def pale_frame(pixels: NDArray[np.uint8], strength: NDArray[np.uint8]) -> Rectan
                 if best is None or roi.area > best.area:
                     best = roi
     return best
+
+
+def pale_frame_lossy(pixels: NDArray[np.uint8], strength: NDArray[np.uint8]) -> Rectangle | None:
+    """Returns the extent of the largest closed coloured line of a picture that was JPEG, as `pale_frame` does; the
+    line is the thinner, the stronger the colour that is asked for."""
+    for least in STRONG:
+        found = closed_lines(without_specks(strength > least, SPECK), pixels)
+        if found:
+            return max(found, key=lambda roi: roi.area)
+    return None
 
 
 def closed_lines(line: NDArray[np.bool_], pixels: NDArray[np.uint8]) -> list[Rectangle]:

@@ -27,6 +27,7 @@ FAINT = 14.0  # below this a colour says nothing
 MISFIT = 18.0  # grey levels from the curve; such a pixel is text, a mark, or another map's
 MOST_MISFIT = 0.35  # share of the coloured pixels
 LEAST_FILLED = 0.05
+LEAST_FILLED_LOSSY = 0.5  # JPEG gives parts of a white map, and what lies beside its frame, some colour
 EDGE = 3  # pixels of the box that its frame may take
 ENOUGH = 5000  # pixels of a map that its figures are taken from
 LEANING = 20.0  # how much the likely opacity counts, grey levels a unit squared
@@ -82,8 +83,10 @@ def read_stiffness(
     flat = part @ basis.T  # [h, w, 2]
     curve = resampled(bar.colours) @ basis.T
     coloured = np.hypot(flat[..., 0], flat[..., 1]) > FAINT
-    if coloured.mean() < LEAST_FILLED:
-        raise MisfitError(f"{coloured.mean():.0%} of the box is coloured; at least {LEAST_FILLED:.0%} are needed")
+    least = LEAST_FILLED_LOSSY if lossy else LEAST_FILLED
+    if coloured.mean() < least:
+        after = " after JPEG" if lossy else ""
+        raise MisfitError(f"{coloured.mean():.0%} of the box is coloured; at least {least:.0%} are needed{after}")
     likely = likely_opacity(pixels, box, coloured, thinned)
     fitted = fitted_opacity(flat[coloured], curve, likely)
     if likely is not None and fitted < likely - WASHED:

@@ -14,18 +14,17 @@ from PIL import Image
 from fibrostage import SIMULATED
 from fibrostage.dicom.file import Report, is_dicom, open_dicom
 from fibrostage.dicom.header import Header
+from fibrostage.dicom.jpeg_xl import is_jpeg_xl
 from fibrostage.dicom.regions import Region
 from fibrostage.ground import video
 from fibrostage.ground.errors import UnreadableImageError
-from fibrostage.intake.read.raster import decode
+from fibrostage.intake.read.raster import LOSSY_JPEG_XL, decode
 
 START = 264
 RASTER = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*")
 VIDEO = (b"\x1aE\xdf\xa3", b"\x30\x26\xb2\x75", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
 TS_PACKET, TS_SYNC = 188, 0x47  # an MPEG transport stream: packets of a length, each with its mark
 KNOWN = {  # what else people have, by its first bytes
-    b"\xff\x0a": "a JPEG XL picture",
-    b"\0\0\0\x0cJXL ": "a JPEG XL picture",
     b"\0\0\0\x0cjP  ": "a JPEG 2000 picture outside DICOM",
     b"\xff\x4f\xff\x51": "a JPEG 2000 picture outside DICOM",
     b"GIF8": "a GIF picture",
@@ -38,7 +37,7 @@ KNOWN = {  # what else people have, by its first bytes
     b"\x93NUMPY": "a NumPy array",
 }
 BRANDS = {b"hei": "a HEIC photo", b"hev": "a HEIC photo", b"mif1": "a HEIC photo", b"avi": "an AVIF picture"}  # of ftyp
-NOTHING = "not a readable PNG or JPEG, BMP, TIFF, DICOM or video file"
+NOTHING = "not a readable PNG or JPEG, BMP, TIFF, JPEG XL, DICOM or video file"
 
 Frame = tuple[int, float | None, NDArray[np.uint8]]
 
@@ -79,7 +78,7 @@ class Still:
 
     @property
     def lossy(self) -> bool:
-        return self.format == "JPEG"
+        return self.format in ("JPEG", LOSSY_JPEG_XL)
 
     @property
     def simulated(self) -> bool:
@@ -133,7 +132,7 @@ def open_medium(path: Path, modalities: Sequence[str], window: tuple[int, int] |
         raise UnreadableImageError(f"{NOTHING} (it is empty)")
     if is_dicom(start):
         return open_dicom(path, modalities)
-    if start.startswith(RASTER):
+    if start.startswith(RASTER) or is_jpeg_xl(start):
         return Still(*decode(path, window))
     if other := other_kind(start):
         raise UnreadableImageError(f"is {other}, which is not read: save it as PNG or JPEG, or as MP4 where it moves")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from fibrostage.dicom.jpeg_xl import CONTAINER, is_jpeg_xl, opened, said_of
 from fibrostage.ground.errors import UnreadableImageError
 from fibrostage.ground.geometry import Rectangle
 from fibrostage.intake.find.quality import Area, Quality, measure
@@ -23,7 +24,9 @@ from fibrostage.plan.intake import ModalityPlan
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")  # Pillow opens an MPO as a JPEG, and fails where it is named
 SEVERAL_OF_ONE = ("MPO",)  # a JPEG with previews or depth maps of the same shot behind it
+LOSSY_JPEG_XL = "JPEG XL (lossy)"
 MOST_PIXELS = 64 * 2**20  # of one picture
+MOST_BYTES = 8 * MOST_PIXELS  # of a file that is read whole
 RGB_MODES = ("RGB", "RGBA", "P", "L", "LA", "1", "CMYK")
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N")  # grey of 16 bits
 
@@ -93,20 +96,20 @@ def check_region(roi: Rectangle, width: int, height: int) -> None:
 def decode(path: Path, window: tuple[int, int] | None = None) -> tuple[Image.Image, str]:
     """Decodes a picture file: the picture, upright, and its format. Grey of 16 bits becomes 8 by a `window`, the values
     that are black and white; CMYK, as printers have it, becomes RGB. Raises `UnreadableImageError` where it is gone,
-    damaged, none of FORMATS, not 8-bit and without a window, of several frames, or of more than MOST_PIXELS."""
+    damaged, none of FORMATS nor JPEG XL, not 8-bit and without a window, of several frames, or of more than MOST_PIXELS
+    pixels."""
     try:
+        with path.open("rb") as file:
+            if is_jpeg_xl(file.read(len(CONTAINER))):
+                return decode_jpeg_xl(path, window)
         with Image.open(path, formats=FORMATS) as image:
             check_mode(image.mode, window)
             if getattr(image, "n_frames", 1) > 1 and image.format not in SEVERAL_OF_ONE:
                 raise UnreadableImageError("holds several frames; give one picture a file")
-            if image.width * image.height > MOST_PIXELS:
-                raise UnreadableImageError(f"has {image.width}×{image.height} pixels; at most {MOST_PIXELS} are read")
+            check_pixels(image.width, image.height)
             source_format = "JPEG" if image.format in SEVERAL_OF_ONE else str(image.format)
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            if window is not None and upright.mode in DEEP_MODES:
-                upright = windowed(upright, window)
-            return upright.convert("RGB") if upright.mode == "CMYK" else upright, source_format
+            return eight_bit(ImageOps.exif_transpose(image), window), source_format
     except UnreadableImageError:
         raise
     except FileNotFoundError:
@@ -115,8 +118,34 @@ def decode(path: Path, window: tuple[int, int] | None = None) -> tuple[Image.Ima
         raise UnreadableImageError("does not fit into memory") from None
     except Exception:  # Pillow's readers let all kinds through
         raise UnreadableImageError(
-            "not a readable PNG or JPEG picture, nor BMP or TIFF: damaged, or cut short"
+            "not a readable PNG or JPEG picture, nor BMP, TIFF or JPEG XL: damaged, or cut short"
         ) from None
+
+
+def decode_jpeg_xl(path: Path, window: tuple[int, int] | None = None) -> tuple[Image.Image, str]:
+    """As `decode`, of a JPEG XL file, whose decoder is of the extra [dicom]; the format tells whether it may have lost
+    something. The size is looked at first, as the decoder makes all that a stream says."""
+    with path.open("rb") as file:
+        said = said_of(stream := file.read(MOST_BYTES))
+    if said is not None:
+        check_pixels(said.width, said.height)
+    image = opened(stream)
+    check_mode(image.mode, window)
+    upright = ImageOps.exif_transpose(image) if getattr(image, "jpeg", False) else image  # others lie as they should
+    return eight_bit(upright, window), LOSSY_JPEG_XL if said is None or said.lossy else "JPEG XL"
+
+
+def eight_bit(image: Image.Image, window: tuple[int, int] | None) -> Image.Image:
+    """A picture whose mode was checked, in 8 bits a sample, grey or colours as screens have them."""
+    if window is not None and image.mode in DEEP_MODES:
+        image = windowed(image, window)
+    return image.convert("RGB") if image.mode == "CMYK" else image
+
+
+def check_pixels(width: int, height: int) -> None:
+    """Raises `UnreadableImageError` for a picture of more than MOST_PIXELS."""
+    if width * height > MOST_PIXELS:
+        raise UnreadableImageError(f"has {width}×{height} pixels; at most {MOST_PIXELS} are read")
 
 
 def check_mode(mode: str, window: tuple[int, int] | None) -> None:

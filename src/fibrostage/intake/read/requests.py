@@ -41,6 +41,10 @@ from fibrostage.intake.read.tables import Request
 from fibrostage.intake.read.thumbnail import mosaic_of, thumb_of
 from fibrostage.plan.intake import ModalityPlan, StiffnessPlan
 
+BAR_ALONE = (
+    "a colour bar stands beside it and no box was found: a map without colour and frame is not seen; if it has one, "
+    "give its region in images.csv"
+)
 GRAINY = 0.5  # of what is lit in a still of tissue that fills little of its screen
 
 
@@ -129,6 +133,8 @@ def read_place(
     if kept is not shown.masked:
         outcome.note("lettering in what is stored was blanked")
         pictures = pictures_of(Image.fromarray(kept), medium.format, modality, roi, click)
+    if modality.kind == "bmode" and not request.row and bar_alone(shown):
+        outcome.note(BAR_ALONE)
     read = map_of(shown, roi, box, request, setting, outcome)
     for crop, picture in enumerate(pictures):
         number = crop if modality.fit == "click" else place.panel
@@ -204,6 +210,13 @@ def places_of(
     if not areas:
         raise UnreadableImageError("shows no tissue; give its region in images.csv if it has some")
     return [(area, None) for area in areas]
+
+
+def bar_alone(shown: ShownScreen) -> bool:
+    """Says whether a screen has a colour bar and no box to be found: a map may have no colour and no frame."""
+    if shown.whole.ndim != 3 or find_bar(shown.whole) is None:
+        return False
+    return find_box(shown.whole, shown.areas, shown.lossy, shown.tint) is None
 
 
 def map_of(
