@@ -22,7 +22,6 @@ from fibrostage.ground.lists import and_
 from fibrostage.report.drawing import Drawing
 from fibrostage.report.roc import areas_said, roc_grid, scores_panels
 from fibrostage.report.sections import SECTIONS
-from fibrostage.report.sections.not_here import SECTION as NOT_HERE
 from fibrostage.report.sections.spec import Block, Bullets, Facts, Note, Section, ShownTable
 from fibrostage.views.comparison import comparison_views, pairs_at_cuts_view
 from fibrostage.views.table import TableView
@@ -109,7 +108,7 @@ def compared_sections(compared: ScoresCompared) -> Sections:
             Note("One point a row. A score's curve is of rows that have it."),
         ],
         ("provenance", "How this was made"): [Facts(facts_of(made))],
-        ("not_here", NOT_HERE.title): [Facts(reasons())],
+        ("not_here", SECTIONS["not_here"].title): [Facts(reasons())],
     }
     return [
         (Section(name, title, lambda _: True, lambda _: [], warns=name == "caveats"), own)
