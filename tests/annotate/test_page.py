@@ -185,11 +185,11 @@ async def guesses(app: ASGIApp, count: int) -> list[int]:
     return codes
 
 
-def test_ten_thousand_logins_get_nowhere(opened: Opened, enter: Enter) -> None:
+def test_a_thousand_logins_get_nowhere(opened: Opened, enter: Enter) -> None:
     desk = opened()
     enter(desk, "Bo")
     client = nobody(desk)
-    codes = asyncio.run(guesses(client.app, 10_000))
+    codes = asyncio.run(guesses(client.app, 1_000))
     assert codes[:10] == [401] * 10
     assert set(codes[10:]) == {429}, "after ten nobody is listened to, and no password is tried"
     assert client.post("/login", data={"name": "Bo", "password": "correct horse battery"}).status_code == 429

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -35,6 +35,7 @@ from fibrostage.phantom.recipe import Recipe
 from fibrostage.phantom.write import write_phantom
 from fibrostage.plan.recipes import RECIPES
 from fibrostage.plan.run_plan import Plan
+from fibrostage.report.pdf import pdf_of
 from tests.conftest import write_rows
 from tests.dicom.videos import coded
 
@@ -99,6 +100,18 @@ def make_clinic(folder: Path) -> None:
 def pull_archive(archive: WebArchive, query: str, folder: Path, *_: object) -> None:
     """Stands in for an archive over DICOMweb (tests/intake has a real one): it has what ARCHIVE has."""
     shutil.copytree("ARCHIVE", folder, dirs_exist_ok=True)
+
+
+def sheets_once() -> Callable[[str], bytes]:
+    """Stands in for setting patients' pages as PDF, which takes a second each (tests/deploy has them): the first is
+    set, and the others are like it."""
+    made: list[bytes] = []
+
+    def like_the_first(html: str) -> bytes:
+        made.extend([] if made else [pdf_of(html)])
+        return made[0]
+
+    return like_the_first
 
 
 def in_this_process(
@@ -316,7 +329,7 @@ def lung_set(folder: Path) -> None:
             name = f"patient_{number}_{point}"
             loops.append([name, f"{max(0, number % 4 - at // 3)}.0"])
             tissue = np.kron(rng.integers(20, 200, (8, 8)), np.ones((8, 8)))
-            frames = [tissue + rng.normal(0, 12, tissue.shape) for _ in range(3)]
+            frames = [tissue + rng.normal(0, 12, tissue.shape) for _ in range(2)]
             shown = [np.clip(frame, 0, 255).astype(np.uint8) for frame in frames]
             (videos / f"{name}.mp4").write_bytes(coded(shown, "libx264", "mp4"))
     write_rows(folder / "BLUES" / "clinical_variables.csv", ["patient_id", *values], people)

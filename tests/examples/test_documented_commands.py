@@ -186,6 +186,7 @@ def test_every_command_of_a_document_runs(
     monkeypatch.setattr("fibrostage.annotate.serve.serve", lambda *_: None)  # tests/annotate has it open
     monkeypatch.setattr("fibrostage.serve.listen.serve", lambda *_: None)  # tests/serve has them open
     monkeypatch.setattr("fibrostage.serve.node.open_node", lambda *_: nullcontext())
+    monkeypatch.setattr("fibrostage.deploy.patient_page.pdf_of", documented.sheets_once())
     monkeypatch.setattr(
         "fibrostage.ground.shards.RayShards.__call__", documented.in_this_process
     )  # tests/ground has one

@@ -221,6 +221,20 @@ def test_lite0_carries_imagenet_weights() -> None:
     np.testing.assert_allclose(pooled[list(INDEX)].numpy(), GOLDEN, rtol=1e-4, atol=1e-5)
 
 
+def test_the_middle_of_the_network_beside_its_end() -> None:
+    """Features are what blocks 5, 8 and 11 and the last maps average to, with the weights of the same network."""
+    spec = BACKBONES["efficientnet_lite0_mid"]
+    whole = build_backbone(BACKBONES["efficientnet_lite0"], "imagenet", 0).eval()
+    seen: list[torch.Tensor] = []
+    for number in (4, 7, 10):
+        whole.blocks[number].register_forward_hook(lambda _m, _i, maps: seen.append(maps.mean(dim=(2, 3))))
+    x = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(0)) - 0.5
+    with torch.inference_mode():
+        last = whole(x).mean(dim=(2, 3))
+        found = build_backbone(spec, "imagenet", 0).eval()(x).mean(dim=(2, 3))
+    torch.testing.assert_close(found, torch.cat([*seen, last], dim=1), rtol=1e-4, atol=1e-5)
+
+
 INDEX = (113, 897, 455, 930, 1277, 176)
 GOLDEN = (4.499041, 3.661085, 3.533552, 3.472363, 2.930915, 2.437821)
 

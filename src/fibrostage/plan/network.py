@@ -42,8 +42,8 @@ class NetworkPlan(PlanSection):
     modalities: tuple[str, ...] | None = None
     """Which the network sees, in order; without it all of the cohort's."""
     backbone: str = "efficientnet_lite0"
-    """One of "efficientnet_lite0", "resnet18", "resnet50", "inception_v3", "dlre", or one that another package brings.
-    """
+    """One of "efficientnet_lite0", "efficientnet_lite0_mid" (maps of its middle beside the last), "resnet18",
+    "resnet50", "inception_v3", "dlre", or one that another package brings."""
     weights: str = "imagenet"
     """Of "imagenet", "random", a run's folder, a .safetensors or .pth file, or a hub id `owner/name[:file]`
     (docs/weights.md)."""

@@ -3,5 +3,5 @@
 from fibrostage.ground.registry import InFiles, Registry
 from fibrostage.networks.backbones.spec import Backbone
 
-FILES = ("efficientnet_lite0", "resnet18", "resnet50", "inception_v3", "dlre")
+FILES = ("efficientnet_lite0", "efficientnet_lite0_mid", "resnet18", "resnet50", "inception_v3", "dlre")
 BACKBONES: Registry[Backbone] = Registry("backbone", InFiles(__name__, "BACKBONE", FILES), "fibrostage.backbones")
