@@ -69,7 +69,7 @@ def test_a_cohort_becomes_a_network_and_patients_are_staged(road: Path, tmp_path
     explained = run("explain", out, road / "cohort", "--pictures", 2, "--by", "gradients", "--json")
     assert explained.returncode == 0, explained.stderr
     assert len(json.loads(explained.stdout)["pictures"]) == 2
-    assert "Where the network looks" in run_report(out)
+    assert '<section id="attributions"' in run_report(out)
 
 
 def test_a_cohort_is_asked_about_and_reported(road: Path, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_cohort_is_asked_about_and_reported(road: Path, tmp_path: Path) -> Non
     looped = run("active", road / "cohort", *arguments)
     assert json.loads(looped.stdout)["strategy"] == "esd"
     assert run("active", road / "cohort", "--out", out, "--resume").returncode == 0
-    assert "What labels bought" not in run_report(out)
+    assert '<section id="labels_bought"' not in run_report(out)
     refused = run("train", road / "cohort", "--set", "active.strategy=nonsense", "--out", tmp_path / "x")
     assert refused.returncode == 1
     assert "train does not read [active] of a plan, active and loop do" in refused.stderr

@@ -39,7 +39,7 @@ def test_attributions_are_measured_inside_the_box_and_shown(
     assert table["share_inside"].is_between(0, 1).all()
     assert table["area_inside"].to_list() == pytest.approx([120 * 100 / 250**2] * 3)
     page = write_report(transferred, tmp_path / "report").read_text()
-    assert "Where the network looks" in page
+    assert '<section id="attributions"' in page
     assert "lies inside the box" in page
 
 

@@ -113,7 +113,7 @@ def test_what_labels_bought_is_a_table(study: Path) -> None:
     assert (study / "out" / "efficiency.csv").is_file()
     assert not (study / "out" / "budgets.parquet").is_file(), "each seed divides these patients anew"
     html = write_report(study / "out").read_text(encoding="utf-8")
-    assert "What labels bought" in html
+    assert '<section id="labels_bought"' in html
     assert "Runs that failed" not in html
 
 
