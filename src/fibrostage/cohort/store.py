@@ -153,7 +153,7 @@ class Cohort:
         if said.kind == TABLE:
             raise CohortError(f"{modality} is a table of measurements; it has no pixels")
         pixels = open_pixels(self.path, modality)
-        shape = (len(self.images_of(modality)), said.size, said.size, said.channels)
+        shape = (len(self.owners(modality)), said.size, said.size, said.channels)
         if pixels.dtype != np.uint8 or pixels.shape != shape:
             held, wanted = ("×".join(map(str, one)) for one in (pixels.shape, shape))
             raise CohortError(

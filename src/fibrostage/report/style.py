@@ -114,10 +114,8 @@ def figure(
     a panel's height shrinks as its width does, but for the inches that its `words` take.
     """
     look, panels = LOOK.get(), rows * columns
-    column = look.width
-    if column is not None and not look.stretch:
-        column = min(column, width / MM)
-    if column is not None:
+    if look.width is not None:
+        column = look.width if look.stretch else min(look.width, width / MM)
         fits = max(1, min(columns, int(column * MM / least)))
         whole = max((k for k in range(2, fits + 1) if columns % k == 0), default=fits)  # a row's panels stay together
         for beside in (whole, fits):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fibrostage.analysis.compare_scores import Area, Comparison, Pair
-from fibrostage.views.table import NONE, Cell, TableView, marked, p_text, view
+from fibrostage.views.table import NONE, Cell, TableView, marked, p_text, signed_text, view
 
 AT_CUTS = (
     "AUC of the first minus AUC of the second, of the rows that have both, with DeLong’s interval (clustered by "
@@ -62,7 +62,7 @@ def pair_at_cut(pair: Pair) -> Cell:
     if d.value is None or d.lo is None or d.hi is None:
         return Cell(f"{NONE} ({d.why})")
     p = "" if pair.p_holm is None else f"p {p_text(pair.p_holm)}"
-    return Cell(f"{d.value:+.3f} [{d.lo:+.3f}, {d.hi:+.3f}]", (p or d.why,))
+    return Cell(signed_text(d), (p or d.why,))
 
 
 def pairs_view(pairs: tuple[Pair, ...], percent: str, simulated: bool = False) -> TableView:
@@ -73,7 +73,6 @@ def pairs_view(pairs: tuple[Pair, ...], percent: str, simulated: bool = False) -
         if d.p is None or d.value is None or d.lo is None or d.hi is None or d.z is None:
             rows.append([names, str(pair.n), d.why, NONE, NONE, NONE])
             continue
-        shown = f"{d.value:+.3f} [{d.lo:+.3f}, {d.hi:+.3f}]"
-        rows.append([names, str(pair.n), shown, f"{d.z:.2f}", p_text(d.p), p_text(pair.p_holm or 0.0)])
+        rows.append([names, str(pair.n), signed_text(d), f"{d.z:.2f}", p_text(d.p), p_text(pair.p_holm or 0.0)])
     columns = ("pair", "n", f"difference {percent}", "z", "p", "p (Holm)")
     return view(marked("paired differences on common rows", simulated), columns, rows)

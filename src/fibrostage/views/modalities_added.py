@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from fibrostage.analysis.modalities_added import AVERAGE, Added
 from fibrostage.ground.lists import and_
 from fibrostage.ground.stage import Staging
-from fibrostage.stats.estimate import Estimate
 from fibrostage.views.table import NONE, Cell, TableView, marked, method_text, number_text, p_text, signed_text, view
 
 PAIRED = (
@@ -57,8 +56,6 @@ def cell_of(one: Added) -> Cell:
     """What is added at a cut, with both areas and p beneath."""
     if one.difference.value is None:
         return Cell(f"{NONE} ({one.difference.why})")
-    told = Estimate(one.difference.value, one.difference.lo, one.difference.hi)
     areas = f"{number_text(one.with_it.value)} with, {number_text(one.without.value)} without"
-    if one.difference.lo is None:
-        return Cell(signed_text(told), (areas, one.difference.why))
-    return Cell(signed_text(told), (areas, f"p {p_text(one.p_holm)}"))
+    beside = one.difference.why if one.difference.lo is None else f"p {p_text(one.p_holm)}"
+    return Cell(signed_text(one.difference), (areas, beside))

@@ -109,7 +109,7 @@ def number_text(value: float | None, digits: int = 3) -> str:
     return NONE if value is None else f"{value:.{digits}f}"
 
 
-def signed_text(difference: Estimate | None) -> str:
+def signed_text(difference: Estimate | Difference | None) -> str:
     """A difference with its interval, signs shown; nothing where there is none."""
     if difference is None or difference.value is None:
         return ""

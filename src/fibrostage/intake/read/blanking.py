@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from fibrostage.dicom.header import Header
 from fibrostage.ground.errors import UnreadableImageError
 from fibrostage.ground.geometry import Rectangle, around, clipped, lies_in, shared
+from fibrostage.intake.find.box_finder import find_box
 from fibrostage.intake.find.colour import Tint, tint_of
+from fibrostage.intake.find.colour_bar import find_bar
 from fibrostage.intake.find.lettering import find_lettering, hidden_by
 from fibrostage.intake.find.tissue import find_tissue
 from fibrostage.intake.read.media import Medium
@@ -51,6 +53,14 @@ class ShownScreen:
     def lettering(self) -> tuple[Rectangle, ...]:
         """Where lettering stands in what may be kept; looked for once, however many pictures are cut from it."""
         return tuple(find_lettering(self.masked))
+
+    @cached_property
+    def bar_alone(self) -> bool:
+        """Whether a colour bar stands on it and no box is found: a map may have no colour and no frame. Looked for
+        once, as lettering is."""
+        if self.whole.ndim != 3 or find_bar(self.whole) is None:
+            return False
+        return find_box(self.whole, self.areas, self.lossy, self.tint) is None
 
     def number(self, roi: Rectangle | None) -> int | None:
         """Returns which of two panels a region is; None where there is one."""

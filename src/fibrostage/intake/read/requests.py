@@ -133,7 +133,7 @@ def read_place(
     if kept is not shown.masked:
         outcome.note("lettering in what is stored was blanked")
         pictures = pictures_of(Image.fromarray(kept), medium.format, modality, roi, click)
-    if modality.kind == "bmode" and not request.row and bar_alone(shown):
+    if modality.kind == "bmode" and not request.row and shown.bar_alone:
         outcome.note(BAR_ALONE)
     read = map_of(shown, roi, box, request, setting, outcome)
     for crop, picture in enumerate(pictures):
@@ -210,13 +210,6 @@ def places_of(
     if not areas:
         raise UnreadableImageError("shows no tissue; give its region in images.csv if it has some")
     return [(area, None) for area in areas]
-
-
-def bar_alone(shown: ShownScreen) -> bool:
-    """Says whether a screen has a colour bar and no box to be found: a map may have no colour and no frame."""
-    if shown.whole.ndim != 3 or find_bar(shown.whole) is None:
-        return False
-    return find_box(shown.whole, shown.areas, shown.lossy, shown.tint) is None
 
 
 def map_of(

@@ -19,8 +19,8 @@ from fibrostage.networks.backbones.efficientnet_lite0 import BOUNDARY, Efficient
 if TYPE_CHECKING:
     from torch import Tensor
 
-MIDDLE = {4: 40, 7: 80}  # the last blocks of two stages, and how many maps each has; the third is at the boundary
-MAPS = sum(MIDDLE.values()) + 112
+MIDDLE = (4, 7)  # the last blocks of two stages, whose maps are kept beside those at the boundary
+BEFORE, AT_BOUNDARY = 40 + 80, 112  # maps
 
 
 class EfficientNetLite0Mid(EfficientNetLite0):
@@ -38,7 +38,7 @@ class EfficientNetLite0Mid(EfficientNetLite0):
 
     def back(self, x: Tensor) -> Tensor:
         """Maps of the middle [B, 232, 14, 14] → maps [B, 1512, 7, 7]."""
-        last = super().back(x[:, sum(MIDDLE.values()) :])
+        last = super().back(x[:, BEFORE:])
         return torch.cat([shrunk(x, last.shape[-1]), last], dim=1)
 
 
@@ -48,5 +48,9 @@ def shrunk(maps: Tensor, side: int) -> Tensor:
 
 
 BACKBONE = replace(
-    LITE0, name="efficientnet_lite0_mid", features=LITE0.features + MAPS, build=EfficientNetLite0Mid, cut=None
+    LITE0,
+    name="efficientnet_lite0_mid",
+    features=BEFORE + AT_BOUNDARY + LITE0.features,
+    build=EfficientNetLite0Mid,
+    cut=None,
 )
