@@ -112,6 +112,9 @@ def test_an_unknown_layout_or_a_folder_that_is_there_is_refused(cohort: Cohort, 
         export(cohort, tmp_path / "out", "nifti")
     with pytest.raises(RunError, match="exists; choose another --out"):
         export(cohort, tmp_path, "csv")
+    with pytest.raises(CohortError, match="lies in the cohort .*, which stays as it is"):
+        export(cohort, cohort.path / "out", "csv")
+    assert not (cohort.path / "out").exists()
 
 
 def test_a_patients_text_cannot_run_in_a_spreadsheet(cohort: Cohort, tmp_path: Path) -> None:

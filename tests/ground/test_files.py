@@ -6,12 +6,26 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fibrostage.ground.errors import RunError
-from fibrostage.ground.files import STALE, owner, read_json, replace_file, sweep, write_json, written_whole
+from fibrostage.ground.errors import IntakeError, PlanError, RunError
+from fibrostage.ground.files import (
+    MIB,
+    STALE,
+    owner,
+    read_json,
+    read_whole,
+    replace_file,
+    sweep,
+    write_json,
+    written_whole,
+)
+from fibrostage.intake.privacy import read_key
+from fibrostage.plan.file import read_plan_file
+from fibrostage.serve.tokens import read_tokens
 
 
 def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
@@ -33,6 +47,22 @@ def test_a_damaged_json_file(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(RunError, match=message):
         read_json(tmp_path / "a.json")
+
+
+def test_a_device_without_an_end_is_no_file(tmp_path: Path) -> None:
+    zero = Path("/dev/zero")
+    with pytest.raises(OSError, match="it holds more than 1 MiB, or has no end"):
+        read_whole(zero, MIB)
+    readers: dict[Callable[[Path], object], type[Exception]] = {
+        read_plan_file: PlanError,
+        read_key: IntakeError,
+        lambda path: read_tokens(path, {}): RunError,
+    }
+    for read, error in readers.items():
+        with pytest.raises(error, match="or has no end"):
+            read(zero)
+    (tmp_path / "small").write_bytes(b"a" * 10)
+    assert read_whole(tmp_path / "small", 10) == b"a" * 10
 
 
 def test_what_a_dead_process_left_is_swept_and_nothing_else(tmp_path: Path) -> None:

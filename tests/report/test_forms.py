@@ -55,10 +55,10 @@ def test_every_form_holds_every_figure_or_table(results: Results, tmp_path: Path
     assert captions.count("SIMULATED") == len(named_figures(sections))
     page = (out / "index.html").read_text(encoding="utf-8")
     assert page.count('class="pan wide"') == page.count('class="narrow"') > 0, "a phone has figures of its own"
-    pages = PdfReader(out / "report.pdf").pages
-    text = " ".join(page.extract_text() for page in pages)
+    first = PdfReader(out / "report.pdf").pages[0]  # the others hold figures of many lines, which take long to read
+    text = " ".join(first.extract_text().split())
     assert "SIMULATED" in text
-    assert RESEARCH_USE in " ".join(text.split())
+    assert RESEARCH_USE in text
 
 
 def test_figures_are_as_wide_as_the_column_and_their_fonts_go_with_them(few_figures: None, tmp_path: Path) -> None:

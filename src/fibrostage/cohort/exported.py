@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from fibrostage import RESEARCH_USE, SIMULATED
 from fibrostage.cohort.bids import bids_files, write_bids
 from fibrostage.cohort.splits import make_folds
-from fibrostage.cohort.store import Cohort
+from fibrostage.cohort.store import Cohort, check_outside
 from fibrostage.csv_tables.writer import csv_text, write_csv
 from fibrostage.ground.errors import CohortError
 from fibrostage.ground.files import Json, new_folder, write_json, write_text
@@ -54,11 +54,12 @@ def export(
 ) -> int:
     """Writes a cohort to a new folder `out` in a layout of LAYOUTS, whole or not at all; returns how many pictures.
 
-    Raises `CohortError` for an unknown layout, or where too few patients have a stage to be split, and `RunError` where
-    there is something at `out`.
+    Raises `CohortError` for an unknown layout, where too few patients have a stage to be split, or `out` lies in a
+    cohort, and `RunError` where there is something at `out`.
     """
     if layout not in LAYOUTS:
         raise CohortError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
+    check_outside(out)
     sides = sides_of(cohort, choices or ExportChoices()) if layout in DEALT else {}
     with new_folder(out) as work:
         pictures = list(write_pictures(cohort, work, sides, layout, progress))

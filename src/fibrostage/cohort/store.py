@@ -266,13 +266,18 @@ def check_free(target: Path) -> None:
     """Raises `CohortError` where `target` exists and is not an empty folder, leads nowhere, lies in a cohort, or is no
     folder here."""
     refuse_bucket(target)
-    around = next((folder for folder in target.absolute().parents if (folder / MARKER).is_file()), None)
-    if around is not None:
-        raise CohortError(f"{target} lies in the cohort {around}, which stays as it is; choose another --out")
+    check_outside(target)
     if target.is_symlink() and not target.exists():
         raise CohortError(f"{target} is a link that leads nowhere; choose another --out")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise CohortError(f"{target} exists and is not empty; a cohort is never overwritten, choose another --out")
+
+
+def check_outside(target: Path) -> None:
+    """Raises `CohortError` where `target` lies in a cohort, which stays as it is."""
+    around = next((folder for folder in target.absolute().parents if (folder / MARKER).is_file()), None)
+    if around is not None:
+        raise CohortError(f"{target} lies in the cohort {around}, which stays as it is; choose another --out")
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from fibrostage.csv_tables.way_forward import columns_line, encoding_line
 from fibrostage.csv_tables.workbook import is_workbook, workbook_rows
 from fibrostage.csv_tables.writer import as_meant
 from fibrostage.ground.errors import IntakeError, Problems, nearest
+from fibrostage.ground.files import read_whole
 from fibrostage.ground.words import tidy
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -142,7 +143,7 @@ def names_in(header: str, delimiter: str) -> list[str]:
 def read_bytes(path: Path) -> bytes:
     """A file's bytes; raises `IntakeError` where there is no such file, or it cannot be read."""
     try:
-        return path.read_bytes()
+        return read_whole(path)
     except FileNotFoundError:
         raise IntakeError(f"no file {path}") from None
     except OSError as error:

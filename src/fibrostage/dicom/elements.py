@@ -50,8 +50,15 @@ def value_of(dataset: Any, keyword: str) -> Any:
 
 def text_of(dataset: Any, *keywords: str) -> str:
     """The values of several text tags, joined; none where a tag is absent or cannot be read."""
-    found = (value_of(dataset, keyword) for keyword in keywords)
-    return " ".join(str(value).strip() for value in found if value is not None and str(value).strip())
+    return " ".join(text for keyword in keywords if (text := spelled(value_of(dataset, keyword))))
+
+
+def spelled(value: Any) -> str:
+    """A tag's value as text; none of a sequence that cannot be read, as items are read when they are spelled."""
+    try:
+        return "" if value is None else str(value).strip()
+    except Exception:
+        return ""
 
 
 def numbers_of(dataset: Any, keyword: str) -> list[float]:

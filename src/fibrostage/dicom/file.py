@@ -41,6 +41,7 @@ MAGIC = b"DICM"
 FIRST_TAGS = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0")  # little-endian
 WHOLE = 64 * 2**20  # bytes; a larger file is decoded from disk, frame by frame
 BASELINE = "1.2.840.10008.1.2.4.50"
+DAMAGED = "not a readable DICOM file: its header is damaged"
 JPEG = (BASELINE, "1.2.840.10008.1.2.4.51")  # baseline and extended: lossy, colour mostly subsampled
 
 
@@ -188,7 +189,12 @@ def open_dicom(path: Path, modalities: Sequence[str] = ("US",)) -> Dicom | Repor
     own = is_own(dataset)
     if not own and text_of(dataset, "Modality") != "SR":
         check_kind(dataset, modalities)
-        return Dicom(path, dataset)
+        try:
+            return Dicom(path, dataset)
+        except UnreadableImageError:
+            raise
+        except Exception:
+            raise UnreadableImageError(DAMAGED) from None
     person = identity_of(dataset)
     try:
         measured = () if own else tuple(measurements_of(dataset))
@@ -223,7 +229,7 @@ def read_dataset(path: Path) -> Any:
     except MemoryError:
         raise UnreadableImageError("its header asks for more memory than there is") from None
     except Exception:
-        raise UnreadableImageError("not a readable DICOM file: its header is damaged") from None
+        raise UnreadableImageError(DAMAGED) from None
 
 
 def patient_of(path: Path) -> str:

@@ -83,7 +83,7 @@ def check_frames(dataset: Any) -> list[bytes]:
 
     Raises `UnreadableImageError` where frames are missing, too many, cut, or of another size.
     """
-    said = int(dataset.get("NumberOfFrames") or 1)
+    said = int(number_of(dataset, "NumberOfFrames") or 1)
     height, width = int(dataset.Rows), int(dataset.Columns)
     try:
         syntax = dataset.file_meta.TransferSyntaxUID

@@ -6,6 +6,7 @@ What a killed process leaves has a name that says whose it was, and is swept awa
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import json
 import os
@@ -25,6 +26,8 @@ Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Js
 JsonObject: TypeAlias = Mapping[str, Json]
 
 PARTIAL = ".partial"
+MIB = 2**20
+LARGEST, LARGEST_TEXT = 1024 * MIB, 16 * MIB  # bytes of a table, and of a text that people write, that are read whole
 STALE = 24 * 3600  # seconds after which an unfinished file is nobody's
 UMASK = threading.Lock()  # it can only be seen by being set, and is the whole process's
 
@@ -128,10 +131,19 @@ def write_json(path: Path, content: JsonObject) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_whole(path: Path, most: int = LARGEST) -> bytes:
+    """A file's bytes; raises `OSError` where it cannot be read, or holds more than `most` bytes, as a device does."""
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"it holds more than {most // MIB} MiB, or has no end", str(path))
+    return data
+
+
 def read_json(path: Path) -> dict[str, Json]:
     """The JSON object in a file; raises `RunError` when it is missing or damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_whole(path).decode("utf-8"))
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -21,6 +21,7 @@ import polars as pl
 
 from fibrostage.cohort.tables import PATIENT_KEY
 from fibrostage.ground.errors import IntakeError, Problem
+from fibrostage.ground.files import LARGEST_TEXT, read_whole
 from fibrostage.ground.words import dates_in, names_within, parts_of, tidy, words_of
 from fibrostage.markers import measured
 
@@ -110,7 +111,7 @@ def read_key(path: Path, make: bool = True) -> bytes:
             path.parent.mkdir(parents=True, exist_ok=True)
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(secrets.token_hex(KEY_BYTES) + "\n")
-        text = path.read_text(encoding="ascii").strip()
+        text = read_whole(path, LARGEST_TEXT).decode("ascii").strip()
         key = bytes.fromhex(text)
     except FileExistsError:
         return read_key(path, make=False)

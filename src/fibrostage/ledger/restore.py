@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from fibrostage.ground.errors import RunError
+from fibrostage.ground.files import read_whole
 from fibrostage.ledger.events import Event, sound_part
 from fibrostage.ledger.ledger import FILE, LOCK, NAME, Ledger, read_events
 from fibrostage.ledger.names import without_cohort
@@ -74,7 +75,7 @@ def read_jsonl(source: Path) -> list[Event]:
     """
     events = []
     try:
-        lines = source.read_text(encoding="utf-8").splitlines()
+        lines = read_whole(source).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"cannot read {source}: {error}") from None
     for number, line in enumerate(lines, 1):

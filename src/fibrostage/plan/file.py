@@ -12,6 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from fibrostage.ground.errors import PlanError, nearest
+from fibrostage.ground.files import LARGEST_TEXT, read_whole
 
 
 def read_plan_file(path: Path) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def read_plan_file(path: Path) -> dict[str, Any]:
     Raises `PlanError` where the file is missing, cannot be read, is not valid, or holds no table.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_whole(path, LARGEST_TEXT).decode("utf-8-sig")
     except FileNotFoundError:
         raise PlanError(f"no plan at {path}") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fibrostage.ground.errors import RunError
+from fibrostage.ground.files import LARGEST_TEXT, read_whole
 from fibrostage.ground.listening import is_own
 
 VARIABLE = "FIBROSTAGE_TOKENS"
@@ -45,7 +46,7 @@ def read_tokens(file: Path | None, environment: Mapping[str, str]) -> Tokens:
     found = re.split(r"[\s,]+", environment.get(VARIABLE, "").strip())
     if file is not None:
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
+            lines = read_whole(file, LARGEST_TEXT).decode("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise RunError(f"cannot read the tokens in {file}: {getattr(error, 'strerror', 'it is no text')}") from None
         listed = [token for line in lines if (token := line.partition("#")[0].strip())]

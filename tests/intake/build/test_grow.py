@@ -11,9 +11,11 @@ from PIL import Image
 from fibrostage.cohort.store import Cohort, open_cohort, verify_pixels
 from fibrostage.ground.errors import CohortError, IntakeError
 from fibrostage.intake.build import grow as growing
+from fibrostage.intake.build import take_in as taking
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.grow import before_of, grow
+from fibrostage.intake.build.journal import folder_beside
 from fibrostage.intake.build.take_in import look_at, take_in
 from tests.conftest import write_rows
 from tests.intake.build.test_merge import held, tree
@@ -97,14 +99,24 @@ def test_another_key_is_refused_before_a_file_is_read(
     assert not (tmp_path / "new").exists()
 
 
-def test_another_stage_or_plan_is_refused_and_nothing_is_left(tmp_path: Path, old: Cohort) -> None:
+def test_another_stage_or_plan_is_refused_and_what_was_read_is_kept(
+    tmp_path: Path, old: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sources = later(tmp_path, [["A1", "F3"], ["A3", "F2"]])
-    with pytest.raises(CohortError, match=r"1 patients have two stages: P.* F3 in the new exams"):
+    with pytest.raises(CohortError, match=r"1 patients have two stages: P.* F3 in the new exams.*\. What was read is"):
         grow(old.path, sources, tmp_path / "new")
+    with monkeypatch.context() as patch:
+        patch.setattr(taking, "read_all", lambda jobs, *_, **__: iter([]) if not jobs else pytest.fail("reads again"))
+        table(sources.folder, [["A1", "F1"], ["A3", "F2"]])
+        assert grow(old.path, sources, tmp_path / "new").patients == 1
+
+
+def test_another_plan_is_refused_and_only_what_was_read_is_left(tmp_path: Path, old: Cohort) -> None:
     other = plan_with(modality=[MODALITIES[0], {**MODALITIES[1], "size": 32}])
     with pytest.raises(CohortError, match="the new exams stores B otherwise than"):
         grow(old.path, later(tmp_path, [["A3", "F2"]]), tmp_path / "new", other)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["february", "january", "key", "old"]
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [folder_beside(tmp_path / ".new.newcomer").name, "february", "january", "key", "old"]
 
 
 def test_one_that_is_killed_at_the_end_leaves_the_old_one_and_can_be_called_again(

@@ -14,6 +14,7 @@ from PIL import Image
 
 from fibrostage.cohort.store import Cohort, verify_pixels
 from fibrostage.ground.errors import CohortError
+from fibrostage.ground.progress import SILENT
 from fibrostage.intake.build.choices import Choices
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.merge import MergeChoices, merge
@@ -133,6 +134,18 @@ def test_equal_ids_without_a_key_are_refused_until_somebody_knows_the_people(tmp
         merge([a, b], tmp_path / "c")
     made = merge([a, b], tmp_path / "c", MergeChoices(same_patients=True))
     assert made.patient_ids == ["1", "2", "3"]
+
+
+def test_ids_that_are_nearly_one_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = site(tmp_path / "a", {"007": 1, "12": 2}), site(tmp_path / "b", {"7": 1, "3": 0})
+    said: list[str] = []
+    monkeypatch.setattr(SILENT, "say", said.append)
+    made = merge([a, b], tmp_path / "c")
+    assert len(made.patients) == 4
+    assert sum("007" in line and "differ only by zeros in front" in line for line in said) == 1
+    near = [caveat for caveat in made.caveats if "one person may count as two patients" in caveat]
+    assert len(near) == 1
+    assert "007" not in near[0], "a caveat stands in every report and names nobody"
 
 
 def test_several_keys_are_told_to_every_reader(tmp_path: Path) -> None:

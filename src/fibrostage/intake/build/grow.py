@@ -19,7 +19,7 @@ from fibrostage.intake.build.contact_sheet import FOLDER
 from fibrostage.intake.build.find_files import Sources
 from fibrostage.intake.build.journal import alone_at
 from fibrostage.intake.build.merge import MergeChoices, merged, write_merged
-from fibrostage.intake.build.take_in import take_in
+from fibrostage.intake.build.take_in import taken_in
 from fibrostage.plan.run_plan import Plan
 
 
@@ -70,17 +70,16 @@ def grow(
     newcomer = out.parent / f".{out.name}.newcomer"
     with alone_at(out):
         shutil.rmtree(newcomer, ignore_errors=True)  # of one that was killed
+        joining = replace(choices, before=before_of(before))
+        meeting = MergeChoices(None, (), True, choices.allow_duplicates, choices.group_near_duplicates)
         try:
-            came = take_in(
-                sources, newcomer, plan, progress=progress, choices=replace(choices, before=before_of(before))
-            )
-            meeting = MergeChoices(None, (), True, choices.allow_duplicates, choices.group_near_duplicates)
-            try:
-                joined = merged([before, came], meeting, progress)
-            except CohortError as error:
-                raise CohortError(str(error).replace(str(newcomer), "the new exams")) from None
-            joined = replace(joined, source="; ".join(dict.fromkeys((before.source, came.source))))
-            write_merged(joined, out, before.name, came.key, taken_in_with(came), newcomer / FOLDER)
+            with taken_in(sources, newcomer, plan, progress=progress, choices=joining) as came:
+                try:
+                    joined = merged([before, came], meeting, progress)
+                except CohortError as error:
+                    raise CohortError(str(error).replace(str(newcomer), "the new exams")) from None
+                joined = replace(joined, source="; ".join(dict.fromkeys((before.source, came.source))))
+                write_merged(joined, out, before.name, came.key, taken_in_with(came), newcomer / FOLDER)
         finally:
             shutil.rmtree(newcomer, ignore_errors=True)
     news = len(joined.patients) - len(before.patients)

@@ -35,6 +35,7 @@ from fibrostage.ground.errors import CohortError
 from fibrostage.ground.files import Json, write_json
 from fibrostage.ground.lists import first_of
 from fibrostage.ground.progress import SILENT, Progress
+from fibrostage.ground.words import bare
 from fibrostage.intake.build.assemble import with_groups
 from fibrostage.intake.build.near_duplicates import near_twins
 from fibrostage.intake.find.fingerprint import fingerprint
@@ -99,7 +100,7 @@ def merged(cohorts: Sequence[Cohort], choices: MergeChoices, progress: Progress 
     images = without_days(joined_images(cohorts, [modality.name for modality in modalities]))
     joined = put_together(cohorts, modalities, met_patients(cohorts, choices.sites), images)
     pairs = twins_across(joined, progress)
-    caveats = [*joined.caveats, *of_keys(cohorts)]
+    caveats = [*joined.caveats, *of_keys(cohorts), *of_near_ids(cohorts, progress)]
     patients = joined.patients
     if len(pairs) and choices.group_near_duplicates:
         patients = with_groups(patients, joined.images, pairs)
@@ -182,6 +183,26 @@ def of_keys(cohorts: Sequence[Cohort]) -> list[str]:
     return [
         "ids may not have been hashed with one key: a person who is in two of its cohorts may count as two patients"
     ]
+
+
+def of_near_ids(cohorts: Sequence[Cohort], progress: Progress) -> list[str]:
+    """What a reader must be told where ids of two cohorts are nearly one; they are named to who merges. A pseudonym
+    tells nothing of its id."""
+    met: dict[str, tuple[Cohort, str]] = {}
+    near: list[str] = []
+    for cohort in cohorts:
+        for patient in cohort.patient_ids:
+            where, other = met.setdefault(bare(patient), (cohort, patient))
+            if where is not cohort and other != patient and not PSEUDONYM.fullmatch(patient):
+                near.append(f"{other} ({where.path}) and {patient} ({cohort.path})")
+    if not near:
+        return []
+    why = "differ only by zeros in front, case or spelling"
+    progress.say(
+        f"ids {why}: {first_of(near, LISTED)}; if they are the same people, write their ids alike and take one cohort "
+        "in again"
+    )
+    return [f"{len(near)} ids of two of its cohorts {why}: one person may count as two patients"]
 
 
 def modalities_of(cohorts: Sequence[Cohort]) -> tuple[Modality, ...]:

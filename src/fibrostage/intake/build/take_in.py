@@ -8,7 +8,8 @@ read is kept in a journal beside the target: an intake that was killed or interr
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,7 +39,7 @@ from fibrostage.plan.run_plan import Plan
 
 KEPT = "What was read is kept for the next call, which reads only what has changed, in"
 
-__all__ = ["Choices", "Sources", "look_at", "take_in"]
+__all__ = ["Choices", "Sources", "look_at", "take_in", "taken_in"]
 
 
 def take_in(
@@ -55,15 +56,31 @@ def take_in(
     An intake that was interrupted, refused or had no room leaves a journal beside `out`, and the next one goes on from
     it.
     """
+    with taken_in(sources, out, plan, skip_bad, progress, choices) as cohort:
+        return cohort
+
+
+@contextmanager
+def taken_in(
+    sources: Sources,
+    out: Path,
+    plan: Plan,
+    skip_bad: bool = False,
+    progress: Progress = SILENT,
+    choices: Choices | None = None,
+) -> Iterator[Cohort]:
+    """As `take_in`, for what is to be done with the cohort: where that fails, what was read is kept too."""
     refuse_bucket(out)
     own, plan = own_columns(plan), plan.without_tables
     choices = replace(choices or Choices(), skip_bad=skip_bad or bool(choices and choices.skip_bad))
     intake = begin(sources, plan, choices, out, own)
-    with alone_at(out), whole_or_absent(out) as work:
+    with alone_at(out):
         journal = Journal(folder_beside(out), intake.setting)
         try:
-            codes = read_into(journal, intake, progress)
-            finish(journal, codes, intake, work, out, progress)
+            with whole_or_absent(out) as work:
+                codes = read_into(journal, intake, progress)
+                finish(journal, codes, intake, work, out, progress)
+            yield open_cohort(out)
         except IntakeError as error:
             if not journal.known:
                 journal.remove()
@@ -81,7 +98,6 @@ def take_in(
             (journal.close if journal.known else journal.remove)()
             raise
         journal.remove()
-    return open_cohort(out)
 
 
 def begin(
