@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,8 @@ def test_the_sentence_says_no_more_than_the_figures(tmp_path: Path) -> None:
     assert "p < 0.001" in told
     unsure = conclusion(compare_scores(path, ScoreQuestion("y", ("b", "c"))))
     assert "cannot tell b from c" in unsure or "a lead only" in unsure
+    assert not re.search(r"-\d", unsure), "numbers have a minus, which is no hyphen"
+    assert re.search(r"−\d", unsure)
     assert "do not show that c does better than chance" in conclusion(compare_scores(path, ScoreQuestion("y", ("c",))))
     assert "better than chance" in conclusion(compare_scores(path, ScoreQuestion("y", ("a",))))
 

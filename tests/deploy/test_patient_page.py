@@ -20,7 +20,7 @@ from tinyhtml5.parser import HTMLParser as Strict
 from fibrostage import RESEARCH_USE
 from fibrostage.cohort.colour_bar import ColourBar
 from fibrostage.deploy.page_pictures import cards_of, heated, paged
-from fibrostage.deploy.page_words import percent, signed
+from fibrostage.deploy.page_words import log_odds_text, percent
 from fibrostage.deploy.patient_page import PagePicture, PatientPage, page_html, write_page
 from fibrostage.ground.errors import CohortError, PlanError
 from fibrostage.ground.stage import METAVIR, Staging
@@ -262,7 +262,7 @@ def test_figures_never_claim_certainty() -> None:
         ">99 %",
         "100 %",
     ]
-    assert [signed(share) for share in (0.456, -0.456, -0.001)] == ["+0.46", "−0.46", "0.00"]
+    assert [log_odds_text(share) for share in (0.456, -0.456, -0.001)] == ["+0.46", "−0.46", "0.00"]
 
 
 def test_pictures_are_shown_as_they_are_stored() -> None:

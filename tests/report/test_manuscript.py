@@ -14,6 +14,7 @@ from fibrostage.analysis.judged import NOTHING_KEPT
 from fibrostage.cohort.store import Cohort
 from fibrostage.learn.train import train
 from fibrostage.plan.run_plan import Plan
+from fibrostage.report.figures.roc_beside_markers import names_of, panels_of
 from fibrostage.report.forms import write_forms, write_report
 from fibrostage.report.page import render, sections_of
 from fibrostage.report.sections.spec import Drawing
@@ -89,6 +90,19 @@ def test_a_run_of_one_cut_stands_beside_the_markers_as_a_whole_one_does() -> Non
     assert {"roc_beside_markers", "reference_against_each", "operating_points", "reclassification"} <= set(sections)
     assert "roc_curves" not in sections, "its curve stands there already"
     assert {one.cut for one in made.judged} == {"F2"}
+
+
+def test_curves_of_too_few_patients_are_not_drawn_beside_the_markers_either() -> None:
+    found = made_of.manuscript(N).beside_markers
+    assert found is not None
+    few = found.scores["patient_id"].unique().sort().head(12)
+    short = replace(found, scores=found.scores.filter(pl.col("patient_id").is_in(few.implode())))
+    staging = made_of.manuscript(N).judging
+    drawn = panels_of(found, staging, "test", names_of(found))
+    assert any(line is not None for _, lines, _ in drawn for line in lines)
+    for _, lines, why in panels_of(short, staging, "test", names_of(short)):
+        assert all(line is None for line in lines)
+        assert "at least 20, and 5 of each, are needed" in why
 
 
 def test_a_study_that_asks_tells_who_its_patients_are() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fibrostage import RESEARCH_USE
 from fibrostage.analysis.compare_scores import Comparison, Pair
 from fibrostage.ground.files import Json
+from fibrostage.ground.numbers import signed, signed_within
 
 
 def conclusion(made: Comparison) -> str:
@@ -41,18 +42,19 @@ def conclusion(made: Comparison) -> str:
             how = "rank these" if d.se == 0 else "do equally well, with no spread to compare, on these"
             sentences.append(f"{pair.a} and {pair.b} {how} {pair.n} rows" + (" alike." if d.se == 0 else "."))
             continue
+        assert d.value is not None
         assert d.lo is not None
         assert d.hi is not None
         if d.p is not None and d.p < 1 - question.confidence:
             sentences.append(
-                f"{pair.a} and {pair.b} differ by {d.value:+.3f} [{d.lo:+.3f}, {d.hi:+.3f}] in {what} on {pair.n} "
+                f"{pair.a} and {pair.b} differ by {signed_within(d.value, d.lo, d.hi)} in {what} on {pair.n} "
                 f"common rows, p = {d.p:.3f} alone and {pair.p_holm:.3f} among {len(made.main.pairs)} comparisons: "
                 "a lead only."
             )
             continue
         sentences.append(
             f"{pair.n} common rows cannot tell {pair.a} from {pair.b}: the difference in {what} may be anything from "
-            f"{d.lo:+.3f} to {d.hi:+.3f} ({p_text(pair)})."
+            f"{signed(d.lo)} to {signed(d.hi)} ({p_text(pair)})."
         )
     return " ".join(sentences) or "No pair could be compared: " + made.main.pairs[0].difference.why + "."
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageColor
 
 from fibrostage.cohort.colour_bar import ColourBar
 from fibrostage.cohort.tables import GOOD
-from fibrostage.deploy.page_words import percent, signed
+from fibrostage.deploy.page_words import log_odds_text, percent
 from fibrostage.ground.errors import CohortError
 
 Box = tuple[int, int, int, int]  # x, y, width, height
@@ -122,7 +122,7 @@ def card_of(picture: PagePicture, number: int, count: int, most: float) -> Pictu
         kpa=kpa,
         quality=quality,
         poor=picture.quality not in (None, GOOD),
-        share=signed(picture.share),
+        share=log_odds_text(picture.share),
         left=round(50 + 50 * min(picture.share, 0) / most, 2),
         wide=round(50 * abs(picture.share) / most, 2),
         far=picture.far,

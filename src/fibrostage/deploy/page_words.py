@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fibrostage.ground.numbers import signed
 from fibrostage.ground.stage import METAVIR, Staging
 from fibrostage.results.staged import Staged
 
@@ -51,9 +52,9 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}{SPACE}%"
 
 
-def signed(share: float) -> str:
+def log_odds_text(share: float) -> str:
     """Log-odds with their sign; what rounds to nothing has none."""
-    text = f"{share:+.2f}".replace("-", "−")
+    text = signed(share, 2)
     return "0.00" if text in ("+0.00", "−0.00") else text
 
 

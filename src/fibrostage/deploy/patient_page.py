@@ -21,11 +21,11 @@ from fibrostage.deploy.page_pictures import PagePicture, cards_of, paged
 from fibrostage.deploy.page_words import (
     SHORT_NAME,
     headline,
+    log_odds_text,
     meaning,
     most_probable,
     percent,
     rule_words,
-    signed,
     unknown,
     verdict,
 )
@@ -224,7 +224,7 @@ def share_bar(name: str, pictures: str, share: float | None, most: float) -> Sha
     if share is None:
         return ShareBar(name, pictures, "", 50, 0)
     wide = 50 * abs(share) / most
-    return ShareBar(name, pictures, signed(share), round(50 - wide if share < 0 else 50, 2), round(wide, 2))
+    return ShareBar(name, pictures, log_odds_text(share), round(50 - wide if share < 0 else 50, 2), round(wide, 2))
 
 
 def counted(staged: Staged, tables: Sequence[str] = ()) -> str:

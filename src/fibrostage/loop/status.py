@@ -13,6 +13,7 @@ from fibrostage.campaign.budget import total_cost
 from fibrostage.campaign.estimates import patient_stages, weights_by_arrival
 from fibrostage.campaign.rounds import audited_patients
 from fibrostage.ground.errors import RunError
+from fibrostage.ground.numbers import signed_within
 from fibrostage.loop.opened import Loop
 from fibrostage.results.loop_report import CurvePoint, LoopStatus
 from fibrostage.results.run_folder import read_parquet
@@ -134,7 +135,7 @@ def sentence(loop: Loop, curve: Sequence[CurvePoint], gains: Mapping[int, Estima
         return f"{told} Nobody is left to ask about."
     if far.value is None or far.lo is None or far.hi is None:
         return f"{told} What more answers bring cannot be told yet: {far.why}."
-    expected = f"{MORE[-1]} more are expected to bring {far.value:+.3f} [{far.lo:+.3f}, {far.hi:+.3f}]"
+    expected = f"{MORE[-1]} more are expected to bring {signed_within(far.value, far.lo, far.hi)}"
     if far.hi < WORTH:
         return f"{told} {expected}: stopping is reasonable."
     if far.lo >= WORTH:

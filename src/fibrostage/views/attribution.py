@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fibrostage.analysis.attributions import Inside
+from fibrostage.ground.numbers import signed
 from fibrostage.results.examples import ExamplePatients
 
 
@@ -20,7 +21,7 @@ def examples_text(made: ExamplePatients) -> str:
     """A line an example: what is true, what was called how surely, and what each modality adds."""
     lines = []
     for one in made.patients:
-        adds = ", ".join(f"{name} {share:+.2f}".replace("-", "−") for name, share in one.shares.items())
+        adds = ", ".join(f"{name} {signed(share, 2)}" for name, share in one.shares.items())
         lines.append(
             f"{one.patient_id}: {one.stage}, called {one.called} ({one.probabilities[one.called]:.2f}), the surest of "
             f"{one.of}; adds, in log-odds a stage up: {adds}"

@@ -8,6 +8,7 @@ from fibrostage.active.strategy_expression import title_of
 from fibrostage.analysis.budgets import AT_SHARE
 from fibrostage.analysis.common_patients import FIRST
 from fibrostage.analysis.label_efficiency import LEVELS, RANDOM
+from fibrostage.ground.numbers import signed
 from fibrostage.ground.stage import Staging
 from fibrostage.results.estimate_columns import Figure, Row, estimate_in, figure_in, number, text, whole
 from fibrostage.results.rounds import AT_CUT, FIGURES
@@ -221,7 +222,7 @@ def area_cell(figure: Figure | None) -> Cell:
     beside = ""
     if versus is not None and versus.difference.value is not None:
         p = p_text(versus.p_holm)
-        beside = f"{versus.difference.value:+.3f} to RAND" + (
+        beside = f"{signed(versus.difference.value)} to RAND" + (
             f", p {p if p.startswith('<') else f'= {p}'}" if p else ""
         )
     return Cell(figure_text(figure.estimate), (beside,) if beside else ())

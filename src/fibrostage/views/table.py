@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fibrostage import SIMULATED
+from fibrostage.ground.numbers import signed, signed_within
 from fibrostage.stats.concordance import Difference
 from fibrostage.stats.estimate import Estimate
 
@@ -113,17 +114,16 @@ def signed_text(difference: Estimate | Difference | None) -> str:
     """A difference with its interval, signs shown; nothing where there is none."""
     if difference is None or difference.value is None:
         return ""
-    interval = (
-        "" if difference.lo is None or difference.hi is None else f" [{difference.lo:+.3f}, {difference.hi:+.3f}]"
-    )
-    return f"{difference.value:+.3f}{interval}".replace("-", "−")
+    if difference.lo is None or difference.hi is None:
+        return signed(difference.value)
+    return signed_within(difference.value, difference.lo, difference.hi)
 
 
 def signed_short(difference: Estimate | Difference) -> str:
     """A difference with its interval, signs shown, two digits; the reason where there is none."""
     if difference.value is None or difference.lo is None or difference.hi is None:
         return f"{NONE} ({difference.why})"
-    return f"{difference.value:+.2f} [{difference.lo:+.2f}, {difference.hi:+.2f}]".replace("-", "−")
+    return signed_within(difference.value, difference.lo, difference.hi, 2)
 
 
 def p_text(p: float | None) -> str:

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from fibrostage.ground.lists import and_
+from fibrostage.ground.numbers import signed
 from fibrostage.report.attribution import draw_map
 from fibrostage.report.drawing import Drawing
 from fibrostage.report.figures.spec import FigureKind
@@ -40,7 +41,7 @@ def drawing_of(one: ExamplePatient, n: int, simulated: bool) -> Drawing:
     sure = f"{one.probabilities[one.called]:.2f}"
     about = f"Truly {one.stage}, called {one.called} with probability {sure}"
     rule = f"the surest of {one.of} of stage {one.stage} who were called {how}, of {n} test patients"
-    seen = and_([f"{name} {share:+.2f}" for name, share in one.shares.items()])
+    seen = and_([f"{name} {signed(share, 2)}" for name, share in one.shares.items()])
     counted = and_([f"{count} {name}" for name, count in one.counts.items() if count])
     alt = f"{about}. What each modality adds, in log-odds a stage up: {seen}. {len(pictures)} pictures with heat maps."
     return Drawing(made, f"{about}: {rule}", alt, f"of {counted} those that add most", "no interval: one patient")
@@ -79,7 +80,7 @@ def draw_picture(ax: Axes, picture: ExamplePicture) -> None:
     """A picture under its map, with what it adds."""
     ax.set_axis_off()
     draw_map(ax, picture.pixels, picture.heat, picture.box)
-    ax.set_title(f"{picture.modality} {picture.share:+.2f}".replace("-", "−"), fontsize="medium")
+    ax.set_title(f"{picture.modality} {signed(picture.share, 2)}", fontsize="medium")
 
 
 def wanted(results: Results) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from fibrostage.analysis.few_patients import enough, shortage
 from fibrostage.analysis.networks_and_markers import COHORTS, panel_of
 from fibrostage.ground.lists import and_
 from fibrostage.ground.stage import Staging
@@ -54,11 +55,13 @@ def panels_of(found: Diagnosis, staging: Staging, split: str, names: list[str]) 
             continue
         panel, data = panel_of(group, staging, cut, found.reference, found.confidence)
         drawn = panel_lines(panel, list(panel.areas), data, staging.at_or_above(data.truth, cut))
-        lines: dict[str, Line | None] = {
-            name: None if line is None else (method_text(name), *line[1:])
-            for name, line in zip(panel.areas, drawn, strict=True)
-        }
-        panels.append((staging.cut_name(cut), [lines.get(name) for name in names], ""))
+        lines: dict[str, Line | None] = {}
+        short = ""
+        for name, line in zip(panel.areas, drawn, strict=True):
+            positives, n = (0, 0) if line is None else (int(line[2].sum()), len(line[2]))
+            lines[name] = None if line is None or not enough(positives, n) else (method_text(name), *line[1:])
+            short = short or ("" if line is None or enough(positives, n) else shortage(positives, n))
+        panels.append((staging.cut_name(cut), [lines.get(name) for name in names], short))
     return panels
 
 
