@@ -12,7 +12,7 @@ from fibrostage.bench.active import FAST, PUBLISHED, bench_active
 from fibrostage.bench.curves import Way, plan_of_way, play
 from fibrostage.bench.oracle import LOOK_AHEAD, RAND, TRIAL_FITS, LookAhead, Ridge, bench_oracle
 from fibrostage.cohort.store import Cohort
-from fibrostage.ground.errors import PlanError
+from fibrostage.ground.errors import PlanError, RunError
 
 SMALL = ("split.scheme=kfold", "split.folds=2", "training.components=4", "evaluation.bootstrap=100")
 TINY = ("network.backbone=tiny", "network.weights=random")
@@ -96,3 +96,6 @@ def test_a_run_that_was_broken_off_is_played_again(cohort: Cohort, tmp_path: Pat
     folder.mkdir()
     (folder / "plan.json").write_text("{}")
     assert len(play(cohort, plan, way, folder).cpu) == 2
+    other = plan_of_way(cohort, {}, Way(RAND, (*way.overrides, "training.epochs=2")), 0, 0)
+    with pytest.raises(RunError, match="was played by another plan; choose another --out"):
+        play(cohort, other, way, folder)

@@ -30,11 +30,12 @@ from fibrostage.campaign.oracles.archive import Archive
 from fibrostage.campaign.run import play_round
 from fibrostage.campaign.setting import CampaignSetting, retrospective
 from fibrostage.cohort.store import Cohort
-from fibrostage.ground.errors import PlanError
+from fibrostage.ground.errors import PlanError, RunError
 from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.learn.patient_predictions import method_name
 from fibrostage.learn.plan_for_cohort import plan_for
 from fibrostage.plan.commands import ACTIVE
+from fibrostage.plan.old_formats import says_the_same
 from fibrostage.plan.run_plan import Plan
 from fibrostage.results.estimate_columns import figure_in
 from fibrostage.results.rounds import curve_table
@@ -120,10 +121,14 @@ def play_ways(
 
 
 def play(cohort: Cohort, plan: Plan, way: Way, folder: Path) -> PlayedRun:
-    """Plays all rounds of one run, or reads what they took where it was played before."""
+    """Plays all rounds of one run, or reads what they took where it was played before. Raises `RunError` where that
+    was by another plan."""
     times = folder / SECONDS
     run = RunFolder(folder)
-    if not times.is_file():
+    if times.is_file():
+        if not says_the_same(run.read_plan(), plan, ACTIVE):
+            raise RunError(f"{folder} was played by another plan; choose another --out, or remove it")
+    else:
         shutil.rmtree(folder, ignore_errors=True)
         setting = retrospective(cohort, plan, run)
         if way.chooser is not None:
