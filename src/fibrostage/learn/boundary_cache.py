@@ -51,19 +51,6 @@ class BoundarySource:
         device = next(network.parameters()).device
         return network.pooled_from_boundary(modality, maps.to(device, memory_format=torch.channels_last))
 
-    def features(self, network: MMFN, modality: str, precision: str) -> NDArray[np.float32]:
-        """Pooled features z [n, C] of every image of a modality, none of them mirrored, without gradients."""
-        engine = make_engine(precision)
-        network = network.to(engine.device)
-        count = len(self.maps[modality])
-        result = np.empty((count, self.spec.features), dtype=np.float32)
-        with torch.inference_mode(), engine.autocast():
-            for low in range(0, count, BATCH):
-                rows = np.arange(low, min(low + BATCH, count))
-                result[rows] = self.pooled(network, modality, rows, None).cpu().numpy()
-        network.cpu()  # the head is used beside these features
-        return result
-
 
 def boundary_source(
     cohort: Cohort,

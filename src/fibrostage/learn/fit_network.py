@@ -160,19 +160,23 @@ class WeightAverage:
     """Exponential moving average of a network's weights, warmed up so that early steps are soon forgotten."""
 
     def __init__(self, network: MMFN, decay: float) -> None:
-        self.network, self.decay, self.steps = network, decay, 0
+        self.decay, self.steps = decay, 0
         self.average = copy.deepcopy(network).eval()
+        learns = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+        counted = {name for name, _ in network.named_buffers()}  # batch statistics
+        own, averaged = network.state_dict(), self.average.state_dict()
+        moving = [name for name in own if name in learns or name in counted]
+        self.smooth = [(averaged[name], own[name]) for name in moving if own[name].dtype.is_floating_point]
+        self.whole = [(averaged[name], own[name]) for name in moving if not own[name].dtype.is_floating_point]
 
     @torch.no_grad()
     def update(self) -> None:
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        current = self.network.state_dict()
-        for key, value in self.average.state_dict().items():
-            if value.dtype.is_floating_point:
-                value.lerp_(current[key], 1 - decay)
-            else:
-                value.copy_(current[key])
+        average, current = zip(*self.smooth, strict=True)
+        torch._foreach_lerp_(average, current, 1 - decay)
+        for kept, now in self.whole:
+            kept.copy_(now)
 
 
 def fit_whole(
@@ -244,7 +248,7 @@ def make_optimiser(
     if plan.optimiser == "sgd":
         optimiser = torch.optim.SGD(groups, momentum=plan.momentum, weight_decay=plan.weight_decay)
     else:
-        optimiser = torch.optim.AdamW(groups, weight_decay=plan.weight_decay)
+        optimiser = torch.optim.AdamW(groups, weight_decay=plan.weight_decay, fused=True)
     if plan.schedule == "constant":
         return optimiser, torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
     rates = [plan.backbone_lr, plan.head_lr]

@@ -24,9 +24,10 @@ from fibrostage.ground.progress import SILENT, Progress
 from fibrostage.ground.shards import RayShards
 from fibrostage.learn.boundary_cache import BoundarySource, boundary_source
 from fibrostage.learn.engine import multiplies_bfloat16
-from fibrostage.learn.features import extract, feature_parts, features_of
+from fibrostage.learn.features import feature_parts, features_of
 from fibrostage.learn.fit_head import Examples, fit_frozen
 from fibrostage.learn.fit_network import PixelSource, fit_whole
+from fibrostage.learn.fitted_features import FittedFeatures
 from fibrostage.learn.projection import Projection, fit_projection, fold
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.bags import bags_of
@@ -53,6 +54,10 @@ class Learner(Protocol):
     def features(self) -> Mapping[str, Tensor]:
         """The head's inputs by modality, [n_m, C_m]: a row for each of the n_m images of the modality; where the plan
         sees bags, [n_m, B, C_m]: a bag for each of the n_m patients who have any."""
+        ...
+
+    def features_of(self, patients: NDArray[np.int64]) -> Mapping[str, Tensor]:
+        """As `features`, where those of the images of `patients` [q] are enough: others may be NaN."""
         ...
 
     def fit(
@@ -97,7 +102,7 @@ def make_learner(
     """
     if plan.training.finetune == "head":
         return FrozenLearner(cohort, plan, space, pool, seed, progress)
-    return FinetuneLearner(cohort, plan, space, seed, progress)
+    return FinetuneLearner(cohort, plan, space, pool, seed, progress)
 
 
 def seeded_head(cohort: Cohort, plan: Plan, features: Mapping[str, int], seed: int) -> Head:
@@ -216,6 +221,10 @@ class FrozenLearner:
         widths = {name: table.shape[-1] for name, table in self.features.items()}
         self.head = seeded_head(cohort, plan, widths, seed)
 
+    def features_of(self, patients: NDArray[np.int64]) -> Mapping[str, Tensor]:
+        """As `features`, which are all there."""
+        return self.features
+
     def fit(
         self,
         examples: Examples,
@@ -255,10 +264,11 @@ class FinetuneLearner:
         cohort: Cohort,
         plan: Plan,
         space: CandidateSpace,
+        pool: NDArray[np.int64],
         seed: int,
         progress: Progress = SILENT,
     ) -> None:
-        self.cohort, self.plan, self.space, self.progress = cohort, plan, space, progress
+        self.plan, self.space, self.progress = plan, space, progress
         self.spec = BACKBONES[plan.network.backbone]
         names = plan.fused[:1] if plan.network.share_backbone else plan.fused
         backbones = {name: backbone_of(plan.network, plan.seed) for name in names}
@@ -268,11 +278,11 @@ class FinetuneLearner:
         self.source: PixelSource | BoundarySource = PixelSource(
             cohort, plan.fused, self.spec, plan.training.augment == "mirror"
         )
+        precision = resolve_precision(plan.training.precision)
         if plan.training.finetune == "last" and plan.training.boundary:
             backbone = next(iter(backbones.values()))  # all begin from the same weights
-            precision = resolve_precision(plan.training.precision)
             self.source = boundary_source(cohort, plan.fused, self.spec, backbone, precision, progress)
-        self._features: dict[str, Tensor] = {}
+        self._features = FittedFeatures(cohort, plan.fused, pool, precision, progress)
 
     @property
     def head(self) -> Head:
@@ -285,16 +295,11 @@ class FinetuneLearner:
 
         They are computed on first use after a fit or a restore.
         """
-        if not self._features:
-            precision = resolve_precision(self.plan.training.precision)
-            for name in self.plan.fused:
-                if isinstance(self.source, BoundarySource):
-                    z = self.source.features(self._network.eval(), name, precision)
-                else:
-                    backbone = self._network.backbone(name)
-                    z = extract(self.cohort.pixels(name), self.spec, backbone, precision, self.progress, name)
-                self._features[name] = torch.from_numpy(z)
-        return self._features
+        return self._features.of(self._network, self.source)
+
+    def features_of(self, patients: NDArray[np.int64]) -> Mapping[str, Tensor]:
+        """As `features`, computed for the images of `patients` [q]; NaN where nothing was needed yet."""
+        return self._features.of(self._network, self.source, patients)
 
     def fit(
         self,
@@ -318,7 +323,7 @@ class FinetuneLearner:
             self.progress,
             noted,
         )
-        self._features = {}
+        self._features.forget()
         return history
 
     def network(self) -> MMFN:
@@ -335,7 +340,7 @@ class FinetuneLearner:
         Features are computed anew afterwards.
         """
         self._network.load_state_dict(dict(state))
-        self._features = {}
+        self._features.forget()
 
 
 def lasting(training: TrainingPlan, epochs: int | None) -> TrainingPlan:
@@ -361,7 +366,8 @@ def resolve_precision(precision: str) -> str:
 
 def predict(learner: Learner, ids: NDArray[np.int64]) -> NDArray[np.float32]:
     """Probabilities [n, K] of candidates, without dropout."""
-    return probabilities_of(learner.head, learner.features, learner.space, ids)
+    features = learner.features_of(np.unique(learner.space.patient_of(ids)))
+    return probabilities_of(learner.head, features, learner.space, ids)
 
 
 @torch.inference_mode()
