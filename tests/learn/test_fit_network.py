@@ -12,7 +12,14 @@ from fibrostage.cohort.candidates import CandidateSpace
 from fibrostage.cohort.pictures import space_of
 from fibrostage.cohort.store import Cohort
 from fibrostage.learn.fit_head import Examples
-from fibrostage.learn.fit_network import PixelSource, batch_loss, epoch_batches, make_optimiser, set_training
+from fibrostage.learn.fit_network import (
+    PixelSource,
+    WeightAverage,
+    batch_loss,
+    epoch_batches,
+    make_optimiser,
+    set_training,
+)
 from fibrostage.learn.task import examples_of, make_task
 from fibrostage.networks.backbones import BACKBONES
 from fibrostage.networks.fusion import MMFN, Head
@@ -166,3 +173,26 @@ def test_as_many_candidates_of_a_patient_are_learned_from_as_the_plan_says(
     examples = examples_of(lone, np.array([0]), 0)
     assert least <= len(examples.rows) <= most
     assert len(np.unique(examples.rows[:, 1])) == 21
+
+
+def test_the_average_follows_what_learns_and_the_statistics_and_nothing_else(cohort: Cohort, tiny_plan: Build) -> None:
+    network, source, _ = whole_network(cohort, tiny_plan())
+    set_training(network, source.spec, "last")
+    averaged = WeightAverage(network, 0.98)
+    expected = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    learns = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+    rng = torch.Generator().manual_seed(0)
+    for step in range(1, 4):
+        for name, tensor in network.state_dict().items():
+            if name in learns or "running" in name:
+                tensor.add_(torch.rand(tensor.shape, generator=rng))
+            elif name.endswith("num_batches_tracked"):
+                tensor.add_(1)
+        decay = min(0.98, (1 + step) / (10 + step))
+        for name, tensor in network.state_dict().items():
+            floating = tensor.dtype.is_floating_point
+            expected[name] = torch.lerp(expected[name], tensor, 1 - decay) if floating else tensor.clone()
+        averaged.update()
+    assert 0 < len(learns) < len(dict(network.named_parameters()))
+    for name, tensor in averaged.average.state_dict().items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-6, atol=1e-7)
