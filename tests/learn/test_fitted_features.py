@@ -51,6 +51,16 @@ def test_only_what_is_needed_is_computed(cohort: Cohort, make: Callable[[], Lear
     assert np.array_equal(said, predict(make(), np.arange(learner.space.total))[ids])
 
 
+def test_what_was_looked_at_before_a_fit_still_learns(cohort: Cohort, tiny_plan: Build) -> None:
+    plan = tiny_plan("training.finetune=last", "training.epochs=1")
+    task = make_task(cohort, plan)
+    learner = make_learner(cohort, plan, task.space, task.folds[0].train, 0)
+    with torch.inference_mode():
+        before = {name: z.clone() for name, z in learner.features.items()}
+    learner.fit(examples_of(task, task.folds[0].train, 0), 0)
+    assert all(not torch.equal(before[name], z) for name, z in learner.features.items())
+
+
 def test_no_batch_mixes_those_who_train_with_others() -> None:
     pooled = np.arange(70) % 5 != 0
     batches = batches_of(pooled)

@@ -59,13 +59,15 @@ class FittedFeatures:
 
     def compute(self, network: MMFN, source: Source, name: str, batches: list[NDArray[np.int64]]) -> None:
         engine = make_engine(self.precision)
-        network = network.to(engine.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        with torch.inference_mode(False):  # wherever this is called from, its weights are to learn again
+            network = network.to(engine.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         label, count = f"features of {name}", sum(map(len, batches))
         with self.progress.task(label, count) as advance, torch.inference_mode(), engine.autocast():
             for rows in batches:
                 self.known[name][rows] = source.pooled(network, name, rows, None).float().cpu()
                 advance(len(rows))
-        network.cpu()  # the head is used beside these features
+        with torch.inference_mode(False):
+            network.cpu()  # the head is used beside these features
 
 
 def batches_of(pooled: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
