@@ -189,7 +189,7 @@ def test_a_study_waits_for_the_association_that_brings_it(tmp_path: Path, receiv
 def test_a_sender_that_is_cut_may_come_again(
     tmp_path: Path, receiver: Receiver, exam: list[Path], politely: bool
 ) -> None:
-    with open_node(NOBODY, settings(tmp_path / "spool", receiver.peer, quiet=0.5), answering=says_f2) as node:
+    with open_node(NOBODY, settings(tmp_path / "spool", receiver.peer, quiet=3.0), answering=says_f2) as node:
         with calling(node.port, exam) as association:
             assert association.send_c_store(exam[0]).Status == 0
             if politely:
