@@ -81,9 +81,8 @@ class Mended:
     def put(self, keyword: str, value: Any, why: str) -> None:
         before = value_of(self.dataset, keyword)
         if before is None or before != value:
-            self.dataset.add_new(
-                keyword, pydicom.datadict.dictionary_VR(keyword), value
-            )  # the old one may be past reading
+            vr = pydicom.datadict.dictionary_VR(keyword)
+            self.dataset.add_new(keyword, vr, value)  # the element that is there may be past reading
             was = "is missing" if before is None else f"says {before}"
             self.said.append(f"{keyword} {was}, read as {value}: {why}")
 

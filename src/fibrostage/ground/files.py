@@ -17,6 +17,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -134,7 +136,7 @@ def write_json(path: Path, content: JsonObject) -> None:
 def read_whole(path: Path, most: int = LARGEST) -> bytes:
     """A file's bytes; raises `OSError` where it cannot be read, or holds more than `most` bytes, as a device does."""
     with path.open("rb") as file:
-        data = file.read(most + 1)
+        data = b"".join(islice(iter(partial(file.read, MIB), b""), most // MIB + 1))
     if len(data) > most:
         raise OSError(errno.EFBIG, f"it holds more than {most // MIB} MiB, or has no end", str(path))
     return data

@@ -58,9 +58,13 @@ def panels_of(found: Diagnosis, staging: Staging, split: str, names: list[str]) 
         lines: dict[str, Line | None] = {}
         short = ""
         for name, line in zip(panel.areas, drawn, strict=True):
-            positives, n = (0, 0) if line is None else (int(line[2].sum()), len(line[2]))
-            lines[name] = None if line is None or not enough(positives, n) else (method_text(name), *line[1:])
-            short = short or ("" if line is None or enough(positives, n) else shortage(positives, n))
+            if line is None:
+                continue
+            positives, n = int(line[2].sum()), len(line[2])
+            if enough(positives, n):
+                lines[name] = (method_text(name), *line[1:])
+            else:
+                short = short or shortage(positives, n)
         panels.append((staging.cut_name(cut), [lines.get(name) for name in names], short))
     return panels
 
